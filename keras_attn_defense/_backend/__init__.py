@@ -1,0 +1,38 @@
+"""What Keras itself does not offer on every backend; nothing else.
+
+Each backend file defines the same names, so that two of them can be compared
+line by line:
+
+- `vjp(function, x)`: outputs, and their gradient with respect to `x`.
+- `vjp_inside(function, variables, add_loss)`: the same for a tensor inside `function`.
+- `repeat(steps, body, state)`: a loop of known length.
+- `compiled(function, variables)`: one compiled call.
+- `is_traced(x)`: whether `x` belongs to a step that is being compiled.
+- `SUPPORTS_JIT`: whether a training step can be compiled as a whole.
+- `AdversarialTrainer`: crafts adversarial images before Keras' own step.
+"""
+
+import keras
+
+match keras.backend.backend():
+    case "tensorflow":
+        from . import tensorflow as _chosen
+    case "jax":
+        from . import jax as _chosen
+    case "torch":
+        from . import torch as _chosen
+    case other:
+        raise ImportError(
+            "keras_attn_defense needs gradients and runs on the Keras "
+            f"backends 'tensorflow', 'jax' and 'torch'. Received: '{other}'. "
+            "Set the environment variable KERAS_BACKEND to one of them "
+            "before Keras is imported."
+        )
+
+SUPPORTS_JIT = _chosen.SUPPORTS_JIT
+AdversarialTrainer = _chosen.AdversarialTrainer
+compiled = _chosen.compiled
+is_traced = _chosen.is_traced
+repeat = _chosen.repeat
+vjp = _chosen.vjp
+vjp_inside = _chosen.vjp_inside

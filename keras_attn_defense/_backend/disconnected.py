@@ -1,0 +1,11 @@
+"""One message for a gradient that does not exist, on every backend."""
+
+
+def disconnected_error():
+    """The error to raise where outputs do not depend on the tensor."""
+    return ValueError(
+        "The model's output does not depend on the tensor that its gradient "
+        "is asked for. Either the attention layer is not on the way to the "
+        "output (choose another with `GradCAM(layer=...)`), or a step in "
+        "between, such as `argmax` or `stop_gradient`, has no gradient."
+    )

@@ -1,0 +1,147 @@
+"""Gradients, loops and the training step on JAX."""
+
+import jax
+import keras
+
+from .disconnected import disconnected_error
+
+SUPPORTS_JIT = True
+
+
+def vjp(function, x):
+    """Returns `function(x)` and the function from its cotangent to x's."""
+    outputs, pullback = jax.vjp(function, x)
+    return outputs, lambda cotangent: pullback(cotangent)[0]
+
+
+def vjp_inside(function, variables, add_loss):
+    """Runs `function(tap)`; differentiates by the tensor given to `tap`.
+
+    `function` returns a tuple whose first item is differentiated. It may
+    update `variables` (BatchNorm statistics, seeds); `add_loss` takes losses
+    that its layers add.
+    """
+    values = [variable.value for variable in variables]
+
+    def run(probe):
+        features = []
+
+        def tap(tensor):
+            features.append(tensor)
+            return tensor if probe is None else tensor + probe
+
+        # Updates inside `jax.vjp` would leak its tracers: they leave as
+        # auxiliary outputs and are applied below.
+        with keras.StatelessScope(
+            zip(variables, values, strict=True), collect_losses=True
+        ) as scope:
+            first, *rest = function(tap)
+        updates = [scope.get_current_value(v) for v in variables]
+        return first, (rest, features[0], updates, scope.losses)
+
+    # Adding a probe of zeros to the features and differentiating by it gives
+    # their gradient without taking the model apart.
+    probe = _probe(run)
+    first, pullback, aux = jax.vjp(run, probe, has_aux=True)
+    rest, features, updates, losses = aux
+    for variable, update in zip(variables, updates, strict=True):
+        if not variable.trainable:
+            variable.assign(update)
+    if losses:
+        add_loss(losses)
+    outputs = (first, *rest)
+    return outputs, features, lambda cotangent: pullback(cotangent)[0]
+
+
+def _probe(run):
+    """Zeros like the features, once it is sure that the output uses them."""
+
+    def features_and_output():
+        first, (_, features, _, _) = run(None)
+        return features, first
+
+    program = jax.make_jaxpr(features_and_output)().jaxpr
+    features, output = program.outvars
+    # JAX answers zeros where there is no gradient: look at the program.
+    dependent = {id(features)}
+    for equation in program.eqns:
+        if any(id(variable) in dependent for variable in equation.invars):
+            dependent.update(id(variable) for variable in equation.outvars)
+    if id(output) not in dependent:
+        raise disconnected_error()
+    return jax.numpy.zeros(features.aval.shape, features.aval.dtype)
+
+
+def repeat(steps, body, state):
+    """Applies `state = body(state)` `steps` times.
+
+    XLA's convolutions inside loops are many times slower on the CPU, so the
+    steps are unrolled there; elsewhere a loop compiles in constant time.
+    """
+    if steps == 1 or jax.default_backend() == "cpu":
+        for _ in range(steps):
+            state = body(state)
+        return state
+    return jax.lax.fori_loop(0, steps, lambda _, state: body(state), state)
+
+
+def compiled(function, variables):
+    """Compiles `function(*tensors)`, which may read and write `variables`."""
+    changing = [v for v in variables if not v.trainable]
+    frozen = [v for v in variables if v.trainable]
+
+    @jax.jit
+    def pure(values, *args):
+        mapping = zip(changing + frozen, values, strict=True)
+        with keras.StatelessScope(mapping) as scope:
+            outputs = function(*args)
+        return outputs, [scope.get_current_value(v) for v in changing]
+
+    def call(*args):
+        values = [variable.value for variable in changing + frozen]
+        outputs, updates = pure(values, *args)
+        for variable, update in zip(changing, updates, strict=True):
+            variable.assign(update)
+        return outputs
+
+    return call
+
+
+def is_traced(x):
+    """Whether `x` stands for a value inside a transformation."""
+    return isinstance(x, jax.core.Tracer)
+
+
+class AdversarialTrainer:
+    """Hands adversarial batches to Keras' own training and test steps.
+
+    The class beside it in the hierarchy defines `adversarial_rounds`,
+    `training_batch(data, previous)` and `test_batch(data)`.
+    """
+
+    def train_step(self, state, data):
+        adversarial = None
+        for _ in range(self.adversarial_rounds):
+            (batch, adversarial), state = self._stateless(
+                self.training_batch, state, data, adversarial
+            )
+            logs, state = super().train_step(state, batch)
+        return logs, state
+
+    def test_step(self, state, data):
+        batch, state = self._stateless(self.test_batch, state, data)
+        return super().test_step(state, batch)
+
+    def _stateless(self, method, state, *args):
+        """Runs `method(*args)`; its updates (seeds) go into the state."""
+        trainable, non_trainable, *rest = state
+        mapping = [
+            *zip(self.trainable_variables, trainable, strict=True),
+            *zip(self.non_trainable_variables, non_trainable, strict=True),
+        ]
+        with keras.StatelessScope(mapping) as scope:
+            result = method(*args)
+        updated = [
+            scope.get_current_value(v) for v in self.non_trainable_variables
+        ]
+        return result, (trainable, updated, *rest)

@@ -1,0 +1,97 @@
+"""Gradients, loops and the training step on TensorFlow."""
+
+import tensorflow as tf
+
+from .disconnected import disconnected_error
+
+SUPPORTS_JIT = True
+
+
+def _pullback(tape, outputs, x):
+    def pullback(cotangent):
+        # Asked outside of `tape`, so that an outer tape records it: this is
+        # what makes attention maps differentiable.
+        gradient = tape.gradient(outputs, x, output_gradients=cotangent)
+        if gradient is None:
+            raise disconnected_error()
+        return gradient
+
+    return pullback
+
+
+def vjp(function, x):
+    """Returns `function(x)` and the function from its cotangent to x's."""
+    with tf.GradientTape(
+        persistent=True, watch_accessed_variables=False
+    ) as tape:
+        tape.watch(x)
+        outputs = function(x)
+    return outputs, _pullback(tape, outputs, x)
+
+
+def vjp_inside(function, variables, add_loss):
+    """Runs `function(tap)`; differentiates by the tensor given to `tap`.
+
+    `function` returns a tuple whose first item is differentiated. It may
+    update `variables` (BatchNorm statistics, seeds); `add_loss` takes losses
+    that its layers add.
+    """
+    del variables, add_loss  # Only JAX has to be told.
+    features = []
+    with tf.GradientTape(
+        persistent=True, watch_accessed_variables=False
+    ) as tape:
+
+        def tap(tensor):
+            tape.watch(tensor)
+            features.append(tensor)
+            return tensor
+
+        outputs = function(tap)
+    return outputs, features[0], _pullback(tape, outputs[0], features[0])
+
+
+def repeat(steps, body, state):
+    """Applies `state = body(state)` `steps` times.
+
+    A `while` loop runs as fast as the unrolled graph here and is built in a
+    fraction of the time.
+    """
+    if steps == 1 or tf.executing_eagerly():
+        for _ in range(steps):
+            state = body(state)
+        return state
+    return tf.while_loop(
+        lambda i, _: i < steps,
+        lambda i, state: (i + 1, body(state)),
+        (tf.constant(0), state),
+    )[1]
+
+
+def compiled(function, variables):
+    """Compiles `function(*tensors)`, which may read and write `variables`."""
+    del variables
+    return tf.function(function, autograph=False, reduce_retracing=True)
+
+
+def is_traced(x):
+    """Whether `x` is a tensor of a graph under construction."""
+    return tf.is_tensor(x) and not hasattr(x, "numpy")
+
+
+class AdversarialTrainer:
+    """Hands adversarial batches to Keras' own training and test steps.
+
+    The class beside it in the hierarchy defines `adversarial_rounds`,
+    `training_batch(data, previous)` and `test_batch(data)`.
+    """
+
+    def train_step(self, data):
+        adversarial = None
+        for _ in range(self.adversarial_rounds):
+            batch, adversarial = self.training_batch(data, adversarial)
+            logs = super().train_step(batch)
+        return logs
+
+    def test_step(self, data):
+        return super().test_step(self.test_batch(data))

@@ -1,0 +1,103 @@
+"""Gradients, loops and the training step on PyTorch."""
+
+import torch
+from torch.nn.attention import SDPBackend
+from torch.nn.attention import sdpa_kernel
+
+from .disconnected import disconnected_error
+
+SUPPORTS_JIT = False
+
+
+def _pullback(outputs, x):
+    # Differentiable exactly when the caller is: in a training step, but not
+    # in an attack or in `evaluate`, which run under `no_grad`.
+    create_graph = torch.is_grad_enabled()
+
+    def pullback(cotangent):
+        if not outputs.requires_grad:
+            raise disconnected_error()
+        (gradient,) = torch.autograd.grad(
+            outputs,
+            x,
+            cotangent,
+            create_graph=create_graph,
+            retain_graph=True,
+            allow_unused=True,
+        )
+        if gradient is None:
+            raise disconnected_error()
+        return gradient
+
+    return pullback
+
+
+def _differentiable(x):
+    # Detaching a tensor that already has a history would cut the second
+    # order: only leaves are replaced.
+    return x if x.requires_grad else x.detach().requires_grad_()
+
+
+def vjp(function, x):
+    """Returns `function(x)` and the function from its cotangent to x's."""
+    # The fused attention kernels have no second derivative.
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+        x = _differentiable(x)
+        outputs = function(x)
+    return outputs, _pullback(outputs, x)
+
+
+def vjp_inside(function, variables, add_loss):
+    """Runs `function(tap)`; differentiates by the tensor given to `tap`.
+
+    `function` returns a tuple whose first item is differentiated. It may
+    update `variables` (BatchNorm statistics, seeds); `add_loss` takes losses
+    that its layers add.
+    """
+    del variables, add_loss  # Only JAX has to be told.
+    features = []
+
+    def tap(tensor):
+        features.append(_differentiable(tensor))
+        return features[0]
+
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
+        outputs = function(tap)
+    return outputs, features[0], _pullback(outputs[0], features[0])
+
+
+def repeat(steps, body, state):
+    """Applies `state = body(state)` `steps` times."""
+    for _ in range(steps):
+        state = body(state)
+    return state
+
+
+def compiled(function, variables):
+    """Runs `function` as it is, without recording gradients of weights."""
+    del variables
+    return torch.no_grad()(function)
+
+
+def is_traced(x):
+    """Whether `x` is a tensor without values (never so in eager PyTorch)."""
+    return isinstance(x, torch.Tensor) and x.device.type == "meta"
+
+
+class AdversarialTrainer:
+    """Hands adversarial batches to Keras' own training and test steps.
+
+    The class beside it in the hierarchy defines `adversarial_rounds`,
+    `training_batch(data, previous)` and `test_batch(data)`.
+    """
+
+    def train_step(self, data):
+        adversarial = None
+        for _ in range(self.adversarial_rounds):
+            with torch.no_grad():
+                batch, adversarial = self.training_batch(data, adversarial)
+            logs = super().train_step(batch)
+        return logs
+
+    def test_step(self, data):
+        return super().test_step(self.test_batch(data))

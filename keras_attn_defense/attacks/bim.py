@@ -1,0 +1,29 @@
+"""The basic iterative method."""
+
+from .._registration import register
+from .attack import Attack
+
+
+@register
+class BIM(Attack):
+    """Basic iterative method: FGSM in small steps from the clean image.
+
+    Args:
+        epsilon: Radius of the ball, in the units of the images: a number, or
+            a pair `(low, high)` drawn from for each batch. None means 8/255
+            of the value range.
+        step_size: Length of one step; None means `2.5 * epsilon / steps`.
+        steps: Number of steps.
+        **kwargs: Arguments of every attack: `norm`, `targeted`,
+            `value_range`, `seed`, `name` and more; see `Attack`.
+
+    Example:
+
+    >>> x_adv = BIM(epsilon=8 / 255, step_size=2 / 255, steps=10)(model, x, y)
+
+    Reference:
+        [Kurakin et al., 2017](https://arxiv.org/abs/1607.02533), section 2.2.
+    """
+
+    def __init__(self, epsilon=None, step_size=None, steps=10, **kwargs):
+        super().__init__(epsilon, step_size, steps, **kwargs)

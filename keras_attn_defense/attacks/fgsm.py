@@ -1,0 +1,27 @@
+"""The fast gradient sign method."""
+
+from .._registration import register
+from .attack import Attack
+
+
+@register
+class FGSM(Attack):
+    """Fast gradient sign method: one step of length epsilon.
+
+    Args:
+        epsilon: Radius of the ball, in the units of the images: a number, or
+            a pair `(low, high)` drawn from for each batch. None means 8/255
+            of the value range.
+        **kwargs: Arguments of every attack: `norm`, `targeted`,
+            `value_range`, `seed`, `name` and more; see `Attack`.
+
+    Example:
+
+    >>> x_adv = FGSM(epsilon=8 / 255)(model, x, y)
+
+    Reference:
+        [Goodfellow et al., 2015](https://arxiv.org/abs/1412.6572), section 4.
+    """
+
+    def __init__(self, epsilon=None, **kwargs):
+        super().__init__(epsilon, **kwargs)

@@ -1,0 +1,48 @@
+"""The iterative least-likely class method."""
+
+from .._registration import register
+from .attack import Attack
+from .step_ll import least_likely
+
+
+@register
+class IterLL(Attack):
+    """Small steps towards the class that the model finds least likely.
+
+    Args:
+        epsilon: Radius of the ball, in the units of the images: a number, or
+            a pair `(low, high)` drawn from for each batch. None means 8/255
+            of the value range.
+        step_size: Length of one step; None means `2.5 * epsilon / steps`.
+        steps: Number of steps.
+        label_smoothing: Smoothing of the target class.
+        **kwargs: Arguments of every attack: `norm`, `value_range`, `seed`,
+            `name` and more; see `Attack`.
+
+    Example:
+
+    >>> x_adv = IterLL(epsilon=8 / 255, steps=10)(model, x)
+
+    Reference:
+        [Kurakin et al., 2017](https://arxiv.org/abs/1607.02533), section 2.3.
+    """
+
+    def __init__(
+        self,
+        epsilon=None,
+        step_size=None,
+        steps=10,
+        *,
+        label_smoothing=0.1,
+        **kwargs,
+    ):
+        super().__init__(
+            epsilon,
+            step_size,
+            steps,
+            label_smoothing=label_smoothing,
+            **kwargs,
+        )
+
+    def target(self, logits_of, images, labels):
+        return least_likely(logits_of, images), -1.0

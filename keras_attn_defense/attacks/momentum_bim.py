@@ -1,0 +1,50 @@
+"""The momentum iterative method."""
+
+from keras import ops
+
+from .._registration import register
+from .arguments import check_positive
+from .attack import Attack
+
+
+@register
+class MomentumBIM(Attack):
+    """Momentum iterative method: steps along an accumulated gradient.
+
+    Each gradient is divided by its own mean absolute value before it is added
+    to `decay` times the sum of those before.
+
+    Args:
+        epsilon: Radius of the ball, in the units of the images: a number, or
+            a pair `(low, high)` drawn from for each batch. None means 8/255
+            of the value range.
+        step_size: Length of one step; None means `2.5 * epsilon / steps`.
+        steps: Number of steps.
+        decay: Share of the accumulated gradient kept at each step.
+        **kwargs: Arguments of every attack: `norm`, `targeted`,
+            `value_range`, `seed`, `name` and more; see `Attack`.
+
+    Example:
+
+    >>> x_adv = MomentumBIM(epsilon=8 / 255, steps=10, decay=1.0)(model, x, y)
+
+    Reference:
+        [Dong et al., 2018](https://arxiv.org/abs/1710.06081), algorithm 1.
+    """
+
+    def __init__(
+        self, epsilon=None, step_size=None, steps=10, *, decay=1.0, **kwargs
+    ):
+        super().__init__(epsilon, step_size, steps, **kwargs)
+        self.decay = check_positive("decay", decay)
+
+    def memory(self, images):
+        return ops.zeros_like(images)
+
+    def direction(self, gradient, memory):
+        size = ops.mean(ops.abs(gradient), axis=(1, 2, 3), keepdims=True)
+        memory = self.decay * memory + ops.divide_no_nan(gradient, size)
+        return self.ball.ascent_direction(memory), memory
+
+    def get_config(self):
+        return {**super().get_config(), "decay": self.decay}

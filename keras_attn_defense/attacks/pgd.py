@@ -1,0 +1,48 @@
+"""Projected gradient descent."""
+
+from .._registration import register
+from .attack import Attack
+
+
+@register
+class PGD(Attack):
+    """Projected gradient descent from a random start.
+
+    Args:
+        epsilon: Radius of the ball, in the units of the images: a number, or
+            a pair `(low, high)` drawn from for each batch. None means 8/255
+            of the value range.
+        step_size: Length of one step; None means `2.5 * epsilon / steps`.
+        steps: Number of steps.
+        random_start: Whether to start at a random point of the ball.
+        restarts: Number of runs; the worst result is kept for each image.
+        **kwargs: Arguments of every attack: `norm`, `targeted`,
+            `value_range`, `seed`, `name` and more; see `Attack`.
+
+    Example:
+
+    >>> attack = PGD(epsilon=8 / 255, step_size=2 / 255, steps=7)
+    >>> x_adv = attack(model, x, y)
+
+    Reference:
+        [Madry et al., 2018](https://arxiv.org/abs/1706.06083), section 2.1.
+    """
+
+    def __init__(
+        self,
+        epsilon=None,
+        step_size=None,
+        steps=10,
+        *,
+        random_start=True,
+        restarts=1,
+        **kwargs,
+    ):
+        super().__init__(
+            epsilon,
+            step_size,
+            steps,
+            random_start=random_start,
+            restarts=restarts,
+            **kwargs,
+        )

@@ -1,0 +1,42 @@
+"""The one-step least-likely class method."""
+
+from keras import ops
+
+from .._registration import register
+from .attack import Attack
+
+
+@register
+class StepLL(Attack):
+    """One step towards the class that the model finds least likely.
+
+    The target is the class of the smallest logit of the clean image, so
+    labels are not used and none leaks into training.
+
+    Args:
+        epsilon: Radius of the ball, in the units of the images: a number, or
+            a pair `(low, high)` drawn from for each batch. None means 8/255
+            of the value range. The authors of the attention defence use 0.075
+            of the value range on CIFAR-10.
+        label_smoothing: Smoothing of the target class, 0.1 by the authors.
+        **kwargs: Arguments of every attack: `norm`, `value_range`, `seed`,
+            `name` and more; see `Attack`.
+
+    Example:
+
+    >>> x_adv = StepLL(epsilon=0.075)(model, x)
+
+    Reference:
+        [Kurakin et al., 2017](https://arxiv.org/abs/1611.01236), section 3.
+    """
+
+    def __init__(self, epsilon=None, *, label_smoothing=0.1, **kwargs):
+        super().__init__(epsilon, label_smoothing=label_smoothing, **kwargs)
+
+    def target(self, logits_of, images, labels):
+        return least_likely(logits_of, images), -1.0
+
+
+def least_likely(logits_of, images):
+    """The class of the smallest logit, `(batch,)`."""
+    return ops.cast(ops.argmin(logits_of(images), axis=-1), "int32")

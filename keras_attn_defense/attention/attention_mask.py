@@ -1,0 +1,139 @@
+"""Hide what a network attends to."""
+
+import keras
+from keras import ops
+
+from .._registration import register
+from ..classifier import check_value_range
+from .attention_method import upsampled
+
+_THRESHOLDS = ("mean", "maximum", "quantile", "area")
+
+
+@register
+class AttentionMask(keras.layers.Layer):
+    """Hides the attention area: `x * (1 - Att) + fill * Att`.
+
+    The attention area of a map `g` is `Att = g > kappa`. A hard mask lets no
+    gradient through to the map; a soft one does.
+
+    Args:
+        threshold: How `kappa` is chosen for each map: `"mean"`, the map's own
+            mean (as in the authors' code); `"maximum"`, the share `level` of
+            its maximum; `"quantile"`, its quantile `level`; `"area"`, so that
+            the share `level` of all positions is above it.
+        level: A number from 0 to 1 for the thresholds that need one; None
+            means 0.2 of the maximum, quantile 0.8, or an area of 0.2.
+        mode: `"hard"`, or `"soft"`: `sigmoid(sharpness * (g - kappa) /
+            max(g))`.
+        sharpness: Slope of the soft mask.
+        fill: Value of the hidden pixels; None means mid-grey, the middle of
+            `value_range`.
+        value_range: `(lower, upper)` bounds of the images.
+        name: Name of the layer.
+
+    Example:
+
+    >>> masked = AttentionMask(threshold="mean")(images, maps)
+
+    Reference:
+        Attention, Please! Adversarial Defense via Activation Rectification
+        and Preservation, [Wu et al., 2023](https://doi.org/10.1145/3572843);
+        the soft mask is that of
+        [Li et al., 2018](https://arxiv.org/abs/1802.10171), equation 4.
+    """
+
+    def __init__(
+        self,
+        threshold="mean",
+        level=None,
+        *,
+        mode="hard",
+        sharpness=10.0,
+        fill=None,
+        value_range=(0.0, 1.0),
+        name=None,
+    ):
+        super().__init__(name=name, dtype="float32", autocast=False)
+        if threshold not in _THRESHOLDS:
+            raise ValueError(
+                f"`threshold` should be one of {_THRESHOLDS}. Received: "
+                f"threshold={threshold!r}"
+            )
+        if mode not in ("hard", "soft"):
+            raise ValueError(
+                f"`mode` should be 'hard' or 'soft'. Received: mode={mode!r}"
+            )
+        if level is not None and not 0 <= level <= 1:
+            raise ValueError(
+                f"`level` should be from 0 to 1. Received: level={level}"
+            )
+        self.threshold = threshold
+        self.level = level
+        self.mode = mode
+        self.sharpness = float(sharpness)
+        self.fill = fill
+        self.value_range = check_value_range(value_range)
+        self.built = True
+
+    def call(self, images, maps):
+        """Hides the attention area of images.
+
+        Args:
+            images: `(batch, height, width, channels)`.
+            maps: Attention maps `(batch, h, w)` of any size.
+
+        Returns:
+            Masked images, of the shape of `images`.
+        """
+        area = self.area(upsampled(maps, images))
+        channel = keras.config.image_data_format() == "channels_first"
+        area = ops.expand_dims(area, 1 if channel else -1)
+        fill = sum(self.value_range) / 2 if self.fill is None else self.fill
+        return images * (1.0 - area) + fill * area
+
+    def area(self, maps):
+        """The attention area of maps `(batch, h, w)`: 0 or 1, or between."""
+        kappa = self._kappa(maps)
+        if self.mode == "soft":
+            top = ops.max(ops.abs(maps), axis=(1, 2), keepdims=True)
+            distance = ops.divide_no_nan(maps - kappa, top)
+            return ops.sigmoid(self.sharpness * distance)
+        return ops.stop_gradient(ops.cast(maps > kappa, maps.dtype))
+
+    def _kappa(self, maps):
+        if self.threshold == "mean":
+            return ops.mean(maps, axis=(1, 2), keepdims=True)
+        level = self.level
+        if self.threshold == "maximum":
+            level = 0.2 if level is None else level
+            return level * ops.max(maps, axis=(1, 2), keepdims=True)
+        if self.threshold == "quantile":
+            level = 0.8 if level is None else level
+            return ops.quantile(maps, level, axis=(1, 2), keepdims=True)
+        return self._area_kappa(maps, 0.2 if level is None else level)
+
+    def _area_kappa(self, maps, share):
+        shape = ops.shape(maps)
+        count = shape[1] * shape[2]
+        ordered = ops.sort(ops.reshape(maps, (shape[0], -1)), axis=-1)
+        if isinstance(count, int):
+            index = count - 1 - round(share * count)
+        else:
+            kept = ops.round(share * ops.cast(count, "float32"))
+            index = count - 1 - ops.cast(kept, count.dtype)
+        # Below the smallest value, the area is the whole map.
+        lowest = ordered[:, :1] - 1.0
+        padded = ops.concatenate([lowest, ordered], axis=-1)
+        return ops.take(padded, index + 1, axis=-1)[:, None, None]
+
+    def get_config(self):
+        return {
+            "threshold": self.threshold,
+            "level": self.level,
+            "mode": self.mode,
+            "sharpness": self.sharpness,
+            "fill": self.fill,
+            "value_range": self.value_range,
+            "name": self.name,
+        }

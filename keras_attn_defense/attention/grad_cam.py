@@ -1,0 +1,76 @@
+"""Gradient-weighted class activation maps."""
+
+from keras import ops
+
+from .._registration import register
+from .attention_method import AttentionMethod
+
+
+@register
+class GradCAM(AttentionMethod):
+    """Grad-CAM, differentiable to second order.
+
+    `w_k = mean_ij d z_y / d A_ijk` and `G = sum_k w_k A_k` (the published map
+    is `relu(G)`), where `A` are the activations of `layer` and `z_y` the logit
+    of class `y`.
+
+    Args:
+        layer: The layer whose output is weighted: a layer of the model, its
+            name or its path. None means the map that feeds the global pooling
+            or the flattening.
+        normalization: `"softmax"` over all positions without ReLU (what the
+            authors of the attention defence train with, as it keeps a
+            gradient everywhere), or ReLU followed by division by the map's
+            `"max"` (what they attack and draw with), `"sum"` or `"l2"`
+            length, or None for ReLU alone.
+        upsample: Whether maps are brought to the size of the images
+            (bilinear), or stay at the size of the features.
+        scale_gradients: Whether gradients are divided by their root mean
+            square (plus 1e-5) before they are averaged, as in the authors'
+            code, but for each image alone (theirs runs over the batch).
+            Without it the softmax of small values is close to uniform.
+        model: The classifier to explain, when the method is used as a layer
+            on images. Not needed inside `AttentionDefendedModel`.
+        name: Name of the layer.
+
+    Example:
+
+    >>> maps = GradCAM(model=classifier)(images, labels)
+    >>> inputs = keras.Input((32, 32, 3))  # or inside a model of your own
+    >>> maps = GradCAM("conv_3", normalization="max", model=classifier)(inputs)
+
+    Reference:
+        [Selvaraju et al., 2017](https://arxiv.org/abs/1610.02391), equations
+        1 and 2; for the softmax, Attention, Please! Adversarial Defense via
+        Activation Rectification and Preservation,
+        [Wu et al., 2023](https://doi.org/10.1145/3572843).
+    """
+
+    def __init__(
+        self,
+        layer=None,
+        normalization="softmax",
+        upsample=True,
+        *,
+        scale_gradients=True,
+        model=None,
+        name=None,
+    ):
+        super().__init__(layer, normalization, upsample, model=model, name=name)
+        self.scale_gradients = bool(scale_gradients)
+
+    def channel_weights(self, features, gradients):
+        if self.scale_gradients:
+            squares = ops.mean(
+                ops.square(gradients), axis=(1, 2, 3), keepdims=True
+            )
+            # The square root has no derivative at zero.
+            size = ops.sqrt(ops.maximum(squares, 1e-30))
+            gradients = gradients / (size + 1e-5)
+        return ops.mean(gradients, axis=(1, 2), keepdims=True)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "scale_gradients": self.scale_gradients,
+        }

@@ -1,0 +1,55 @@
+"""How the values of an attention map are brought to a common scale."""
+
+from keras import ops
+
+_AXES = (1, 2)
+
+
+def softmax(maps):
+    """Softmax over all positions: what the authors train with.
+
+    There is no ReLU, so every position keeps a gradient.
+    """
+    shape = ops.shape(maps)
+    flat = ops.reshape(maps, (shape[0], -1))
+    return ops.reshape(ops.softmax(flat, axis=-1), shape)
+
+
+def maximum(maps):
+    """ReLU, then division by the map's own maximum."""
+    maps = ops.relu(maps)
+    return ops.divide_no_nan(maps, ops.max(maps, axis=_AXES, keepdims=True))
+
+
+def total(maps):
+    """ReLU, then division by the map's own sum."""
+    maps = ops.relu(maps)
+    return ops.divide_no_nan(maps, ops.sum(maps, axis=_AXES, keepdims=True))
+
+
+def l2(maps):
+    """ReLU, then division by the map's own Euclidean length."""
+    maps = ops.relu(maps)
+    squares = ops.sum(ops.square(maps), axis=_AXES, keepdims=True)
+    # The square root has no derivative at zero.
+    length = ops.sqrt(ops.maximum(squares, 1e-30))
+    return maps / length
+
+
+_KNOWN = {
+    "softmax": softmax,
+    "max": maximum,
+    "sum": total,
+    "l2": l2,
+    None: ops.relu,
+}
+
+
+def get(normalization):
+    """Returns the function of a normalisation's name."""
+    if normalization not in _KNOWN:
+        raise ValueError(
+            f"`normalization` should be one of {list(_KNOWN)}. Received: "
+            f"normalization={normalization!r}"
+        )
+    return _KNOWN[normalization]

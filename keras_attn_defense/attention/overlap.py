@@ -1,0 +1,18 @@
+"""How far two attention areas cover each other."""
+
+from keras import ops
+
+
+def intersection_over_union(areas, others):
+    """Intersection over union of binary areas, image by image.
+
+    Args:
+        areas: `(batch, h, w)` of zeros and ones.
+        others: Areas of the same shape.
+
+    Returns:
+        `(batch,)` from 0 to 1; two empty areas have 1.
+    """
+    both = ops.sum(ops.minimum(areas, others), axis=(1, 2))
+    either = ops.sum(ops.maximum(areas, others), axis=(1, 2))
+    return ops.where(either > 0, ops.divide_no_nan(both, either), 1.0)

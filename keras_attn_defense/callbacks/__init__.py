@@ -1,0 +1,3 @@
+"""Keras callbacks for defended training."""
+
+from .defense_schedule import DefenseSchedule as DefenseSchedule

@@ -1,0 +1,76 @@
+"""Let a network learn to see before it learns to defend itself."""
+
+import keras
+
+from .._registration import register
+
+
+@register
+class DefenseSchedule(keras.callbacks.Callback):
+    """Warm-up epochs for the attack and for the attention losses.
+
+    Epsilon and step size of the training attack are zero for `attack_warmup`
+    epochs, then rise in equal steps, to reach their full value after
+    `epsilon_ramp` more. The attention losses count from epoch
+    `attention_warmup` on. Both act inside compiled steps. The validation
+    attack keeps its strength, and after `fit` so has everything.
+
+    Args:
+        attack_warmup: Epochs before the attack.
+        epsilon_ramp: Epochs over which epsilon rises after them.
+        attention_warmup: Epochs before the attention losses.
+
+    Example:
+
+    >>> schedule = DefenseSchedule(attack_warmup=1, epsilon_ramp=4)
+    >>> model.fit(train_ds, epochs=20, callbacks=[schedule])
+
+    Reference:
+        Linear epsilon schedules as in
+        [Gowal et al., 2018](https://arxiv.org/abs/1810.12715), section 3.
+    """
+
+    def __init__(self, attack_warmup=0, epsilon_ramp=0, attention_warmup=0):
+        super().__init__()
+        for name, value in (
+            ("attack_warmup", attack_warmup),
+            ("epsilon_ramp", epsilon_ramp),
+            ("attention_warmup", attention_warmup),
+        ):
+            if not isinstance(value, int) or value < 0:
+                raise ValueError(
+                    f"`{name}` should be a whole number of epochs, at least "
+                    f"0. Received: {name}={value!r}"
+                )
+        self.attack_warmup = attack_warmup
+        self.epsilon_ramp = epsilon_ramp
+        self.attention_warmup = attention_warmup
+
+    def attack_strength(self, epoch):
+        """The share of epsilon in an epoch counted from 0."""
+        if epoch < self.attack_warmup:
+            return 0.0
+        done = epoch - self.attack_warmup + 1
+        return min(1.0, done / (self.epsilon_ramp + 1))
+
+    def on_epoch_begin(self, epoch, logs=None):
+        attention = float(epoch >= self.attention_warmup)
+        self._set(self.attack_strength(epoch), attention)
+
+    def on_train_end(self, logs=None):
+        self._set(1.0, 1.0)
+
+    def _set(self, attack, attention):
+        self.model.training_attack.strength.assign(attack)
+        self.model.attention_strength.assign(attention)
+
+    def get_config(self):
+        return {
+            "attack_warmup": self.attack_warmup,
+            "epsilon_ramp": self.epsilon_ramp,
+            "attention_warmup": self.attention_warmup,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)

@@ -1,0 +1,10 @@
+"""What the package needs to know of a user's model: logits and features."""
+
+from .checks import as_images as as_images
+from .checks import check_images as check_images
+from .checks import check_labels as check_labels
+from .checks import check_value_range as check_value_range
+from .checks import class_indices as class_indices
+from .classifier import Classifier as Classifier
+from .function_classifier import as_classifier as as_classifier
+from .structure import all_layers as all_layers

@@ -1,0 +1,155 @@
+"""Checks of images and labels, with errors that say how to mend them."""
+
+import keras
+import numpy as np
+from keras import ops
+
+_RANK = (
+    "Images should be a batch of rank 4, (batch, height, width, channels). "
+    "Received an array of shape {shape}. A single image needs a batch axis: "
+    "`images[None]`."
+)
+
+
+def check_value_range(value_range):
+    """Returns `value_range` as two floats in ascending order."""
+    try:
+        lower, upper = (float(bound) for bound in value_range)
+    except (TypeError, ValueError):
+        lower = upper = 0.0
+    if not lower < upper:
+        raise ValueError(
+            "`value_range` should be the lowest and the highest value an image "
+            f"can have, such as (0.0, 1.0) or (0, 255). Received: {value_range}"
+        )
+    return lower, upper
+
+
+def check_images(images, value_range):
+    """Checks the values of a batch of images that are at hand.
+
+    Args:
+        images: NumPy array or tensor `(batch, height, width, channels)`.
+        value_range: `(lower, upper)`, the bounds of its values.
+
+    Raises:
+        ValueError: If the rank is not 4, or values are not finite or outside
+            of `value_range`.
+    """
+    values = images if isinstance(images, np.ndarray) else _numpy(images)
+    if values.ndim != 4:
+        raise ValueError(_RANK.format(shape=values.shape))
+    lower, upper = value_range
+    if values.size == 0:
+        return
+    lowest, highest = float(values.min()), float(values.max())
+    if not np.isfinite([lowest, highest]).all():
+        raise ValueError(
+            "Images contain NaN or infinite values. Received values from "
+            f"{lowest} to {highest}. Clean the data before training."
+        )
+    slack = 1e-5 * (upper - lower)  # Rounding of a rescaling.
+    if lowest < lower - slack or highest > upper + slack:
+        raise ValueError(
+            f"Images should lie in value_range=({lower}, {upper}). Received "
+            f"values from {lowest} to {highest} ({values.dtype}). Either "
+            "rescale the images, or pass the `value_range` they have, such as "
+            "value_range=(0, 255)."
+        )
+
+
+def as_images(images, value_range):
+    """Turns a batch of images into a float32 tensor; in compiled steps too.
+
+    Args:
+        images: NumPy array or tensor `(batch, height, width, channels)`.
+        value_range: `(lower, upper)` bounds of its values.
+
+    Raises:
+        ValueError: If the rank is not 4, or images of bytes cannot lie in
+            `value_range`.
+    """
+    images = ops.convert_to_tensor(images)
+    if len(images.shape) != 4:
+        raise ValueError(_RANK.format(shape=tuple(images.shape)))
+    if keras.backend.standardize_dtype(images.dtype) == "uint8":
+        if value_range[1] - value_range[0] < 128:
+            raise ValueError(
+                "Images of type uint8 go from 0 to 255, but the model expects "
+                f"value_range={value_range}. Either divide them by 255, or "
+                "pass value_range=(0, 255)."
+            )
+    return ops.cast(images, "float32")
+
+
+def check_labels(labels, num_classes, batch_size):
+    """Checks labels that are at hand.
+
+    Args:
+        labels: Integers `(batch,)` or `(batch, 1)`, or one-hot (or soft)
+            labels `(batch, classes)`.
+        num_classes: Number of classes; None if it is not known.
+        batch_size: Number of images.
+
+    Raises:
+        ValueError: If shapes do not fit or labels are not among the classes.
+    """
+    values = labels if isinstance(labels, np.ndarray) else _numpy(labels)
+    _check_shape(values.shape, num_classes)
+    if len(values) != batch_size:
+        raise ValueError(
+            f"Received {batch_size} images and {len(values)} labels. Expected "
+            "one label for each image."
+        )
+    if _is_one_hot(values.shape, num_classes):
+        if (values < -1e-6).any() or (abs(values.sum(-1) - 1) > 1e-3).any():
+            raise ValueError(
+                "One-hot or soft labels should be non-negative and sum to one "
+                f"for each image. Received sums from {values.sum(-1).min()} to "
+                f"{values.sum(-1).max()}."
+            )
+        return
+    if not np.equal(values, np.floor(values)).all():
+        raise ValueError(
+            "Labels should be whole numbers, the index of the class. Received "
+            f"{values.reshape(-1)[:4]}."
+        )
+    if num_classes is None or not values.size:
+        return
+    if values.min() < 0 or values.max() >= num_classes:
+        raise ValueError(
+            f"Labels should lie in 0 to {num_classes - 1}, as the model has "
+            f"{num_classes} classes. Received labels from {values.min()} to "
+            f"{values.max()}."
+        )
+
+
+def class_indices(labels, num_classes):
+    """Turns integer, one-hot or soft labels into class indices `(batch,)`."""
+    labels = ops.convert_to_tensor(labels)
+    _check_shape(labels.shape, num_classes)
+    if _is_one_hot(labels.shape, num_classes):
+        return ops.cast(ops.argmax(labels, axis=-1), "int32")
+    return ops.cast(ops.reshape(labels, (-1,)), "int32")
+
+
+def _check_shape(shape, num_classes):
+    shape = tuple(shape)
+    columns = shape[1] if len(shape) == 2 else None
+    if len(shape) == 1 or columns == 1 or _is_one_hot(shape, num_classes):
+        return
+    raise ValueError(
+        "Labels should be class indices of shape (batch,) or (batch, 1), or "
+        f"one-hot labels of shape (batch, {num_classes}). Received labels of "
+        f"shape {shape}."
+    )
+
+
+def _is_one_hot(shape, num_classes):
+    if len(shape) != 2 or shape[1] == 1:
+        return False
+    return num_classes in (None, shape[1])
+
+
+def _numpy(values):
+    return np.asarray(ops.convert_to_numpy(ops.convert_to_tensor(values)))

@@ -1,0 +1,164 @@
+"""One view of any Keras image classifier."""
+
+import contextlib
+import weakref
+
+import keras
+
+from .feature_map import data_format
+from .feature_map import find_feature_layer
+from .intercept import intercept
+from .logits import find_ending
+from .structure import layer_calls
+
+_structures = weakref.WeakKeyDictionary()
+
+
+class Classifier:
+    """Reads logits and inner features from any Keras image classifier.
+
+    The model is not taken apart: while it runs, the layers concerned are
+    listened to. So Sequential, Functional, nested and subclassed models are
+    all treated alike, and a model that ends in softmax or sigmoid, or in one
+    output for two classes, gives its logits too.
+
+    Args:
+        model: A built `keras.Model` with one image input and one output of
+            shape `(batch, classes)`, or `(batch, 1)` for two classes.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self.input_shape = _input_shape(model)
+        if model not in _structures:
+            _structures[model] = _structure(model, self.input_shape)
+        self.calls, self.ending, self.num_outputs = _structures[model]
+
+    @property
+    def num_classes(self):
+        """Number of classes: two for a model with a single output."""
+        return max(self.num_outputs, 2)
+
+    @property
+    def variables(self):
+        """All variables of the model, seeds included."""
+        return self.model.variables
+
+    def check_logits(self, images):
+        """Nothing to check: the logits were found."""
+
+    def feature_layer(self, layer=None):
+        """The layer to read attention from; see `find_feature_layer`."""
+        return find_feature_layer(self.calls, layer)
+
+    def data_format(self, layer):
+        """The data format of the output of `layer`."""
+        return data_format(self.calls, layer)
+
+    def __call__(self, images, training=False, layer=None, tap=None):
+        """Runs the model.
+
+        Args:
+            images: `(batch, height, width, channels)`.
+            training: Whether layers run in training mode.
+            layer: A layer whose output `tap` may look at and replace.
+            tap: Function of that output.
+
+        Returns:
+            The logits `(batch, classes)` in float32, and what the model itself
+            returns.
+        """
+        heard = []
+        with contextlib.ExitStack() as stack:
+            if self.ending.layer is not None:
+                stack.enter_context(
+                    intercept(
+                        self.ending.layer,
+                        self.ending.attribute,
+                        _listener(heard),
+                    )
+                )
+            if layer is not None:
+                stack.enter_context(intercept(layer, "call", _tapped(tap)))
+            outputs = self.model(images, training=training)
+        return self.ending.logits(
+            heard[-1] if heard else None, outputs
+        ), outputs
+
+    def logits(self, images):
+        """The logits in inference mode, without any trace in the model."""
+        with self.untouched():
+            return self(images)[0]
+
+    def untouched(self):
+        """A scope in which the model's variables, seeds, losses keep still."""
+        return keras.StatelessScope(
+            [(variable, variable.value) for variable in self.variables]
+        )
+
+
+def _listener(heard):
+    def handler(original, inputs, *args, **kwargs):
+        heard.append(inputs)
+        return original(inputs, *args, **kwargs)
+
+    return handler
+
+
+def _tapped(tap):
+    def handler(original, *args, **kwargs):
+        return tap(original(*args, **kwargs))
+
+    return handler
+
+
+def _input_shape(model):
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            "Expected a Keras model, an image classifier. "
+            f"Received: {model!r} (of type {type(model).__name__})."
+        )
+    if not model.built:
+        raise ValueError(
+            f"The model '{model.name}' is not built yet, so its layers are not "
+            "known. Give it a `keras.Input`, call it on a batch, or call "
+            "`model.build((None, height, width, channels))` first."
+        )
+    shape = _recorded_shape(model)
+    if shape is None or len(shape) != 4:
+        raise ValueError(
+            f"The model '{model.name}' takes an input of shape {shape}. "
+            "Expected one batch of images, of rank 4: (batch, height, width, "
+            "channels)."
+        )
+    return (None, *shape[1:])
+
+
+def _recorded_shape(model):
+    if hasattr(model, "inputs") and model.inputs:
+        shapes = [tensor.shape for tensor in model.inputs]
+    else:
+        config = model.get_build_config() or {}
+        shapes = [config.get("input_shape")]
+        if shapes[0] is None:
+            shapes = list(config.get("shapes_dict", {}).values())
+    return tuple(shapes[0]) if len(shapes) == 1 and shapes[0] else None
+
+
+def _structure(model, input_shape):
+    calls, output_shape = layer_calls(model, input_shape)
+    if output_shape is None or len(output_shape) != 2:
+        raise ValueError(
+            f"The model '{model.name}' returns an output of shape "
+            f"{output_shape}. Expected the scores of one classification, "
+            "(batch, classes), or (batch, 1) for two classes."
+        )
+    num_outputs = output_shape[-1]
+    ending = find_ending(calls, model, input_shape, num_outputs)
+    if num_outputs > 1 and ending.activation == "sigmoid":
+        raise ValueError(
+            f"The model '{model.name}' ends in a sigmoid over {num_outputs} "
+            "outputs, which allows several labels an image. Expected one "
+            "label: softmax or logits, or a single sigmoid output."
+        )
+    return calls, ending, num_outputs

@@ -1,0 +1,49 @@
+"""The view of a plain function from images to logits."""
+
+from keras import Model
+from keras import ops
+
+from .classifier import Classifier
+from .logits import is_probability
+
+
+def as_classifier(model):
+    """Views a Keras model, or a function from images to logits."""
+    if isinstance(model, Model):
+        return Classifier(model)
+    if not callable(model):
+        raise ValueError(
+            "Expected a Keras classifier or a function from images to logits. "
+            f"Received: {model!r} (of type {type(model).__name__})."
+        )
+    return FunctionClassifier(model)
+
+
+class FunctionClassifier:
+    """What attacks need of a function from images to logits.
+
+    Args:
+        function: Takes images `(batch, height, width, channels)`, returns
+            logits `(batch, classes)`, without side effects.
+    """
+
+    num_classes = None
+    variables = ()
+
+    def __init__(self, function):
+        self.model = function
+
+    def logits(self, images):
+        """The function's logits, in float32."""
+        return ops.cast(self.model(images), "float32")
+
+    def check_logits(self, images):
+        """Raises a `ValueError` if the function returns probabilities."""
+        outputs = ops.convert_to_numpy(self.logits(images))
+        if is_probability(outputs):
+            raise ValueError(
+                "The function to attack returns probabilities where logits are "
+                "expected: the gradient of probabilities vanishes where the "
+                "function is sure. Return the values before the softmax, or "
+                "pass the Keras model itself, whose logits are found."
+            )

@@ -1,0 +1,87 @@
+"""Run a model once without values and write down what its layers did."""
+
+import contextlib
+from typing import NamedTuple
+
+import keras
+
+from .intercept import intercept
+
+
+class LayerCall(NamedTuple):
+    """One layer's turn in a model's forward pass.
+
+    Args:
+        layer: The layer.
+        shape: The shape of its output, or None where it is no single tensor.
+        is_output: Whether its output is the model's output.
+    """
+
+    layer: keras.layers.Layer
+    shape: tuple | None
+    is_output: bool
+
+
+def layer_calls(model, input_shape):
+    """Lists the calls of all layers of `model`, nested ones too, in order.
+
+    Nothing is computed: the model runs on its backend's symbolic tensors. That
+    treats Sequential, Functional, nested and subclassed models alike.
+
+    Args:
+        model: A built `keras.Model`.
+        input_shape: Its input's shape, with None for the batch size.
+
+    Returns:
+        A list of `LayerCall`, and the shape of the model's output.
+    """
+    calls, outputs = [], []
+
+    def forward(inputs):
+        calls.clear()  # JAX and PyTorch run twice to find unknown sizes.
+        with contextlib.ExitStack() as stack:
+            for layer in all_layers(model):
+                stack.enter_context(
+                    intercept(layer, "call", _recorder(layer, calls))
+                )
+            outputs[:] = [model(inputs, training=False)]
+        return outputs[0]
+
+    spec = _Symbolic(forward)(keras.KerasTensor(input_shape))
+    listed = [
+        LayerCall(layer, _shape(output), output is outputs[0])
+        for layer, output in calls
+    ]
+    return listed, _shape(spec)
+
+
+def all_layers(model):
+    """All layers inside `model`, however deep."""
+    return list(model._flatten_layers(include_self=False))
+
+
+class _Symbolic(keras.layers.Layer):
+    """Keras' public way to run a function on symbolic backend tensors."""
+
+    def __init__(self, function):
+        super().__init__(dtype="float32", autocast=False)
+        self.function = function
+        self.built = True
+
+    def call(self, inputs):
+        return self.function(inputs)
+
+
+def _recorder(layer, calls):
+    def handler(original, *args, **kwargs):
+        output = original(*args, **kwargs)
+        calls.append((layer, output))
+        return output
+
+    return handler
+
+
+def _shape(tensor):
+    shape = getattr(tensor, "shape", None)
+    # The batch size is whatever placeholder the backend uses for it.
+    return None if shape is None else (None, *shape[1:])

@@ -1,0 +1,33 @@
+"""The one shape in which every loader returns its data."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class ImageSplit(NamedTuple):
+    """One split (train or test) of an image classification set.
+
+    It unpacks like a tuple: `images, labels, boxes = train`.
+
+    Args:
+        images: float32 array of shape `(N, H, W, C)` in `[0, 1]`.
+        labels: int32 array of shape `(N,)`, class indices from 0.
+        boxes: float32 array of shape `(N, 4)`, or `None` where the set has
+            none. A row is `(x_min, y_min, x_max, y_max)` in fractions of
+            the image's width and height. The right and bottom corner is
+            exclusive: a box over pixel columns 3 to 5 of an image 10 wide
+            has `x_min = 0.3` and `x_max = 0.6`.
+
+    Example:
+
+    ```python
+    train, test = kad.datasets.load_digit_scenes()
+    model.fit(train.images, train.labels)
+    images, labels, boxes = test
+    ```
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    boxes: np.ndarray | None = None

@@ -1,0 +1,62 @@
+"""Cross-entropy for whatever form labels and predictions have."""
+
+import keras
+from keras import ops
+
+from .._registration import register
+
+
+@register
+class LabelCrossentropy(keras.losses.Loss):
+    """Cross-entropy of integer or one-hot labels, for two or more classes.
+
+    What `AttentionDefendedModel` is compiled with where nobody chose a loss:
+    it reads off the shapes which of Keras' cross-entropies is meant.
+
+    Args:
+        from_logits: Whether predictions are logits, or else probabilities.
+        reduction: As in `keras.losses.Loss`.
+        name: Name of the loss.
+
+    Call arguments:
+        y_true: Class indices `(batch,)` or `(batch, 1)`, or one-hot labels
+            `(batch, classes)`.
+        y_pred: Predictions `(batch, classes)`, or `(batch, 1)` for two
+            classes.
+
+    Example:
+
+    >>> LabelCrossentropy(from_logits=True)([1], [[0.0, 2.0]])
+
+    Reference:
+        `keras.losses.SparseCategoricalCrossentropy`,
+        `keras.losses.CategoricalCrossentropy`,
+        `keras.losses.BinaryCrossentropy`.
+    """
+
+    def __init__(
+        self,
+        from_logits=False,
+        reduction="sum_over_batch_size",
+        name="label_crossentropy",
+    ):
+        super().__init__(name=name, reduction=reduction)
+        self.from_logits = bool(from_logits)
+
+    def call(self, y_true, y_pred):
+        if y_pred.shape[-1] == 1:
+            y_true = ops.reshape(y_true, ops.shape(y_pred))
+            function = keras.losses.binary_crossentropy
+        elif len(y_true.shape) == 2 and y_true.shape[-1] == y_pred.shape[-1]:
+            function = keras.losses.categorical_crossentropy
+        else:
+            y_true = ops.reshape(y_true, (-1,))
+            function = keras.losses.sparse_categorical_crossentropy
+        return function(y_true, y_pred, from_logits=self.from_logits)
+
+    def get_config(self):
+        return {
+            "from_logits": self.from_logits,
+            "reduction": self.reduction,
+            "name": self.name,
+        }

@@ -1,0 +1,388 @@
+"""The model that trains a classifier to keep its attention."""
+
+import keras
+from keras import ops
+
+from .._backend import SUPPORTS_JIT
+from .._backend import AdversarialTrainer
+from .._registration import register
+from ..attacks import PGD
+from ..attacks import check_count
+from ..attention import AttentionMask
+from ..attention import GradCAM
+from ..classifier import Classifier
+from ..classifier import all_layers
+from ..classifier import as_images
+from ..classifier import check_images
+from ..classifier import check_labels
+from ..classifier import check_value_range
+from ..classifier import class_indices
+from ..losses import PreservationLoss
+from ..losses import RectificationLoss
+from . import presets
+from . import serialization
+from .compilation import default_compile
+from .crafting import Crafter
+from .first_batch import check_first_batch
+from .pairs import double
+from .pairs import interleave
+from .pairs import split
+
+
+@register
+class AttentionDefendedModel(AdversarialTrainer, keras.Model):
+    """Trains a classifier against adversarial images, by its attention too.
+
+    Each training step crafts an adversarial image `x_adv` for each image `x`
+    and minimises, on both,
+
+    `L = classification_weight * L_c + rectification_weight * L_r +
+    preservation_weight * L_p`
+
+    with `L_c = CE(x) + CE(x_adv)` and the network's own weight decay,
+    `L_r = L_r(x) + L_r(x_adv)` (see `RectificationLoss`), and `L_p` the
+    distance between the attention maps of `x` and `x_adv` for the true class
+    (see `PreservationLoss`). A weight of zero switches a term off, with its
+    cost. Towards `predict`, `export` and a direct call the model is the plain
+    classifier.
+
+    It compiles itself at once: as the base is compiled, or else with Adam and
+    the cross-entropy that fits the base's output and the labels. `compile`
+    replaces that. The weights multiply the loss, so an optimizer that is not
+    invariant to scale, such as SGD, needs a smaller learning rate than plain
+    training: with the default weights about 1/16.
+
+    Args:
+        base: A built Keras classifier of images, with softmax or logits, or
+            one sigmoid or logit output for two classes.
+        attack: The attack to train on. None means `PGD(steps=7)`.
+        attention: The attention map. None means `GradCAM()`.
+        mask: What hides the attention area. None means `AttentionMask()`.
+        classification_weight: Weight of `L_c`.
+        rectification_weight: Weight of `L_r`.
+        preservation_weight: Weight of `L_p`.
+        rectification_loss: None means `RectificationLoss()`.
+        preservation_loss: None means `PreservationLoss()`.
+        validation_attack: The attack of `evaluate` and of validation in
+            `fit`, for `val_robust_accuracy`. None validates on clean images
+            only; `"default"` is `PGD(steps=10)` with the epsilon and norm of
+            `attack`.
+        sample_selection: A `StrongSampleSelection`, or None.
+        adversarial_rounds: Updates for each batch. In each round after the
+            first, the adversarial images go one step on (iterated samples).
+        value_range: `(lower, upper)` bounds of the images.
+        name: Name of the model.
+
+    Example:
+
+    >>> model = AttentionDefendedModel(base)
+    >>> model.fit(train_ds, validation_data=val_ds, epochs=10)
+    >>> model.base  # the plain classifier, with the same weights
+
+    Reference:
+        Attention, Please! Adversarial Defense via Activation Rectification
+        and Preservation, [Wu et al., 2023](https://doi.org/10.1145/3572843).
+    """
+
+    def __init__(
+        self,
+        base,
+        attack=None,
+        attention=None,
+        *,
+        mask=None,
+        classification_weight=8.0,
+        rectification_weight=4.0,
+        preservation_weight=1.0,
+        rectification_loss=None,
+        preservation_loss=None,
+        validation_attack="default",
+        sample_selection=None,
+        adversarial_rounds=1,
+        value_range=(0.0, 1.0),
+        name=None,
+    ):
+        classifier = Classifier(base)
+        super().__init__(name=name, dtype=_policy(base), autocast=False)
+        self.base = base
+        self.classifier = classifier
+        self.value_range = check_value_range(value_range)
+        self.training_attack = attack or PGD(steps=7)
+        self.validation_attack = _validation(
+            validation_attack, self.training_attack
+        )
+        self.attention = attention or GradCAM()
+        self.mask = mask or AttentionMask(value_range=self.value_range)
+        self.classification_weight = _weight(
+            "classification_weight", classification_weight
+        )
+        self.rectification_weight = _weight(
+            "rectification_weight", rectification_weight
+        )
+        self.preservation_weight = _weight(
+            "preservation_weight", preservation_weight
+        )
+        self.rectification_loss = rectification_loss or RectificationLoss()
+        self.preservation_loss = preservation_loss or PreservationLoss()
+        self.sample_selection = sample_selection
+        self.adversarial_rounds = check_count(
+            "adversarial_rounds", adversarial_rounds
+        )
+        # A variable, so that a schedule takes effect in compiled steps.
+        self.attention_strength = self.add_weight(
+            shape=(), initializer="ones", trainable=False, name="attention"
+        )
+        self.crafter = Crafter(self)
+        self.trackers = self._new_trackers()
+        if self.uses_attention:
+            self.attention.check(classifier)
+        self.build(classifier.input_shape)
+        default_compile(self)
+
+    @classmethod
+    def from_preset(cls, preset, base, *, value_range=(0.0, 1.0), **kwargs):
+        """Builds the model with the arguments of a published form.
+
+        Args:
+            preset: `"paper"`, the paper's equations, or `"authors"`, what
+                its authors' code does; see `models/presets.py`.
+            base: The classifier.
+            value_range: `(lower, upper)` bounds of the images.
+            **kwargs: Arguments that replace the preset's.
+
+        Returns:
+            An `AttentionDefendedModel`.
+        """
+        arguments = presets.get(preset, check_value_range(value_range))
+        return cls(base, value_range=value_range, **{**arguments, **kwargs})
+
+    @property
+    def compute_dtype(self):
+        # The base casts for itself. Left to Keras, this model would read
+        # float32 weights in half precision wherever its policy is mixed.
+        return self.variable_dtype
+
+    @property
+    def uses_attention(self):
+        """Whether an attention loss has a weight."""
+        return bool(self.rectification_weight or self.preservation_weight)
+
+    def build(self, input_shape):
+        self.built = True
+
+    def call(self, inputs, training=False):
+        """Classifies images.
+
+        Args:
+            inputs: Images `(batch, height, width, channels)`; or, in the
+                model's own steps, a dict of interleaved `images` and
+                `labels`, for which logits and attention maps come too.
+            training: Whether layers run in training mode.
+
+        Returns:
+            What the base returns; for a dict, a dict of `predictions`,
+            `logits` and, if an attention loss has a weight, `maps`.
+        """
+        if not isinstance(inputs, dict):
+            return self.base(inputs, training=training)
+        images, labels = inputs["images"], inputs["labels"]
+        if not self.uses_attention:
+            logits, outputs = self.classifier(images, training=training)
+            return {"predictions": outputs, "logits": logits}
+        logits, maps, outputs = self.attention.explain(
+            self.classifier, images, labels, training=training
+        )
+        return {"predictions": outputs, "logits": logits, "maps": maps}
+
+    def attack(self, x, y):
+        """Crafts the adversarial images that `fit` would train on.
+
+        Args:
+            x: Images `(batch, height, width, channels)`.
+            y: Labels, class indices or one-hot.
+
+        Returns:
+            Adversarial images, a float32 tensor.
+        """
+        return self.crafter(x, y)
+
+    def attention_map(self, x, y=None):
+        """Attention maps, in inference mode.
+
+        Args:
+            x: Images `(batch, height, width, channels)`.
+            y: The classes to look for, class indices or one-hot. None means
+                the predicted class.
+
+        Returns:
+            Maps `(batch, height, width)`, float32.
+        """
+        check_images(x, self.value_range)
+        if y is not None:
+            check_labels(y, self.classifier.num_classes, len(x))
+        x = ops.cast(ops.convert_to_tensor(x), "float32")
+        with self.classifier.untouched():
+            return self.attention.explain(self.classifier, x, y)[1]
+
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """Trains the model, as `keras.Model.fit` does.
+
+        Args:
+            x: As in `keras.Model.fit`. Arrays are checked whole and data sets
+                by their first batch, before any weight moves.
+            y: As in `keras.Model.fit`.
+            *args: As in `keras.Model.fit`.
+            **kwargs: As in `keras.Model.fit`.
+
+        Returns:
+            A `keras.callbacks.History`.
+        """
+        self._check_jit()
+        num_classes = self.classifier.num_classes
+        x = check_first_batch(x, y, self.value_range, num_classes)
+        return super().fit(x, y, *args, **kwargs)
+
+    def train_on_batch(self, x, y=None, *args, **kwargs):
+        """One update on one batch, as `keras.Model.train_on_batch` does."""
+        self._check_jit()
+        num_classes = self.classifier.num_classes
+        check_first_batch(x, y, self.value_range, num_classes)
+        return super().train_on_batch(x, y, *args, **kwargs)
+
+    def training_batch(self, data, previous=None):
+        """The interleaved batch of a training step, and its `x_adv`."""
+        return self._interleaved(
+            data, lambda x, labels: self.crafter.craft(x, labels, previous)
+        )
+
+    def test_batch(self, data):
+        """The interleaved batch of a test step, or the batch itself."""
+        if self.validation_attack is None:
+            return data
+        return self._interleaved(data, self.crafter.craft_validation)[0]
+
+    def _interleaved(self, data, craft):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        images = as_images(x, self.value_range)
+        labels = class_indices(y, self.classifier.num_classes)
+        adversarial = ops.stop_gradient(craft(images, labels))
+        inputs = {
+            "images": interleave(images, adversarial),
+            "labels": double(labels),
+        }
+        return (inputs, double(y), double(sample_weight)), adversarial
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        if not isinstance(y_pred, dict):
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        batch_size = ops.shape(y_pred["logits"])[0] // 2
+        loss = self._classification_loss(y, y_pred, sample_weight, training)
+        self.trackers["classification_loss"].update_state(loss, batch_size)
+        total = self.classification_weight * loss
+        weights = split(sample_weight)
+        strength = ops.convert_to_tensor(self.attention_strength)
+        if self.rectification_weight:
+            loss = self._rectification(x["images"], y_pred, weights)
+            self.trackers["rectification_loss"].update_state(loss, batch_size)
+            total += self.rectification_weight * strength * loss
+        if self.preservation_weight:
+            clean, adversarial = split(y_pred["maps"])
+            loss = self.preservation_loss(clean, adversarial, weights[0])
+            self.trackers["preservation_loss"].update_state(loss, batch_size)
+            total += self.preservation_weight * strength * loss
+        return total
+
+    def _classification_loss(self, y, y_pred, sample_weight, training):
+        halves = zip(
+            split(y),
+            split(y_pred["predictions"]),
+            split(sample_weight),
+            strict=True,
+        )
+        losses = [
+            super(AttentionDefendedModel, self).compute_loss(
+                None, labels, predictions, weights, training
+            )
+            for labels, predictions, weights in halves
+        ]
+        # Each of the two counted the network's own weight decay.
+        decay = sum(ops.sum(ops.cast(loss, "float32")) for loss in self.losses)
+        return sum(losses) - decay
+
+    def _rectification(self, images, y_pred, weights):
+        masked = self.mask(images, y_pred["maps"])
+        # In inference mode: grey images must not enter the statistics.
+        masked = split(self.classifier.logits(masked))
+        whole = split(y_pred["logits"])
+        return sum(
+            self.rectification_loss(*arguments)
+            for arguments in zip(whole, masked, weights, strict=True)
+        )
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        if not isinstance(y_pred, dict):
+            logs = super().compute_metrics(x, y, y_pred, sample_weight)
+            return {k: v for k, v in logs.items() if k not in self.trackers}
+        predicted = ops.argmax(split(y_pred["logits"])[1], axis=-1)
+        labels = split(x["labels"])[1]
+        correct = ops.cast(predicted, labels.dtype) == labels
+        self.trackers["robust_accuracy"].update_state(correct)
+        clean = (split(v)[0] for v in (y, y_pred["predictions"], sample_weight))
+        return super().compute_metrics(x, *clean)
+
+    def _new_trackers(self):
+        names = ["classification_loss", "robust_accuracy"]
+        if self.rectification_weight:
+            names.append("rectification_loss")
+        if self.preservation_weight:
+            names.append("preservation_loss")
+        return {name: keras.metrics.Mean(name=name) for name in names}
+
+    def _check_jit(self):
+        if self.jit_compile and not SUPPORTS_JIT:
+            raise ValueError(
+                "`jit_compile=True` is not possible on this backend: "
+                "torch.compile has no second derivatives. Use "
+                "`compile(..., jit_compile=False)`."
+            )
+
+    def export(self, filepath, *args, **kwargs):
+        """Exports the plain classifier, as `keras.Model.export` does."""
+        return self.base.export(filepath, *args, **kwargs)
+
+    def get_config(self):
+        return serialization.get_config(self)
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**serialization.arguments(config))
+
+
+def _policy(base):
+    """A policy that makes `compile` scale losses if any layer needs it."""
+    half = any(
+        layer.compute_dtype == "float16" for layer in [base, *all_layers(base)]
+    )
+    return "mixed_float16" if half else base.dtype_policy
+
+
+def _weight(name, value):
+    if not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+        raise ValueError(
+            f"`{name}` should be a number of at least 0; 0 switches the term "
+            f"off. Received: {name}={value!r}"
+        )
+    return float(value)
+
+
+def _validation(attack, training_attack):
+    if attack != "default":
+        return attack
+    epsilon = training_attack.epsilon
+    return PGD(
+        epsilon[1] if isinstance(epsilon, tuple) else epsilon,
+        norm=training_attack.norm,
+        value_range=training_attack.value_range,
+    )

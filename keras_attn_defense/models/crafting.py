@@ -1,0 +1,71 @@
+"""Which adversarial images a step works on."""
+
+from keras import ops
+
+from .._backend import compiled
+from ..classifier import as_images
+from ..classifier import check_images
+from ..classifier import check_labels
+from ..classifier import class_indices
+
+
+class Crafter:
+    """Crafts adversarial images of a defended model's training and tests.
+
+    Args:
+        model: The `AttentionDefendedModel`.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self._compiled = None
+
+    def __call__(self, x, y):
+        """Checks a batch that is at hand, and crafts as in training."""
+        model = self.model
+        check_images(x, model.value_range)
+        check_labels(y, model.classifier.num_classes, len(x))
+        labels = class_indices(y, model.classifier.num_classes)
+        if self._compiled is None:
+            self._compiled = compiled(self.craft, model.variables)
+        return self._compiled(as_images(x, model.value_range), labels)
+
+    def craft(self, images, labels, previous=None):
+        """Adversarial images of a training step.
+
+        Args:
+            images: Float32 tensor `(batch, height, width, channels)`.
+            labels: Class indices `(batch,)`.
+            previous: Adversarial images of the round before, to go on from.
+        """
+        model = self.model
+        attack, logits_of = model.training_attack, model.classifier.logits
+        value_range = attack.resolve_value_range(model)
+
+        def perturb(**kwargs):
+            return attack.perturb(
+                logits_of, images, labels, value_range, **kwargs
+            )
+
+        def step(adversarial):
+            return perturb(start=adversarial, steps=1)
+
+        adversarial = perturb() if previous is None else step(previous)
+        if model.sample_selection is None:
+            return adversarial
+        return model.sample_selection(
+            images, adversarial, lambda x: self._area(x, labels), step
+        )
+
+    def craft_validation(self, images, labels):
+        """Adversarial images of a test step."""
+        attack = self.model.validation_attack
+        value_range = attack.resolve_value_range(self.model)
+        logits_of = self.model.classifier.logits
+        return attack.perturb(logits_of, images, labels, value_range)
+
+    def _area(self, images, labels):
+        classifier = self.model.classifier
+        with classifier.untouched():
+            maps = self.model.attention.explain(classifier, images, labels)[1]
+        return self.model.mask.area(ops.stop_gradient(maps))

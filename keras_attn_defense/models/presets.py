@@ -1,0 +1,61 @@
+"""The paper's equations and its authors' code, side by side.
+
+| | `"paper"` | `"authors"` |
+| --- | --- | --- |
+| attack | one step to the least likely class, epsilon 0.075 of the range | the same, epsilon drawn from 0 to 0.075 of the range for each batch |
+| rounds for a batch | one | two: the second attack goes one step on |
+| map | Grad-CAM, ReLU, divided by its maximum | softmax over positions of the map from RMS-normalised gradients |
+| mask | above the mean of the map | above the mean of the map |
+| rectification | squared error summed over classes | squared error averaged over classes |
+| preservation | averaged over the batch | summed over the batch |
+| weights | 8 : 4 : 1 | 8 : 4 : 1 |
+"""  # noqa: E501
+
+from ..attacks import StepLL
+from ..attention import GradCAM
+from ..losses import PreservationLoss
+from ..losses import RectificationLoss
+
+_WEIGHTS = {
+    "classification_weight": 8.0,
+    "rectification_weight": 4.0,
+    "preservation_weight": 1.0,
+}
+_EPSILON = 0.075  # 0.15 in images from -1 to 1.
+
+
+def paper(value_range):
+    """Arguments of `AttentionDefendedModel` for the paper's equations."""
+    extent = value_range[1] - value_range[0]
+    return {
+        "attack": StepLL(_EPSILON * extent),
+        "attention": GradCAM(normalization="max", scale_gradients=False),
+        "rectification_loss": RectificationLoss("squared_error"),
+        "preservation_loss": PreservationLoss(),
+        **_WEIGHTS,
+    }
+
+
+def authors(value_range):
+    """Arguments of `AttentionDefendedModel` for the authors' code."""
+    extent = value_range[1] - value_range[0]
+    return {
+        "attack": StepLL((0.0, _EPSILON * extent)),
+        "attention": GradCAM(normalization="softmax", scale_gradients=True),
+        "rectification_loss": RectificationLoss("mean_squared_error"),
+        "preservation_loss": PreservationLoss(reduction="sum"),
+        "adversarial_rounds": 2,
+        **_WEIGHTS,
+    }
+
+
+_PRESETS = {"paper": paper, "authors": authors}
+
+
+def get(name, value_range):
+    """The arguments that belong to a preset's name."""
+    if name not in _PRESETS:
+        raise ValueError(
+            f"The preset should be one of {list(_PRESETS)}. Received: {name!r}"
+        )
+    return _PRESETS[name](value_range)

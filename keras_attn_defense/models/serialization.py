@@ -1,0 +1,47 @@
+"""The defended model's arguments, to and from its configuration."""
+
+import keras
+
+_OBJECTS = {
+    "base": "base",
+    "attack": "training_attack",
+    "attention": "attention",
+    "mask": "mask",
+    "rectification_loss": "rectification_loss",
+    "preservation_loss": "preservation_loss",
+    "validation_attack": "validation_attack",
+    "sample_selection": "sample_selection",
+}
+_VALUES = (
+    "classification_weight",
+    "rectification_weight",
+    "preservation_weight",
+    "adversarial_rounds",
+    "value_range",
+    "name",
+)
+
+
+def get_config(model):
+    """The configuration of an `AttentionDefendedModel`."""
+    objects = {
+        argument: _serialize(getattr(model, attribute))
+        for argument, attribute in _OBJECTS.items()
+    }
+    return {**objects, **{value: getattr(model, value) for value in _VALUES}}
+
+
+def arguments(config):
+    """The arguments that a configuration stands for."""
+    objects = {name: _deserialize(config[name]) for name in _OBJECTS}
+    return {**config, **objects}
+
+
+def _serialize(value):
+    return None if value is None else keras.saving.serialize_keras_object(value)
+
+
+def _deserialize(config):
+    if config is None:
+        return None
+    return keras.saving.deserialize_keras_object(config)

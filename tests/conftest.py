@@ -1,0 +1,48 @@
+"""Set-up shared by all tests; `KERAS_BACKEND` chooses the backend."""
+
+import importlib.util
+import os
+
+# Before TensorFlow: the other order can crash the process on Linux.
+try:
+    import torch  # noqa: F401
+except ImportError:
+    pass
+
+BACKENDS = ("tensorflow", "jax", "torch")
+
+if "KERAS_BACKEND" not in os.environ:
+    for name in BACKENDS:
+        if importlib.util.find_spec(name) is not None:
+            os.environ["KERAS_BACKEND"] = name
+            break
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import keras  # noqa: E402
+import pytest  # noqa: E402
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for marker in item.iter_markers("backend"):
+            unknown = set(marker.args) - set(BACKENDS)
+            if unknown or not marker.args:
+                raise pytest.UsageError(
+                    "`pytest.mark.backend` takes names out of "
+                    f"{BACKENDS}. Received: {marker.args} (on {item.nodeid})"
+                )
+            if keras.backend.backend() not in marker.args:
+                reason = f"needs Keras backend {' or '.join(marker.args)}"
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(autouse=True)
+def isolated_keras_state():
+    """Fixes the seeds; undoes what a test changed in Keras' global state."""
+    keras.utils.set_random_seed(0)
+    image_data_format = keras.config.image_data_format()
+    yield
+    keras.config.set_dtype_policy("float32")
+    keras.config.set_image_data_format(image_data_format)
+    # Freeing memory means a garbage collection, a third of a second each.
+    keras.utils.clear_session(free_memory=False)

@@ -1,0 +1,109 @@
+"""Public names are documented, and what Keras saves can be loaded again."""
+
+import importlib
+import inspect
+import pkgutil
+
+import keras
+import pytest
+
+PACKAGE = "keras_attn_defense"
+
+
+def public_modules(package_name):
+    """Returns the package and its modules whose path has no `_name`."""
+    package = importlib.import_module(package_name)
+    modules = [package]
+    for info in pkgutil.iter_modules(package.__path__, package_name + "."):
+        if info.name.rpartition(".")[2].startswith("_"):
+            continue
+        if info.ispkg:
+            modules.extend(public_modules(info.name))
+        else:
+            modules.append(importlib.import_module(info.name))
+    return modules
+
+
+def exported_objects(package_name):
+    """Returns `{qualified name: object}` of public classes and functions.
+
+    A folder's `__init__` exports all of its public names, any other module
+    those that it defines. An object counts once, under the place that defines
+    it. Objects of other libraries do not count.
+    """
+    objects = {}
+    for module in public_modules(package_name):
+        for name, value in vars(module).items():
+            if name.startswith("_"):
+                continue
+            if not (inspect.isclass(value) or inspect.isfunction(value)):
+                continue
+            is_folder = hasattr(module, "__path__")
+            if value.__module__ == module.__name__ or (
+                is_folder and is_of_package(value, package_name)
+            ):
+                key = f"{value.__module__}.{value.__qualname__}"
+                objects[key] = value
+    return dict(sorted(objects.items()))
+
+
+def is_of_package(value, package_name):
+    return value.__module__.partition(".")[0] == package_name
+
+
+def init_arguments(cls):
+    """Returns the names that `__init__` takes, without `*args, **kwargs`.
+
+    An `__init__` that another library defines counts as taking none.
+    """
+    owner = next(c for c in cls.__mro__ if "__init__" in vars(c))
+    if not is_of_package(owner, cls.__module__.partition(".")[0]):
+        return []
+    _, *parameters = inspect.signature(cls.__init__).parameters.values()
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [p.name for p in parameters if p.kind not in variadic]
+
+
+def documentation_faults(value):
+    """Returns what is missing of the documentation of a class or function."""
+    documentation = value.__doc__ or ""
+    if not documentation.strip():
+        return ["has no docstring"]
+    if inspect.isclass(value) and "Args:" not in documentation:
+        arguments = init_arguments(value)
+        if arguments:
+            return [f"has no 'Args:' section, but takes {arguments}"]
+    return []
+
+
+def is_registered(cls, package_name):
+    registered_name = keras.saving.get_registered_name(cls)
+    return registered_name == f"{package_name}>{cls.__name__}"
+
+
+OBJECTS = exported_objects(PACKAGE)
+SERIALIZABLE_CLASSES = {
+    name: value
+    for name, value in OBJECTS.items()
+    if inspect.isclass(value)
+    and hasattr(value, "get_config")
+    and not inspect.isabstract(value)
+}
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_public_name_is_documented(name):
+    faults = documentation_faults(OBJECTS[name])
+
+    assert not faults, f"`{name}` {' and '.join(faults)}"
+
+
+@pytest.mark.parametrize("name", SERIALIZABLE_CLASSES)
+def test_class_with_config_is_registered(name):
+    cls = SERIALIZABLE_CLASSES[name]
+
+    assert is_registered(cls, PACKAGE), (
+        f"`{name}` has `get_config`, so Keras must find it when it loads a "
+        f"model: register it under {PACKAGE!r}. Its registered name is "
+        f"{keras.saving.get_registered_name(cls)!r}"
+    )

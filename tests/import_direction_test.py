@@ -1,0 +1,162 @@
+"""The package's parts import each other in one direction only.
+
+The files are parsed, not imported, so that imports inside functions and under
+`TYPE_CHECKING` count too.
+"""
+
+import ast
+import pathlib
+
+import pytest
+
+PACKAGE = "keras_attn_defense"
+ROOT = pathlib.Path(__file__).parent.parent / PACKAGE
+
+# Each level may import the levels before it. The parts ("rooms") of one level
+# do not know each other.
+LEVELS = (
+    ("_registration", "_backend", "version"),
+    ("classifier",),
+    ("attacks", "attention", "losses", "metrics", "datasets"),
+    ("models",),
+    ("evaluation", "analysis"),
+    ("visualization", "callbacks", "export"),
+    ("__init__",),
+)
+LEVEL_OF_ROOM = {
+    room: level for level, rooms in enumerate(LEVELS) for room in rooms
+}
+FRAMEWORKS = ("tensorflow", "jax", "torch")
+FRAMEWORK_ROOM = "_backend"
+
+
+def is_module_or_submodule(name, module):
+    return name == module or name.startswith(module + ".")
+
+
+def room_of_file(path, root):
+    return path.relative_to(root).with_suffix("").parts[0]
+
+
+def imported_modules(path, root):
+    """Yields `(line, module)` for each import, with absolute module names.
+
+    `from a import b` yields `a.b`: `b` may be a module. `keras.src` used as an
+    attribute, and `import_module("a")`, count as imports.
+    """
+    package = (root.name, *path.relative_to(root).parent.parts)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                for name in names:
+                    yield node.lineno, name.name
+            case ast.ImportFrom(module=module, names=names, level=level):
+                base = package[: len(package) - level + 1] if level else ()
+                prefix = ".".join((*base, *([module] if module else [])))
+                for name in names:
+                    yield node.lineno, f"{prefix}.{name.name}"
+            case ast.Attribute(value=ast.Name(id="keras"), attr="src"):
+                yield node.lineno, "keras.src"
+            case ast.Call(
+                func=(
+                    ast.Name(id="import_module" | "__import__")
+                    | ast.Attribute(attr="import_module")
+                ),
+                args=[ast.Constant(value=str(module)), *_],
+            ):
+                yield node.lineno, module
+
+
+def room_of_module(module, root):
+    """Returns the room of one of the package's modules, else `None`."""
+    package, _, rest = module.partition(".")
+    if package != root.name:
+        return None
+    room = rest.partition(".")[0]
+    is_room = (root / room).is_dir() or (root / f"{room}.py").is_file()
+    # A name that is no module comes out of the package's own `__init__`.
+    return room if room and is_room else "__init__"
+
+
+def forbidden_imports(path, root):
+    """Returns one message for each import in the file that is not allowed."""
+    room = room_of_file(path, root)
+    if room not in LEVEL_OF_ROOM:
+        return [f"{path}: give {room!r} a place in LEVELS of {__file__}"]
+    messages = []
+    for line, module in imported_modules(path, root):
+        where = f"{path}:{line}: {room!r} imports {module!r}"
+        if is_module_or_submodule(module, "keras.src"):
+            messages.append(f"{where}, which is private to Keras")
+        if room != FRAMEWORK_ROOM and any(
+            is_module_or_submodule(module, name) for name in FRAMEWORKS
+        ):
+            messages.append(f"{where}; only {FRAMEWORK_ROOM!r} may")
+        other = room_of_module(module, root)
+        if other is None or other == room:
+            continue
+        if LEVEL_OF_ROOM.get(other, len(LEVELS)) >= LEVEL_OF_ROOM[room]:
+            messages.append(f"{where}; allowed are only levels below it")
+    return messages
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(ROOT.rglob("*.py")),
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_imports_only_lower_levels(path):
+    messages = forbidden_imports(path, ROOT)
+
+    assert not messages, "\n".join(messages)
+
+
+@pytest.mark.parametrize(
+    "file, statement",
+    [
+        ("attacks/pgd.py", "from ..models import model"),
+        ("attacks/pgd.py", "from keras_attn_defense.attention import grad_cam"),
+        ("attacks/pgd.py", "from .. import losses"),
+        ("attacks/pgd.py", "import keras_attn_defense"),
+        ("attacks/pgd.py", "def f():\n    import torch.nn"),
+        ("attacks/pgd.py", "importlib.import_module('jax.numpy')"),
+        ("_backend/torch.py", "from keras.src import backend"),
+        ("_backend/torch.py", "keras.src.backend.core"),
+        ("_backend/torch.py", "from .._registration import register"),
+        ("newroom.py", ""),
+    ],
+)
+def test_reports_forbidden_import(tmp_path, file, statement):
+    root, path = make_package(tmp_path, file, statement)
+
+    assert len(forbidden_imports(path, root)) == 1
+
+
+@pytest.mark.parametrize(
+    "file, statement",
+    [
+        ("attacks/pgd.py", "from .attack import Attack"),
+        ("attacks/pgd.py", "from keras_attn_defense.attacks import attack"),
+        ("attacks/pgd.py", "from .._backend import vjp"),
+        ("attacks/pgd.py", "from keras_attn_defense import classifier"),
+        ("attacks/pgd.py", "import keras\nfrom keras import ops"),
+        ("_backend/torch.py", "import torch"),
+        ("models/model.py", "from ..attention.grad_cam import GradCAM"),
+        ("export.py", "from .models.model import Model"),
+        ("__init__.py", "from .export import export as export"),
+    ],
+)
+def test_accepts_allowed_import(tmp_path, file, statement):
+    root, path = make_package(tmp_path, file, statement)
+
+    assert forbidden_imports(path, root) == []
+
+
+def make_package(folder, file, text):
+    root = folder / PACKAGE
+    for room in LEVEL_OF_ROOM:
+        (root / room).mkdir(parents=True)
+    path = root / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return root, path

@@ -1,0 +1,67 @@
+"""What `import keras_attn_defense` needs and loads, in fresh processes."""
+
+import subprocess
+import sys
+import textwrap
+
+import keras
+
+FRAMEWORKS = ("tensorflow", "jax", "torch")
+OPTIONAL_LIBRARIES = ("matplotlib", "PIL", "sklearn", "tensorflow_datasets")
+
+# Keras itself tries to import some of the absent libraries and does without
+# them, so attempts are counted from after its import. An absent library is one
+# that no finder finds; raising here instead would break `find_spec` of callers.
+SCRIPT = """
+    import sys
+
+    ABSENT = {absent!r}
+    attempts = []
+
+    class FinderWithoutAbsent:
+        def __init__(self, finder):
+            self.finder = finder
+
+        def __getattr__(self, name):
+            return getattr(self.finder, name)
+
+        def find_spec(self, fullname, path=None, target=None):
+            if fullname.partition(".")[0] in ABSENT:
+                attempts.append(fullname)
+                return None
+            return self.finder.find_spec(fullname, path, target)
+
+    sys.meta_path[:] = [FinderWithoutAbsent(f) for f in sys.meta_path]
+
+    import keras
+
+    assert keras.backend.backend() == {backend!r}
+    attempts.clear()
+
+    import keras_attn_defense
+
+    print("attempts:", attempts)
+"""
+
+
+def import_without(*absent):
+    """Imports the package as if the named libraries were not installed."""
+    script = SCRIPT.format(absent=absent, backend=keras.backend.backend())
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_import_with_one_framework_and_no_optional_library():
+    others = set(FRAMEWORKS) - {keras.backend.backend()}
+
+    output = import_without(*others, *OPTIONAL_LIBRARIES)
+
+    # Not even behind `try`: importing the package loads no library that the
+    # work at hand may not need.
+    assert "attempts: []" in output
