@@ -4,7 +4,8 @@ Each backend file defines the same names, so that two of them can be compared
 line by line:
 
 - `vjp(function, x)`: outputs, and their gradient with respect to `x`.
-- `vjp_inside(function, variables, add_loss)`: the same for a tensor inside `function`.
+- `vjp_inside(function, variables, add_loss)`: the same for a tensor inside
+  `function`.
 - `repeat(steps, body, state)`: a loop of known length.
 - `compiled(function, variables)`: one compiled call.
 - `is_traced(x)`: whether `x` belongs to a step that is being compiled.

@@ -10,6 +10,7 @@ from .._backend import vjp_inside
 from ..classifier import Classifier
 from ..classifier import check_labels
 from ..classifier import class_indices
+from ..classifier import full_precision
 from . import normalization as normalizations
 
 # Half-precision gradients of a feature map would lose their small values.
@@ -128,9 +129,9 @@ class AttentionMethod(keras.layers.Layer):
             labels, classifier.num_classes, dtype=logits.dtype
         )
         gradients = pullback(cotangent * _GRADIENT_SCALE)
-        gradients = ops.cast(gradients, "float32") / _GRADIENT_SCALE
+        gradients = full_precision(gradients) / _GRADIENT_SCALE
         maps = self._map(
-            ops.cast(features, "float32"),
+            full_precision(features),
             gradients,
             classifier.data_format(layer),
             images,

@@ -7,4 +7,5 @@ from .checks import check_value_range as check_value_range
 from .checks import class_indices as class_indices
 from .classifier import Classifier as Classifier
 from .function_classifier import as_classifier as as_classifier
+from .precision import full_precision as full_precision
 from .structure import all_layers as all_layers

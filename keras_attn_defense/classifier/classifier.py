@@ -65,7 +65,7 @@ class Classifier:
             tap: Function of that output.
 
         Returns:
-            The logits `(batch, classes)` in float32, and what the model itself
+            The logits `(batch, classes)` in float32 or wider, and what the model itself
             returns.
         """
         heard = []

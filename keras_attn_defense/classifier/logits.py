@@ -5,6 +5,8 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
+from .precision import full_precision
+
 
 class Ending(NamedTuple):
     """How a model ends.
@@ -23,7 +25,7 @@ class Ending(NamedTuple):
     attribute: str | None = None
 
     def logits(self, heard, outputs):
-        """Two or more logits per image, in float32.
+        """Two or more logits per image, in float32 or wider.
 
         Args:
             heard: The function's argument, if `layer` is set.
@@ -39,8 +41,8 @@ class Ending(NamedTuple):
 
     def _raw(self, heard, outputs):
         if self.layer is not None:
-            return ops.cast(heard, "float32")
-        outputs = ops.cast(outputs, "float32")
+            return full_precision(heard)
+        outputs = full_precision(outputs)
         tiny = 1e-30
         if self.activation == "softmax":
             return ops.log(ops.maximum(outputs, tiny))
