@@ -9,6 +9,7 @@ line by line:
 - `repeat(steps, body, state)`: a loop of known length.
 - `compiled(function, variables)`: one compiled call.
 - `is_traced(x)`: whether `x` belongs to a step that is being compiled.
+- `unscaled(loss)`: a loss as a single device would have it.
 - `SUPPORTS_JIT`: whether a training step can be compiled as a whole.
 - `AdversarialTrainer`: crafts adversarial images before Keras' own step.
 """
@@ -35,5 +36,6 @@ AdversarialTrainer = _chosen.AdversarialTrainer
 compiled = _chosen.compiled
 is_traced = _chosen.is_traced
 repeat = _chosen.repeat
+unscaled = _chosen.unscaled
 vjp = _chosen.vjp
 vjp_inside = _chosen.vjp_inside

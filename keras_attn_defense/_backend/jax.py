@@ -11,7 +11,7 @@ SUPPORTS_JIT = True
 def vjp(function, x):
     """Returns `function(x)` and the function from its cotangent to x's."""
     outputs, pullback = jax.vjp(function, x)
-    return outputs, lambda cotangent: pullback(cotangent)[0]
+    return outputs, _checked(pullback)
 
 
 def vjp_inside(function, variables, add_loss):
@@ -23,7 +23,7 @@ def vjp_inside(function, variables, add_loss):
     """
     values = [variable.value for variable in variables]
 
-    def run(probe):
+    def run(probe=None):
         features = []
 
         def tap(tensor):
@@ -41,7 +41,8 @@ def vjp_inside(function, variables, add_loss):
 
     # Adding a probe of zeros to the features and differentiating by it gives
     # their gradient without taking the model apart.
-    probe = _probe(run)
+    spec = jax.eval_shape(lambda: run()[1][1])
+    probe = jax.numpy.zeros(spec.shape, spec.dtype)
     first, pullback, aux = jax.vjp(run, probe, has_aux=True)
     rest, features, updates, losses = aux
     for variable, update in zip(variables, updates, strict=True):
@@ -49,27 +50,24 @@ def vjp_inside(function, variables, add_loss):
             variable.assign(update)
     if losses:
         add_loss(losses)
-    outputs = (first, *rest)
-    return outputs, features, lambda cotangent: pullback(cotangent)[0]
+    return (first, *rest), features, _checked(pullback)
 
 
-def _probe(run):
-    """Zeros like the features, once it is sure that the output uses them."""
+def _checked(pullback):
+    """`pullback`, with an error where the gradient does not exist."""
 
-    def features_and_output():
-        first, (_, features, _, _) = run(None)
-        return features, first
+    def checked(cotangent):
+        # JAX answers zeros there: look whether the program uses its input.
+        program = jax.make_jaxpr(pullback)(cotangent).jaxpr
+        dependent = {id(variable) for variable in program.invars}
+        for equation in program.eqns:
+            if any(id(variable) in dependent for variable in equation.invars):
+                dependent.update(id(variable) for variable in equation.outvars)
+        if id(program.outvars[0]) not in dependent:
+            raise disconnected_error()
+        return pullback(cotangent)[0]
 
-    program = jax.make_jaxpr(features_and_output)().jaxpr
-    features, output = program.outvars
-    # JAX answers zeros where there is no gradient: look at the program.
-    dependent = {id(features)}
-    for equation in program.eqns:
-        if any(id(variable) in dependent for variable in equation.invars):
-            dependent.update(id(variable) for variable in equation.outvars)
-    if id(output) not in dependent:
-        raise disconnected_error()
-    return jax.numpy.zeros(features.aval.shape, features.aval.dtype)
+    return checked
 
 
 def repeat(steps, body, state):
@@ -110,6 +108,11 @@ def compiled(function, variables):
 def is_traced(x):
     """Whether `x` stands for a value inside a transformation."""
     return isinstance(x, jax.core.Tracer)
+
+
+def unscaled(loss):
+    """Undoes Keras' division of a loss by the number of replicas, for logs."""
+    return loss
 
 
 class AdversarialTrainer:

@@ -79,6 +79,11 @@ def is_traced(x):
     return tf.is_tensor(x) and not hasattr(x, "numpy")
 
 
+def unscaled(loss):
+    """Undoes Keras' division of a loss by the number of replicas, for logs."""
+    return loss * tf.distribute.get_strategy().num_replicas_in_sync
+
+
 class AdversarialTrainer:
     """Hands adversarial batches to Keras' own training and test steps.
 

@@ -84,6 +84,11 @@ def is_traced(x):
     return isinstance(x, torch.Tensor) and x.device.type == "meta"
 
 
+def unscaled(loss):
+    """Undoes Keras' division of a loss by the number of replicas, for logs."""
+    return loss
+
+
 class AdversarialTrainer:
     """Hands adversarial batches to Keras' own training and test steps.
 

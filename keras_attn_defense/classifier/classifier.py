@@ -65,8 +65,8 @@ class Classifier:
             tap: Function of that output.
 
         Returns:
-            The logits `(batch, classes)` in float32 or wider, and what the model itself
-            returns.
+            The logits `(batch, classes)`, in float32 or wider, and what the
+            model itself returns.
         """
         heard = []
         with contextlib.ExitStack() as stack:

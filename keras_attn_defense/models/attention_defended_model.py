@@ -8,29 +8,25 @@ from .._backend import AdversarialTrainer
 from .._registration import register
 from ..attacks import PGD
 from ..attacks import check_count
-from ..attention import AttentionMask
 from ..attention import GradCAM
+from ..attention import upsampled
 from ..classifier import Classifier
-from ..classifier import all_layers
-from ..classifier import as_images
 from ..classifier import check_images
 from ..classifier import check_labels
 from ..classifier import check_value_range
-from ..classifier import class_indices
 from ..losses import PreservationLoss
 from ..losses import RectificationLoss
+from . import arguments
 from . import presets
 from . import serialization
 from .compilation import default_compile
 from .crafting import Crafter
+from .defense_objective import DefenseObjective
 from .first_batch import check_first_batch
-from .pairs import double
-from .pairs import interleave
-from .pairs import split
 
 
 @register
-class AttentionDefendedModel(AdversarialTrainer, keras.Model):
+class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
     """Trains a classifier against adversarial images, by its attention too.
 
     Each training step crafts an adversarial image `x_adv` for each image `x`
@@ -56,7 +52,9 @@ class AttentionDefendedModel(AdversarialTrainer, keras.Model):
         base: A built Keras classifier of images, with softmax or logits, or
             one sigmoid or logit output for two classes.
         attack: The attack to train on. None means `PGD(steps=7)`.
-        attention: The attention map. None means `GradCAM()`.
+        attention: The attention map. None means `GradCAM(upsample=False)`:
+            maps are compared at the size of the features, so that the
+            preservation loss does not depend on the size of the images.
         mask: What hides the attention area. None means `AttentionMask()`.
         classification_weight: Weight of `L_c`.
         rectification_weight: Weight of `L_r`.
@@ -103,23 +101,30 @@ class AttentionDefendedModel(AdversarialTrainer, keras.Model):
         name=None,
     ):
         classifier = Classifier(base)
-        super().__init__(name=name, dtype=_policy(base), autocast=False)
+        super().__init__(
+            name=name, dtype=arguments.dtype_policy(base), autocast=False
+        )
         self.base = base
         self.classifier = classifier
         self.value_range = check_value_range(value_range)
-        self.training_attack = attack or PGD(steps=7)
-        self.validation_attack = _validation(
-            validation_attack, self.training_attack
+        self.training_attack = arguments.attack(
+            PGD(steps=7) if attack is None else attack, self.value_range
         )
-        self.attention = attention or GradCAM()
-        self.mask = mask or AttentionMask(value_range=self.value_range)
-        self.classification_weight = _weight(
+        if validation_attack == "default":
+            validation_attack = arguments.pgd_like(self.training_attack)
+        self.validation_attack = validation_attack and arguments.attack(
+            validation_attack, self.value_range
+        )
+        # At the size of the features: the losses do not grow with the images.
+        self.attention = attention or GradCAM(upsample=False)
+        self.mask = arguments.mask(mask, self.value_range)
+        self.classification_weight = arguments.weight(
             "classification_weight", classification_weight
         )
-        self.rectification_weight = _weight(
+        self.rectification_weight = arguments.weight(
             "rectification_weight", rectification_weight
         )
-        self.preservation_weight = _weight(
+        self.preservation_weight = arguments.weight(
             "preservation_weight", preservation_weight
         )
         self.rectification_loss = rectification_loss or RectificationLoss()
@@ -133,7 +138,7 @@ class AttentionDefendedModel(AdversarialTrainer, keras.Model):
             shape=(), initializer="ones", trainable=False, name="attention"
         )
         self.crafter = Crafter(self)
-        self.trackers = self._new_trackers()
+        self.trackers = self.new_trackers()
         if self.uses_attention:
             self.attention.check(classifier)
         self.build(classifier.input_shape)
@@ -222,7 +227,8 @@ class AttentionDefendedModel(AdversarialTrainer, keras.Model):
             check_labels(y, self.classifier.num_classes, len(x))
         x = ops.cast(ops.convert_to_tensor(x), "float32")
         with self.classifier.untouched():
-            return self.attention.explain(self.classifier, x, y)[1]
+            maps = self.attention.explain(self.classifier, x, y)[1]
+        return upsampled(ops.stop_gradient(maps), x)
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """Trains the model, as `keras.Model.fit` does.
@@ -249,97 +255,6 @@ class AttentionDefendedModel(AdversarialTrainer, keras.Model):
         check_first_batch(x, y, self.value_range, num_classes)
         return super().train_on_batch(x, y, *args, **kwargs)
 
-    def training_batch(self, data, previous=None):
-        """The interleaved batch of a training step, and its `x_adv`."""
-        return self._interleaved(
-            data, lambda x, labels: self.crafter.craft(x, labels, previous)
-        )
-
-    def test_batch(self, data):
-        """The interleaved batch of a test step, or the batch itself."""
-        if self.validation_attack is None:
-            return data
-        return self._interleaved(data, self.crafter.craft_validation)[0]
-
-    def _interleaved(self, data, craft):
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        images = as_images(x, self.value_range)
-        labels = class_indices(y, self.classifier.num_classes)
-        adversarial = ops.stop_gradient(craft(images, labels))
-        inputs = {
-            "images": interleave(images, adversarial),
-            "labels": double(labels),
-        }
-        return (inputs, double(y), double(sample_weight)), adversarial
-
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
-        if not isinstance(y_pred, dict):
-            return super().compute_loss(x, y, y_pred, sample_weight, training)
-        batch_size = ops.shape(y_pred["logits"])[0] // 2
-        loss = self._classification_loss(y, y_pred, sample_weight, training)
-        self.trackers["classification_loss"].update_state(loss, batch_size)
-        total = self.classification_weight * loss
-        weights = split(sample_weight)
-        strength = ops.convert_to_tensor(self.attention_strength)
-        if self.rectification_weight:
-            loss = self._rectification(x["images"], y_pred, weights)
-            self.trackers["rectification_loss"].update_state(loss, batch_size)
-            total += self.rectification_weight * strength * loss
-        if self.preservation_weight:
-            clean, adversarial = split(y_pred["maps"])
-            loss = self.preservation_loss(clean, adversarial, weights[0])
-            self.trackers["preservation_loss"].update_state(loss, batch_size)
-            total += self.preservation_weight * strength * loss
-        return total
-
-    def _classification_loss(self, y, y_pred, sample_weight, training):
-        halves = zip(
-            split(y),
-            split(y_pred["predictions"]),
-            split(sample_weight),
-            strict=True,
-        )
-        losses = [
-            super(AttentionDefendedModel, self).compute_loss(
-                None, labels, predictions, weights, training
-            )
-            for labels, predictions, weights in halves
-        ]
-        # Each of the two counted the network's own weight decay.
-        decay = sum(ops.sum(ops.cast(loss, "float32")) for loss in self.losses)
-        return sum(losses) - decay
-
-    def _rectification(self, images, y_pred, weights):
-        masked = self.mask(images, y_pred["maps"])
-        # In inference mode: grey images must not enter the statistics.
-        masked = split(self.classifier.logits(masked))
-        whole = split(y_pred["logits"])
-        return sum(
-            self.rectification_loss(*arguments)
-            for arguments in zip(whole, masked, weights, strict=True)
-        )
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        if not isinstance(y_pred, dict):
-            logs = super().compute_metrics(x, y, y_pred, sample_weight)
-            return {k: v for k, v in logs.items() if k not in self.trackers}
-        predicted = ops.argmax(split(y_pred["logits"])[1], axis=-1)
-        labels = split(x["labels"])[1]
-        correct = ops.cast(predicted, labels.dtype) == labels
-        self.trackers["robust_accuracy"].update_state(correct)
-        clean = (split(v)[0] for v in (y, y_pred["predictions"], sample_weight))
-        return super().compute_metrics(x, *clean)
-
-    def _new_trackers(self):
-        names = ["classification_loss", "robust_accuracy"]
-        if self.rectification_weight:
-            names.append("rectification_loss")
-        if self.preservation_weight:
-            names.append("preservation_loss")
-        return {name: keras.metrics.Mean(name=name) for name in names}
-
     def _check_jit(self):
         if self.jit_compile and not SUPPORTS_JIT:
             raise ValueError(
@@ -358,31 +273,3 @@ class AttentionDefendedModel(AdversarialTrainer, keras.Model):
     @classmethod
     def from_config(cls, config):
         return cls(**serialization.arguments(config))
-
-
-def _policy(base):
-    """A policy that makes `compile` scale losses if any layer needs it."""
-    half = any(
-        layer.compute_dtype == "float16" for layer in [base, *all_layers(base)]
-    )
-    return "mixed_float16" if half else base.dtype_policy
-
-
-def _weight(name, value):
-    if not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
-        raise ValueError(
-            f"`{name}` should be a number of at least 0; 0 switches the term "
-            f"off. Received: {name}={value!r}"
-        )
-    return float(value)
-
-
-def _validation(attack, training_attack):
-    if attack != "default":
-        return attack
-    epsilon = training_attack.epsilon
-    return PGD(
-        epsilon[1] if isinstance(epsilon, tuple) else epsilon,
-        norm=training_attack.norm,
-        value_range=training_attack.value_range,
-    )

@@ -1,7 +1,5 @@
 """Look at training data before the first step, without losing any."""
 
-import itertools
-
 import keras
 
 from ..classifier import check_images
@@ -32,7 +30,7 @@ def check_first_batch(x, y, value_range, num_classes):
         batch = x[0]
     elif hasattr(x, "__next__"):
         batch = next(x, None)
-        x = x if batch is None else itertools.chain([batch], x)
+        x = x if batch is None else _again(batch, x)
     else:
         batch = next(iter(x), None)
     if batch is None:
@@ -47,3 +45,9 @@ def check_first_batch(x, y, value_range, num_classes):
             )
         check_labels(labels, num_classes, len(images))
     return x
+
+
+def _again(first, rest):
+    # Keras recognises generators by their type.
+    yield first
+    yield from rest

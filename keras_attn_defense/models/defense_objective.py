@@ -1,0 +1,119 @@
+"""From a batch of clean images to the loss and the logs of one step."""
+
+import keras
+from keras import ops
+
+from .._backend import unscaled
+from ..classifier import as_images
+from ..classifier import class_indices
+from .pairs import double
+from .pairs import interleave
+from .pairs import split
+
+
+class DefenseObjective:
+    """The steps of `AttentionDefendedModel` between the data and the loss.
+
+    Keras' own training step calls these methods in the order in which they
+    are written here; the model's `call` runs between the first and the third.
+    """
+
+    def training_batch(self, data, previous=None):
+        """The interleaved batch of a training step, and its `x_adv`."""
+        return self._interleaved(
+            data, lambda x, labels: self.crafter.craft(x, labels, previous)
+        )
+
+    def test_batch(self, data):
+        """The interleaved batch of a test step, or the batch itself."""
+        if self.validation_attack is None:
+            return data
+        return self._interleaved(data, self.crafter.craft_validation)[0]
+
+    def _interleaved(self, data, craft):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if y is None:
+            raise ValueError(
+                "An adversarial step needs labels. Received images only: pass "
+                "(images, labels), or `predict` for predictions."
+            )
+        images = as_images(x, self.value_range)
+        labels = class_indices(y, self.classifier.num_classes)
+        adversarial = ops.stop_gradient(craft(images, labels))
+        inputs = {
+            "images": interleave(images, adversarial),
+            "labels": double(labels),
+        }
+        return (inputs, double(y), double(sample_weight)), adversarial
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        if not isinstance(y_pred, dict):
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        loss = self._classification_loss(y, y_pred, sample_weight, training)
+        self._log("classification_loss", loss, y_pred)
+        total = self.classification_weight * loss
+        weights = split(sample_weight)
+        strength = ops.convert_to_tensor(self.attention_strength)
+        if self.rectification_weight:
+            loss = self._rectification(x["images"], y_pred, weights)
+            self._log("rectification_loss", loss, y_pred)
+            total += self.rectification_weight * strength * loss
+        if self.preservation_weight:
+            clean, adversarial = split(y_pred["maps"])
+            loss = self.preservation_loss(clean, adversarial, weights[0])
+            self._log("preservation_loss", loss, y_pred)
+            total += self.preservation_weight * strength * loss
+        return total
+
+    def _log(self, name, loss, y_pred):
+        batch_size = ops.shape(y_pred["logits"])[0] // 2
+        self.trackers[name].update_state(unscaled(loss), batch_size)
+
+    def _classification_loss(self, y, y_pred, sample_weight, training):
+        halves = zip(
+            split(y),
+            split(y_pred["predictions"]),
+            split(sample_weight),
+            strict=True,
+        )
+        losses = [
+            super(DefenseObjective, self).compute_loss(
+                None, labels, predictions, weights, training
+            )
+            for labels, predictions, weights in halves
+        ]
+        # Each of the two counted the network's own weight decay.
+        decay = sum(ops.sum(ops.cast(loss, "float32")) for loss in self.losses)
+        return sum(losses) - decay
+
+    def _rectification(self, images, y_pred, weights):
+        masked = self.mask(images, y_pred["maps"])
+        # In inference mode: grey images must not enter the statistics.
+        masked = split(self.classifier.logits(masked))
+        whole = split(y_pred["logits"])
+        return sum(
+            self.rectification_loss(*arguments)
+            for arguments in zip(whole, masked, weights, strict=True)
+        )
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        if not isinstance(y_pred, dict):
+            logs = super().compute_metrics(x, y, y_pred, sample_weight)
+            return {k: v for k, v in logs.items() if k not in self.trackers}
+        predicted = ops.argmax(split(y_pred["logits"])[1], axis=-1)
+        labels = split(x["labels"])[1]
+        correct = ops.cast(predicted, labels.dtype) == labels
+        self.trackers["robust_accuracy"].update_state(correct)
+        clean = (split(v)[0] for v in (y, y_pred["predictions"], sample_weight))
+        return super().compute_metrics(x, *clean)
+
+    def new_trackers(self):
+        """The means that are logged beside the total loss."""
+        names = ["classification_loss", "robust_accuracy"]
+        if self.rectification_weight:
+            names.append("rectification_loss")
+        if self.preservation_weight:
+            names.append("preservation_loss")
+        return {name: keras.metrics.Mean(name=name) for name in names}
