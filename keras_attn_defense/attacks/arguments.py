@@ -6,13 +6,13 @@ def check_epsilon(epsilon):
     if epsilon is None:
         return None
     if isinstance(epsilon, (tuple, list)):
-        low, high = (_number("epsilon", value) for value in epsilon)
-        if low > high:
+        bounds = tuple(_number("epsilon", value) for value in epsilon)
+        if len(bounds) != 2 or bounds[0] > bounds[1]:
             raise ValueError(
                 "`epsilon` given as a range should be (low, high) with low <= "
                 f"high. Received: epsilon={epsilon}"
             )
-        return low, high
+        return bounds
     return _number("epsilon", epsilon)
 
 

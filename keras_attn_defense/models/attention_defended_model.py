@@ -42,9 +42,9 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
     cost. Towards `predict`, `export` and a direct call the model is the plain
     classifier.
 
-    It compiles itself at once: as the base is compiled, or else with Adam and
-    the cross-entropy that fits the base's output and the labels. `compile`
-    replaces that. The weights multiply the loss, so an optimizer that is not
+    Without `compile`, `fit` compiles the model as its base is compiled, or
+    else with Adam and the cross-entropy that fits the base's output and the
+    labels. The weights multiply the loss, so an optimizer that is not
     invariant to scale, such as SGD, needs a smaller learning rate than plain
     training: with the default weights about 1/16.
 
@@ -142,7 +142,6 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         if self.uses_attention:
             self.attention.check(classifier)
         self.build(classifier.input_shape)
-        default_compile(self)
 
     @classmethod
     def from_preset(cls, preset, base, *, value_range=(0.0, 1.0), **kwargs):
@@ -243,25 +242,27 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         Returns:
             A `keras.callbacks.History`.
         """
-        self._check_jit()
-        num_classes = self.classifier.num_classes
-        x = check_first_batch(x, y, self.value_range, num_classes)
-        return super().fit(x, y, *args, **kwargs)
+        return super().fit(self._prepared(x, y), y, *args, **kwargs)
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """Evaluates on clean and attacked images, as Keras does otherwise."""
+        return super().evaluate(self._prepared(x, y), y, *args, **kwargs)
 
     def train_on_batch(self, x, y=None, *args, **kwargs):
         """One update on one batch, as `keras.Model.train_on_batch` does."""
-        self._check_jit()
-        num_classes = self.classifier.num_classes
-        check_first_batch(x, y, self.value_range, num_classes)
-        return super().train_on_batch(x, y, *args, **kwargs)
+        return super().train_on_batch(self._prepared(x, y), y, *args, **kwargs)
 
-    def _check_jit(self):
+    def _prepared(self, x, y):
+        if not self.compiled:
+            default_compile(self)
         if self.jit_compile and not SUPPORTS_JIT:
             raise ValueError(
                 "`jit_compile=True` is not possible on this backend: "
                 "torch.compile has no second derivatives. Use "
                 "`compile(..., jit_compile=False)`."
             )
+        num_classes = self.classifier.num_classes
+        return check_first_batch(x, y, self.value_range, num_classes)
 
     def export(self, filepath, *args, **kwargs):
         """Exports the plain classifier, as `keras.Model.export` does."""

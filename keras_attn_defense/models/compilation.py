@@ -29,13 +29,11 @@ def _adopt(model):
     try:
         model.compile_from_config(model.base.get_compile_config())
     except (TypeError, ValueError) as error:
-        warnings.warn(
-            "The compile settings of the base could not be copied "
-            f"({error}). Call `compile` on the AttentionDefendedModel before "
-            "`fit`.",
-            stacklevel=4,
-        )
-        return
+        raise ValueError(
+            "The compile settings of the base could not be copied. Call "
+            "`compile` on the AttentionDefendedModel before `fit`. The reason "
+            f"was: {error}"
+        ) from error
     if isinstance(model.optimizer, keras.optimizers.SGD):
         scale = 2 * model.classification_weight
         warnings.warn(

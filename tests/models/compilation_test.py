@@ -1,0 +1,78 @@
+"""What a defended model is compiled with when nobody compiled it."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_attn_defense as kad
+from tests import networks
+from tests.models.helpers import data
+from tests.models.helpers import defended
+from tests.models.helpers import last
+
+
+@pytest.mark.parametrize("ending", networks.ENDINGS)
+def test_the_loss_is_read_off_the_base(ending):
+    base = networks.sequential(ending)
+    x, y = data(8)
+    binary = networks.ENDINGS[ending][0] == 1
+    y = y % 2 if binary else y
+    model = defended(base, rectification_weight=0, preservation_weight=0)
+
+    logs = model.evaluate(x, y, verbose=0, return_dict=True)
+
+    outputs = keras.ops.convert_to_numpy(base(x)).astype("float64")
+    if ending in ("logits", "logit"):
+        assert model.loss.from_logits
+    probabilities = {
+        "logits": lambda z: np.exp(z) / np.exp(z).sum(-1, keepdims=True),
+        "logit": lambda z: 1 / (1 + np.exp(-z)),
+    }.get(ending, lambda z: z)(outputs)
+    if binary:
+        probabilities = np.concatenate([1 - probabilities, probabilities], -1)
+    expected = -np.log(probabilities[np.arange(8), y]).mean()
+    assert logs["loss"] == pytest.approx(expected, rel=1e-4)
+    assert logs["accuracy"] == np.mean(probabilities.argmax(-1) == y)
+
+
+def test_the_settings_of_the_base_are_taken_over():
+    base = networks.sequential("softmax")
+    base.compile(
+        keras.optimizers.Adam(0.123),
+        "categorical_crossentropy",
+        metrics=["accuracy", "mean_absolute_error"],
+    )
+    x, y = data(8)
+    model = defended(base)
+    logs = last(model.fit(x, np.eye(4, dtype="float32")[y], verbose=0))
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.123)
+    assert model.optimizer is not base.optimizer
+    assert "mean_absolute_error" in logs
+
+
+def test_sgd_is_taken_over_with_a_warning():
+    base = networks.sequential("softmax")
+    base.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    model = defended(base)
+    with pytest.warns(UserWarning, match="about 16 times"):
+        model.fit(*data(4), verbose=0)
+
+
+def test_compile_replaces_everything():
+    model = defended(networks.sequential("softmax"))
+    model.compile("rmsprop", "sparse_categorical_crossentropy")
+    logs = last(model.fit(*data(8), verbose=0))
+    assert isinstance(model.optimizer, keras.optimizers.RMSprop)
+    assert "accuracy" not in logs
+
+
+def unregistered(y_true, y_pred):
+    return keras.ops.mean(y_pred, axis=-1)
+
+
+def test_settings_that_cannot_be_copied_are_named():
+    base = networks.sequential("softmax")
+    base.compile("adam", loss=unregistered)
+    model = kad.AttentionDefendedModel(base)
+    with pytest.raises(ValueError, match="Call `compile` on the Attention"):
+        model.fit(*data(4), verbose=0)
