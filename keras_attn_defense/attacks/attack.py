@@ -18,9 +18,9 @@ from .arguments import check_count
 from .arguments import check_epsilon
 from .arguments import check_positive
 
-# Half-precision layers would round small gradients to zero. Powers of two
-# change nothing else.
-_GRADIENT_SCALE = 2.0**15
+# What the largest gradient of an image's logits is brought to. Half precision
+# holds what is 250 times as large, and what is a billion times as small.
+_GRADIENT_SCALE = 2.0**8
 
 
 class Attack(keras.layers.Layer):
@@ -111,7 +111,7 @@ class Attack(keras.layers.Layer):
         check_images(x, value_range)
         if y is not None:
             check_labels(y, victim.num_classes, len(x))
-            y = ops.convert_to_tensor(y)
+            y = class_indices(y, victim.num_classes)
         x = ops.cast(ops.convert_to_tensor(x), "float32")
         victim.check_logits(x[:8])
         return self._compiled.function(self, victim, value_range)(x, y)
@@ -137,19 +137,15 @@ class Attack(keras.layers.Layer):
         labels, sign = self.target(logits_of, images, labels)
         project = self._projection(images, epsilon, value_range)
 
-        def objective(x):
+        def objective(logits):
             loss = objectives.cross_entropy(
-                logits_of(x), labels, self.label_smoothing
+                logits, labels, self.label_smoothing
             )
             return sign * loss
 
         def step(state):
             x, memory = state
-            values, pullback = vjp(objective, x)
-            scale = ops.full_like(values, _GRADIENT_SCALE)
-            gradient = pullback(scale) / _GRADIENT_SCALE
-            # A half-precision gradient may overflow instead.
-            gradient = ops.where(ops.isfinite(gradient), gradient, 0.0)
+            gradient = _gradient(logits_of, objective, x)
             direction, memory = self.direction(gradient, memory)
             return project(x + step_size * direction), memory
 
@@ -259,13 +255,30 @@ class _Compiled:
 
     def function(self, attack, victim, value_range):
         key = (victim.model, value_range, attack.get_config())
-        if self._key != key:
+        # A plain function may read weights that the compiled code would keep
+        # as they are now.
+        if self._key != key or not victim.variables:
             self._key = key
             self._function = compiled(
                 lambda x, y: attack._craft(victim, value_range, x, y),
                 [*victim.variables, *attack.variables],
             )
         return self._function
+
+
+def _gradient(logits_of, objective, x):
+    """The gradient of the objective, which keeps its digits in float16."""
+    logits, to_images = vjp(logits_of, x)
+    values, to_logits = vjp(objective, logits)
+    slope = to_logits(ops.ones_like(values))
+    # Close to zero where the model is sure, close to one where it is wrong:
+    # half-precision layers would lose the one, or overflow with the other.
+    size = ops.max(ops.abs(slope), axis=-1, keepdims=True)
+    slope = ops.divide_no_nan(slope, size) * _GRADIENT_SCALE
+    gradient = ops.cast(to_images(slope), "float32")
+    gradient = ops.where(ops.isfinite(gradient), gradient, 0.0)
+    size = ops.cast(size, "float32")[:, :, None, None]
+    return gradient * (size / _GRADIENT_SCALE)
 
 
 def _worst(candidates, logits_of, labels, sign):

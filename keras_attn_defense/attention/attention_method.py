@@ -139,8 +139,9 @@ class AttentionMethod(keras.layers.Layer):
         return logits, maps, predictions
 
     def check(self, classifier):
-        """Checks that the classifier has the layer, and warns of tiny maps."""
+        """Checks that the layer feeds the output, and warns of tiny maps."""
         layer = classifier.feature_layer(self.layer)
+        classifier.try_out(lambda x: self.explain(classifier, x)[1])
         shape = next(c.shape for c in classifier.calls if c.layer is layer)
         first = classifier.data_format(layer) == "channels_first"
         sides = shape[2:] if first else shape[1:3]

@@ -10,6 +10,7 @@ from .feature_map import find_feature_layer
 from .intercept import intercept
 from .logits import find_ending
 from .structure import layer_calls
+from .structure import run_symbolically
 
 _structures = weakref.WeakKeyDictionary()
 
@@ -89,6 +90,11 @@ class Classifier:
         """The logits in inference mode, without any trace in the model."""
         with self.untouched():
             return self(images)[0]
+
+    def try_out(self, function):
+        """Runs a function of images without values, for its errors only."""
+        with self.untouched():
+            run_symbolically(function, self.input_shape)
 
     def untouched(self):
         """A scope in which the model's variables, seeds, losses keep still."""

@@ -47,12 +47,25 @@ def layer_calls(model, input_shape):
             outputs[:] = [model(inputs, training=False)]
         return outputs[0]
 
-    spec = _Symbolic(forward)(keras.KerasTensor(input_shape))
+    spec = run_symbolically(forward, input_shape)
     listed = [
         LayerCall(layer, _shape(output), output is outputs[0])
         for layer, output in calls
     ]
     return listed, _shape(spec)
+
+
+def run_symbolically(function, input_shape):
+    """Runs a function of a batch of images on tensors without values.
+
+    Args:
+        function: The function; it may run models and take gradients.
+        input_shape: The shape of its input, with None for the batch size.
+
+    Returns:
+        What it returns, as `keras.KerasTensor`s.
+    """
+    return _Symbolic(function)(keras.KerasTensor(input_shape))
 
 
 def all_layers(model):
@@ -64,7 +77,8 @@ class _Symbolic(keras.layers.Layer):
     """Keras' public way to run a function on symbolic backend tensors."""
 
     def __init__(self, function):
-        super().__init__(dtype="float32", autocast=False)
+        # TensorFlow takes no scope name with a leading underscore.
+        super().__init__(name="symbolic", dtype="float32", autocast=False)
         self.function = function
         self.built = True
 

@@ -55,7 +55,9 @@ class PreservationLoss(keras.losses.Loss):
     def call(self, y_true, y_pred):
         difference = y_true - y_pred
         if self.distance == "l1":
-            return ops.sum(ops.abs(difference), axis=(1, 2))
+            # The slope at zero is zero on every backend, unlike that of `abs`.
+            difference = difference * ops.stop_gradient(ops.sign(difference))
+            return ops.sum(difference, axis=(1, 2))
         return ops.sum(ops.square(difference), axis=(1, 2))
 
     def get_config(self):

@@ -86,7 +86,10 @@ def _mean_squared_error(log_p, log_q):
 
 
 def _l1(log_p, log_q):
-    return ops.sum(ops.abs(ops.exp(log_p) - ops.exp(log_q)), axis=-1)
+    difference = ops.exp(log_p) - ops.exp(log_q)
+    # The slope at zero is zero on every backend, unlike that of `abs`.
+    sign = ops.stop_gradient(ops.sign(difference))
+    return ops.sum(difference * sign, axis=-1)
 
 
 def _kl(log_p, log_q):
@@ -94,7 +97,9 @@ def _kl(log_p, log_q):
 
 
 def _jensen_shannon(log_p, log_q):
-    log_middle = ops.logaddexp(log_p, log_q) - ops.log(2.0)
+    # Not `logaddexp`: its gradient is wrong on TensorFlow where both are equal.
+    middle = (ops.exp(log_p) + ops.exp(log_q)) / 2
+    log_middle = ops.log(ops.maximum(middle, 1e-30))
     return (_kl(log_p, log_middle) + _kl(log_q, log_middle)) / 2
 
 

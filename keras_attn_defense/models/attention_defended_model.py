@@ -5,15 +5,18 @@ from keras import ops
 
 from .._backend import SUPPORTS_JIT
 from .._backend import AdversarialTrainer
+from .._backend import compiled
 from .._registration import register
 from ..attacks import PGD
 from ..attacks import check_count
 from ..attention import GradCAM
 from ..attention import upsampled
 from ..classifier import Classifier
+from ..classifier import as_images
 from ..classifier import check_images
 from ..classifier import check_labels
 from ..classifier import check_value_range
+from ..classifier import class_indices
 from ..losses import PreservationLoss
 from ..losses import RectificationLoss
 from . import arguments
@@ -138,6 +141,7 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
             shape=(), initializer="ones", trainable=False, name="attention"
         )
         self.crafter = Crafter(self)
+        self._compiled_map = compiled(self._map, self.variables)
         self.trackers = self.new_trackers()
         if self.uses_attention:
             self.attention.check(classifier)
@@ -224,10 +228,13 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         check_images(x, self.value_range)
         if y is not None:
             check_labels(y, self.classifier.num_classes, len(x))
-        x = ops.cast(ops.convert_to_tensor(x), "float32")
+            y = class_indices(y, self.classifier.num_classes)
+        return self._compiled_map(as_images(x, self.value_range), y)
+
+    def _map(self, images, labels):
         with self.classifier.untouched():
-            maps = self.attention.explain(self.classifier, x, y)[1]
-        return upsampled(ops.stop_gradient(maps), x)
+            maps = self.attention.explain(self.classifier, images, labels)[1]
+        return upsampled(ops.stop_gradient(maps), images)
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """Trains the model, as `keras.Model.fit` does.

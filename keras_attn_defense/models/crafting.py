@@ -18,7 +18,7 @@ class Crafter:
 
     def __init__(self, model):
         self.model = model
-        self._compiled = None
+        self._compiled = compiled(self.craft, model.variables)
 
     def __call__(self, x, y):
         """Checks a batch that is at hand, and crafts as in training."""
@@ -26,8 +26,6 @@ class Crafter:
         check_images(x, model.value_range)
         check_labels(y, model.classifier.num_classes, len(x))
         labels = class_indices(y, model.classifier.num_classes)
-        if self._compiled is None:
-            self._compiled = compiled(self.craft, model.variables)
         return self._compiled(as_images(x, model.value_range), labels)
 
     def craft(self, images, labels, previous=None):

@@ -156,11 +156,8 @@ class Blind(keras.Model):
 def test_a_layer_that_does_not_feed_the_output():
     base = Blind()
     base(X)
-    before = flat_weights(base)
-    model = defended(base, attention=kad.attention.GradCAM("unused"))
     with pytest.raises(ValueError, match="does not depend"):
-        model.fit(X, Y, verbose=0)
-    np.testing.assert_array_equal(flat_weights(base), before)
+        defended(base, attention=kad.attention.GradCAM("unused"))
 
 
 def test_a_tiny_map_is_warned_of():

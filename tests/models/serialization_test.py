@@ -93,6 +93,7 @@ def test_weights_load_into_a_new_model(tmp_path):
     )
 
 
+@pytest.mark.filterwarnings("ignore:The `native_serialization`")
 @pytest.mark.backend("tensorflow", "jax")
 def test_export_is_the_plain_classifier(tmp_path):
     tf = pytest.importorskip("tensorflow")

@@ -1,0 +1,100 @@
+"""Well-known networks, with random weights, as a user would pass them."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_attn_defense as kad
+from tests.models.helpers import last
+
+pytestmark = pytest.mark.slow
+
+
+def images(size, value_range=(0.0, 1.0), num=2):
+    generator = np.random.default_rng(0)
+    shape = (num, size, size, 3)
+    return generator.uniform(*value_range, shape).astype("float32")
+
+
+def check(base, size, layer, positions, value_range=(0.0, 1.0)):
+    """Attacks and explains `base` through the layer that is expected."""
+    model = kad.AttentionDefendedModel(
+        base,
+        kad.attacks.FGSM(),
+        kad.attention.GradCAM(upsample=False),
+        value_range=value_range,
+    )
+    assert model.classifier.feature_layer().name == layer
+    x, y = images(size, value_range), np.array([0, 1])
+    x_adv = ops.convert_to_numpy(model.attack(x, y))
+    epsilon = 8 / 255 * (value_range[1] - value_range[0])
+    assert 0.99 * epsilon < np.abs(x_adv - x).max() <= epsilon
+    maps = ops.convert_to_numpy(model.attention_map(x, y))
+    assert maps.shape == (2, size, size)
+    assert np.isfinite(maps).all()
+    assert len(np.unique(maps[0])) >= positions
+
+
+@pytest.mark.filterwarnings("ignore:The attention map of layer")
+def test_the_first_lines_of_the_readme():
+    base = keras.applications.MobileNetV2(
+        weights=None, input_shape=(32, 32, 3), classes=10
+    )
+    model = kad.AttentionDefendedModel(base)
+    before = base.get_weights()[0].copy()
+    x, y = images(32), np.array([3, 7])
+    logs = last(model.fit(x, y, validation_data=(x, y), epochs=1, verbose=0))
+    assert {"val_robust_accuracy", "preservation_loss"} <= set(logs)
+    assert all(np.isfinite(list(logs.values())))
+    assert np.abs(base.get_weights()[0] - before).max() > 0
+
+
+@pytest.mark.filterwarnings("ignore:The attention map of layer")
+def test_resnet50():
+    base = keras.applications.ResNet50(
+        weights=None, input_shape=(64, 64, 3), classes=10
+    )
+    check(base, 64, "conv5_block3_out", 4)
+
+
+def test_inception_v3():
+    base = keras.applications.InceptionV3(
+        weights=None, input_shape=(139, 139, 3), classes=10
+    )
+    check(base, 139, "mixed10", 9)
+
+
+@pytest.mark.filterwarnings("ignore:The attention map of layer")
+def test_efficientnet_b0():
+    base = keras.applications.EfficientNetB0(
+        weights=None, input_shape=(64, 64, 3), classes=10
+    )
+    check(base, 64, "top_activation", 4, value_range=(0.0, 255.0))
+
+
+@pytest.mark.filterwarnings("ignore")  # keras-hub's and its imports' own.
+def test_keras_hub_classifier():
+    keras_hub = pytest.importorskip("keras_hub")
+    backbone = keras_hub.models.ResNetBackbone(
+        input_conv_filters=[64],
+        input_conv_kernel_sizes=[3],
+        stackwise_num_filters=[64, 64],
+        stackwise_num_blocks=[1, 1],
+        stackwise_num_strides=[1, 2],
+        block_type="basic_block",
+        image_shape=(32, 32, 3),
+    )
+    base = keras_hub.models.ResNetImageClassifier(
+        backbone=backbone, num_classes=4, activation="softmax"
+    )
+    model = kad.AttentionDefendedModel(
+        base, kad.attacks.FGSM(), validation_attack=None
+    )
+    x, y = images(32), np.array([0, 3])
+    logs = last(model.fit(x, y, verbose=0))
+    assert logs["classification_loss"] > 0
+    assert isinstance(model.optimizer, type(base.optimizer))
+    maps = ops.convert_to_numpy(model.attention_map(x, y))
+    assert maps.shape == (2, 32, 32)
+    assert maps[0].std() > 0

@@ -1,0 +1,56 @@
+"""Prints the logs and weights of two steps, on one device or on two.
+
+Run by `distribution_test.py` in a process of its own, because the number of
+devices is fixed when a framework starts.
+"""
+
+import contextlib
+import json
+import sys
+
+import keras
+import numpy as np
+
+import keras_attn_defense as kad
+from tests import networks
+from tests.models.helpers import flat_weights
+
+
+def scope(devices):
+    """The strategy that spreads a batch over virtual CPU devices."""
+    if devices == 1:
+        return contextlib.nullcontext()
+    if keras.backend.backend() == "jax":
+        keras.distribution.set_distribution(keras.distribution.DataParallel())
+        return contextlib.nullcontext()
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * devices
+    )
+    names = [f"CPU:{index}" for index in range(devices)]
+    return tf.distribute.MirroredStrategy(names).scope()
+
+
+def main(devices):
+    with scope(devices):
+        model = kad.AttentionDefendedModel(
+            networks.functional(),
+            kad.attacks.FGSM(16 / 255),
+            preservation_weight=50.0,
+            validation_attack=None,
+        )
+        model.compile(
+            keras.optimizers.SGD(0.01),
+            kad.losses.LabelCrossentropy(from_logits=True),
+        )
+    x, y = networks.images_and_labels(16)
+    history = model.fit(x, y, batch_size=8, shuffle=False, verbose=0).history
+    weights = flat_weights(model.base)
+    logs = {name: values[0] for name, values in history.items()}
+    print(json.dumps({"logs": logs, "weights": np.ravel(weights).tolist()}))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

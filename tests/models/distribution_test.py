@@ -1,0 +1,31 @@
+"""A batch spread over two devices gives the step of one device."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+
+def run(devices):
+    # JAX reads its number of virtual CPU devices from the environment.
+    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": str(devices)}
+    process = subprocess.run(
+        [sys.executable, "-m", "tests.models.distributed_step", str(devices)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr[-3000:]
+    return json.loads(process.stdout.strip().splitlines()[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.backend("tensorflow", "jax")
+def test_two_devices_are_one():
+    one, two = run(1), run(2)
+    assert two["logs"] == pytest.approx(one["logs"], rel=1e-4)
+    np.testing.assert_allclose(two["weights"], one["weights"], atol=1e-5)
