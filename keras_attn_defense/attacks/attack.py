@@ -7,6 +7,7 @@ from .._backend import compiled
 from .._backend import is_traced
 from .._backend import repeat
 from .._backend import vjp
+from .._registration import register
 from ..classifier import as_classifier
 from ..classifier import check_images
 from ..classifier import check_labels
@@ -23,6 +24,7 @@ from .arguments import check_positive
 _GRADIENT_SCALE = 2.0**8
 
 
+@register
 class Attack(keras.layers.Layer):
     """Base class: climbs an objective inside a norm ball around the images.
 

@@ -7,6 +7,7 @@ from keras import ops
 
 from .._backend import is_traced
 from .._backend import vjp_inside
+from .._registration import register
 from ..classifier import Classifier
 from ..classifier import check_labels
 from ..classifier import class_indices
@@ -17,6 +18,7 @@ from . import normalization as normalizations
 _GRADIENT_SCALE = 2.0**10
 
 
+@register
 class AttentionMethod(keras.layers.Layer):
     """Base class: a map from features and the gradient of a class score.
 
