@@ -122,6 +122,9 @@ class AdversarialTrainer:
     `training_batch(data, previous)` and `test_batch(data)`.
     """
 
+    def prepare(self, labels):
+        """Nothing: Keras builds metrics and optimizer itself here."""
+
     def train_step(self, state, data):
         adversarial = None
         for _ in range(self.adversarial_rounds):

@@ -91,6 +91,26 @@ class AdversarialTrainer:
     `training_batch(data, previous)` and `test_batch(data)`.
     """
 
+    def prepare(self, labels):
+        """Creates the variables of metrics and optimizer before the step.
+
+        Created inside of it, they would make TensorFlow trace it twice.
+
+        Args:
+            labels: The first labels that it will see.
+        """
+        if self.train_function is not None or self.test_function is not None:
+            return
+        # Under a distribution strategy Keras does this itself.
+        strategy = tf.distribute.get_strategy()
+        if tf.distribute.has_strategy() or strategy != self.distribute_strategy:
+            return
+        if self.optimizer is not None and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        outputs = tf.zeros((1, self.classifier.num_outputs))
+        self.compute_metrics(None, labels[:1], outputs)
+        self.reset_metrics()
+
     def train_step(self, data):
         adversarial = None
         for _ in range(self.adversarial_rounds):

@@ -22,7 +22,8 @@ def _pullback(outputs, x):
             x,
             cotangent,
             create_graph=create_graph,
-            retain_graph=True,
+            # Freed at once in an attack, which asks only once.
+            retain_graph=create_graph,
             allow_unused=True,
         )
         if gradient is None:
@@ -39,7 +40,10 @@ def _differentiable(x):
 
 
 def vjp(function, x):
-    """Returns `function(x)` and the function from its cotangent to x's."""
+    """Returns `function(x)` and the function from its cotangent to x's.
+
+    Under `no_grad`, that function may be called once.
+    """
     # The fused attention kernels have no second derivative.
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
         x = _differentiable(x)
@@ -95,6 +99,9 @@ class AdversarialTrainer:
     The class beside it in the hierarchy defines `adversarial_rounds`,
     `training_batch(data, previous)` and `test_batch(data)`.
     """
+
+    def prepare(self, labels):
+        """Nothing: Keras builds metrics and optimizer itself here."""
 
     def train_step(self, data):
         adversarial = None

@@ -232,7 +232,7 @@ class Attack(keras.layers.Layer):
     def _projection(self, images, epsilon, value_range):
         lower, upper = value_range
         bound = max(abs(lower), abs(upper))
-        radius = self.ball.margin(epsilon, images.shape, bound)
+        radius = self.ball.margin(epsilon, ops.shape(images), bound)
 
         def project(x):
             x = images + self.ball.project(x - images, radius)
@@ -243,10 +243,10 @@ class Attack(keras.layers.Layer):
     def _craft(self, victim, value_range, x, y):
         x = ops.cast(x, "float32")
         if y is None:
-            labels = ops.argmax(victim.logits(x), axis=-1)
+            labels = ops.argmax(victim.frozen_logits(x), axis=-1)
         else:
             labels = class_indices(y, victim.num_classes)
-        return self.perturb(victim.logits, x, labels, value_range)
+        return self.perturb(victim.frozen_logits, x, labels, value_range)
 
 
 class _Compiled:

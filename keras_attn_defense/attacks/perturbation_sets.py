@@ -29,7 +29,7 @@ class PerturbationSet:
 
         Args:
             epsilon: The radius, a scalar tensor.
-            shape: Static shape of the images.
+            shape: Shape of the images.
             bound: Largest absolute value of an image.
         """
         spacing = bound * 2.0**-24 * self._rounding_growth(shape)
@@ -66,7 +66,7 @@ class L2Ball(PerturbationSet):
         direction = keras.random.normal(shape, seed=seed)
         radius = keras.random.uniform((shape[0], 1, 1, 1), seed=seed)
         # Volume grows with radius^n.
-        radius = radius ** (1.0 / _size(direction))
+        radius = radius ** (1.0 / _size(shape))
         return self.ascent_direction(direction) * radius * epsilon
 
     def ascent_direction(self, gradient):
@@ -81,8 +81,7 @@ class L2Ball(PerturbationSet):
         return perturbation * factor
 
     def _rounding_growth(self, shape):
-        height, width, channels = shape[1:]
-        return float(height * width * channels) ** 0.5 + 4.0
+        return ops.sqrt(_size(shape)) + 4.0
 
 
 def get(norm):
@@ -99,6 +98,6 @@ def _length(images):
     return ops.sqrt(ops.sum(ops.square(images), axis=(1, 2, 3), keepdims=True))
 
 
-def _size(images):
-    height, width, channels = images.shape[1:]
-    return float(height * width * channels)
+def _size(shape):
+    height, width, channels = shape[1:]
+    return ops.cast(height * width * channels, "float32")

@@ -4,6 +4,7 @@ import contextlib
 import weakref
 
 import keras
+from keras import ops
 
 from .feature_map import data_format
 from .feature_map import find_feature_layer
@@ -89,6 +90,12 @@ class Classifier:
     def logits(self, images):
         """The logits in inference mode, without any trace in the model."""
         with self.untouched():
+            return self(images)[0]
+
+    def frozen_logits(self, images):
+        """The same with weights as constants: for gradients of images only."""
+        mapping = [(v, ops.stop_gradient(v.value)) for v in self.variables]
+        with keras.StatelessScope(mapping):
             return self(images)[0]
 
     def try_out(self, function):

@@ -37,6 +37,8 @@ class FunctionClassifier:
         """The function's logits, in float32."""
         return ops.cast(self.model(images), "float32")
 
+    frozen_logits = logits
+
     def check_logits(self, images):
         """Raises a `ValueError` if the function returns probabilities."""
         outputs = ops.convert_to_numpy(self.logits(images))

@@ -25,7 +25,8 @@ from . import serialization
 from .compilation import default_compile
 from .crafting import Crafter
 from .defense_objective import DefenseObjective
-from .first_batch import check_first_batch
+from .first_batch import check_batch
+from .first_batch import first_batch
 
 
 @register
@@ -268,8 +269,12 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
                 "torch.compile has no second derivatives. Use "
                 "`compile(..., jit_compile=False)`."
             )
-        num_classes = self.classifier.num_classes
-        return check_first_batch(x, y, self.value_range, num_classes)
+        x, images, labels = first_batch(x, y)
+        if images is not None:
+            num_classes = self.classifier.num_classes
+            check_batch(images, labels, self.value_range, num_classes)
+            self.prepare(labels)
+        return x
 
     def export(self, filepath, *args, **kwargs):
         """Exports the plain classifier, as `keras.Model.export` does."""

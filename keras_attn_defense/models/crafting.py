@@ -37,7 +37,10 @@ class Crafter:
             previous: Adversarial images of the round before, to go on from.
         """
         model = self.model
-        attack, logits_of = model.training_attack, model.classifier.logits
+        attack, logits_of = (
+            model.training_attack,
+            model.classifier.frozen_logits,
+        )
         value_range = attack.resolve_value_range(model)
 
         def perturb(**kwargs):
@@ -59,7 +62,7 @@ class Crafter:
         """Adversarial images of a test step."""
         attack = self.model.validation_attack
         value_range = attack.resolve_value_range(self.model)
-        logits_of = self.model.classifier.logits
+        logits_of = self.model.classifier.frozen_logits
         return attack.perturb(logits_of, images, labels, value_range)
 
     def _area(self, images, labels):

@@ -1,4 +1,4 @@
-"""Look at training data before the first step, without losing any."""
+"""Look at data before the first step, without losing any."""
 
 import keras
 
@@ -6,23 +6,18 @@ from ..classifier import check_images
 from ..classifier import check_labels
 
 
-def check_first_batch(x, y, value_range, num_classes):
-    """Checks images and labels that `fit` is about to train on.
-
-    Arrays are checked whole, data sets by their first batch.
+def first_batch(x, y):
+    """Reads what `fit` is about to train on first.
 
     Args:
         x: Whatever `fit` takes as `x`.
         y: Whatever `fit` takes as `y`.
-        value_range: `(lower, upper)` bounds of the images.
-        num_classes: Number of classes.
 
     Returns:
         `x` to train on: the same, or for a generator an equal one, as its
-        first batch cannot be read twice.
-
-    Raises:
-        ValueError: If images or labels are not what the model expects.
+        first batch cannot be read twice; and the images and labels of the
+        first batch, or of everything where `x` is an array. They are None
+        where there is no batch, or none that can be looked into.
     """
     if hasattr(x, "shape"):
         batch = (x, y)
@@ -33,18 +28,31 @@ def check_first_batch(x, y, value_range, num_classes):
         x = x if batch is None else _again(batch, x)
     else:
         batch = next(iter(x), None)
-    if batch is None:
-        return x
     images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
-    if hasattr(images, "shape"):
-        check_images(images, value_range)
-        if labels is None:
-            raise ValueError(
-                "Adversarial training needs labels. Received images only; "
-                "pass `y`, or a data set of (images, labels)."
-            )
-        check_labels(labels, num_classes, len(images))
-    return x
+    if not hasattr(images, "shape"):
+        images = labels = None
+    return x, images, labels
+
+
+def check_batch(images, labels, value_range, num_classes):
+    """Checks a batch before anything is trained on it.
+
+    Args:
+        images: `(batch, height, width, channels)`.
+        labels: Class indices or one-hot labels, or None.
+        value_range: `(lower, upper)` bounds of the images.
+        num_classes: Number of classes.
+
+    Raises:
+        ValueError: If images or labels are not what the model expects.
+    """
+    check_images(images, value_range)
+    if labels is None:
+        raise ValueError(
+            "Adversarial training needs labels. Received images only; pass "
+            "`y`, or a data set of (images, labels)."
+        )
+    check_labels(labels, num_classes, len(images))
 
 
 def _again(first, rest):

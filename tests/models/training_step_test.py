@@ -203,10 +203,11 @@ def test_one_trace_only(monkeypatch):
     model.fit(x, y, batch_size=4, epochs=1, verbose=0)
     first = len(calls)
     model.fit(x, y, batch_size=4, epochs=3, verbose=0)
-    # A fresh `fit` traces no more than once; its six steps do not.
-    limit = {"tensorflow": 0, "jax": 1, "torch": 6}[keras.backend.backend()]
+    backend = keras.backend.backend()
+    # JAX looks at shapes once before it compiles; PyTorch does not compile.
+    assert first == {"tensorflow": 1, "jax": 2, "torch": 3}[backend]
+    limit = {"tensorflow": 0, "jax": 1, "torch": 6}[backend]
     assert len(calls) - first <= limit
-    assert first <= 3
 
 
 def test_iterated_samples_update_twice_and_go_one_step_on():
