@@ -1,0 +1,68 @@
+"""Networks that the benchmarks train."""
+
+import keras
+from keras import layers
+
+
+def resnet(depth=20, classes=10, size=32, channels=3, width=16, seed=0):
+    """The CIFAR ResNet of He et al., 2016 (arXiv:1512.03385), with logits.
+
+    Args:
+        depth: Number of layers, `6 n + 2`: 8, 14, 20, 32, 44, 56, 110.
+        classes: Number of classes.
+        size: Height and width of the images.
+        channels: Channels of the images.
+        width: Filters of the first stage.
+        seed: Integer seed of the weights.
+
+    Returns:
+        A built `keras.Model`.
+    """
+    if depth < 8 or (depth - 2) % 6:
+        raise ValueError(f"`depth` should be 6 n + 2. Received: depth={depth}")
+    seeds = keras.random.SeedGenerator(seed)
+    inputs = keras.Input((size, size, channels))
+    x = _convolution(inputs, width, seeds)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    for stage in range(3):
+        for block in range((depth - 2) // 6):
+            strides = 2 if stage and not block else 1
+            x = _block(x, width * 2**stage, strides, seeds)
+    x = layers.GlobalAveragePooling2D()(x)
+    outputs = layers.Dense(classes, kernel_initializer=_he(seeds))(x)
+    return keras.Model(inputs, outputs, name=f"resnet_{depth}")
+
+
+NETWORKS = {
+    "resnet8": lambda **kwargs: resnet(8, **kwargs),
+    "resnet20": lambda **kwargs: resnet(20, **kwargs),
+    "resnet56": lambda **kwargs: resnet(56, **kwargs),
+}
+
+
+def _block(x, filters, strides, seeds):
+    shortcut = x
+    if strides > 1 or x.shape[-1] != filters:
+        shortcut = _convolution(x, filters, seeds, 1, strides)
+        shortcut = layers.BatchNormalization()(shortcut)
+    x = _convolution(x, filters, seeds, strides=strides)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.BatchNormalization()(_convolution(x, filters, seeds))
+    return layers.ReLU()(layers.Add()([x, shortcut]))
+
+
+def _convolution(x, filters, seeds, kernel=3, strides=1):
+    layer = layers.Conv2D(
+        filters,
+        kernel,
+        strides=strides,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=_he(seeds),
+    )
+    return layer(x)
+
+
+def _he(seeds):
+    seed = int(keras.ops.convert_to_numpy(seeds.next())[-1])
+    return keras.initializers.HeNormal(seed=seed)

@@ -1,0 +1,44 @@
+"""How results of the benchmarks are written."""
+
+import datetime
+import json
+import os
+import pathlib
+import platform
+import sys
+
+import keras
+import numpy
+
+
+def write(path, options, **content):
+    """Writes results as JSON, with what is needed to repeat them.
+
+    Args:
+        path: The file.
+        options: The parsed command line, with `backend` and `seed`.
+        **content: The results.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    backend = options.backend
+    report = {
+        "command": " ".join(["python", *sys.argv]),
+        "date": datetime.date.today().isoformat(),
+        "seed": options.seed,
+        "cpu": f"{_cpu_model()}, {os.cpu_count()} cores",
+        "versions": {
+            "python": platform.python_version(),
+            "keras": keras.__version__,
+            "numpy": numpy.__version__,
+            backend: __import__(backend).__version__,
+        },
+        **content,
+    }
+    path.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def _cpu_model():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":")[1].strip()
+    return platform.processor()

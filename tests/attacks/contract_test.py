@@ -1,0 +1,103 @@
+"""Every attack fulfils the contract of `run_attack_test`."""
+
+import numpy as np
+import pytest
+
+from keras_attn_defense.attacks import BIM
+from keras_attn_defense.attacks import FGSM
+from keras_attn_defense.attacks import PGD
+from keras_attn_defense.attacks import IterLL
+from keras_attn_defense.attacks import MomentumBIM
+from keras_attn_defense.attacks import RandomizedStepLL
+from keras_attn_defense.attacks import StepLL
+from keras_attn_defense.classifier import Classifier
+from tests import networks
+from tests.testing import run_attack_test
+from tests.testing import to_numpy
+
+X, Y = networks.images_and_labels()
+TARGETED = {"targeted": True}
+RANDOM = {"random": True}
+# A name, the class, its arguments, and what is special about it.
+ATTACKS = [
+    ("fgsm", FGSM, {"epsilon": 0.1}, {}),
+    ("fgsm_l2", FGSM, {"epsilon": 0.5, "norm": "l2"}, {}),
+    ("fgsm_targeted", FGSM, {"epsilon": 0.05, **TARGETED}, {}),
+    ("bim", BIM, {"epsilon": 0.1, "steps": 3}, {}),
+    ("momentum_bim", MomentumBIM, {"epsilon": 0.1, "steps": 3}, {}),
+    (
+        "momentum_bim_l2",
+        MomentumBIM,
+        {"epsilon": 0.4, "steps": 3, "norm": "l2", "decay": 0.7},
+        {},
+    ),
+    ("pgd", PGD, {"epsilon": 0.1, "steps": 3, "seed": 5}, RANDOM),
+    ("pgd_without_start", PGD, {"steps": 3, "random_start": False}, {}),
+    (
+        "pgd_l2_targeted",
+        PGD,
+        {"epsilon": 0.4, "steps": 3, "norm": "l2", "seed": 5, **TARGETED},
+        RANDOM,
+    ),
+    (
+        "pgd_restarts",
+        PGD,
+        {"epsilon": 0.1, "steps": 2, "restarts": 2, "seed": 5},
+        RANDOM,
+    ),
+    ("epsilon_range", BIM, {"epsilon": (0.05, 0.1), "seed": 5}, RANDOM),
+    ("step_ll", StepLL, {"epsilon": 0.075}, {}),
+    (
+        "randomized_step_ll",
+        RandomizedStepLL,
+        {"epsilon": 0.075, "seed": 5},
+        RANDOM,
+    ),
+    ("iter_ll", IterLL, {"epsilon": 0.1, "steps": 3}, {}),
+]
+LEAST_LIKELY = (StepLL, IterLL)
+
+
+@pytest.mark.parametrize(
+    "cls, arguments, special",
+    [row[1:] for row in ATTACKS],
+    ids=[row[0] for row in ATTACKS],
+)
+def test_contract(cls, arguments, special):
+    model = networks.stateful()
+    target = None
+    if issubclass(cls, LEAST_LIKELY):
+        target = to_numpy(Classifier(model).logits(X)).argmin(-1)
+    elif arguments.get("targeted"):
+        target = Y
+    epsilon = arguments.get("epsilon", 8 / 255)
+
+    run_attack_test(
+        cls(**arguments),
+        model,
+        X,
+        Y,
+        epsilon=np.max(epsilon),
+        target=target,
+        uses_labels=not issubclass(cls, LEAST_LIKELY),
+        **special,
+    )
+
+
+@pytest.mark.parametrize("form", sorted(set(networks.FORMS) - {"sequential"}))
+def test_every_form_of_model(form):
+    model = networks.FORMS[form]("softmax")
+
+    run_attack_test(FGSM(epsilon=0.05), model, X, Y, epsilon=0.05)
+
+
+@pytest.mark.parametrize("ending", ["sigmoid", "logit"])
+def test_two_classes(ending):
+    model = networks.sequential(ending)
+
+    run_attack_test(FGSM(epsilon=0.05), model, X, Y % 2, epsilon=0.05)
+    x_adv = FGSM(epsilon=0.05)(model, X, Y % 2)
+    column = (Y % 2)[:, None].astype("float32")
+    np.testing.assert_array_equal(
+        to_numpy(FGSM(epsilon=0.05)(model, X, column)), to_numpy(x_adv)
+    )

@@ -1,0 +1,125 @@
+"""The same images as torchattacks and Foolbox, on PyTorch."""
+
+import numpy as np
+import pytest
+
+from keras_attn_defense.attacks import BIM
+from keras_attn_defense.attacks import FGSM
+from keras_attn_defense.attacks import PGD
+from keras_attn_defense.attacks import MomentumBIM
+from tests import networks
+from tests.testing import to_numpy
+
+pytestmark = pytest.mark.backend("torch")
+
+X, Y = networks.images_and_labels(6)
+LINF = {"step_size": 0.02, "steps": 4}
+L2 = {"step_size": 0.2, "steps": 4, "norm": "l2"}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return networks.functional()
+
+
+def channels_first_module(model):
+    """What both libraries take: a PyTorch module of NCHW images."""
+    import torch
+
+    class Module(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.device_of_parameters = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, images):
+            if images.requires_grad:  # They use `view` on its gradient.
+                images.register_hook(torch.Tensor.contiguous)
+            return model(images.permute(0, 2, 3, 1))
+
+    return Module().eval()
+
+
+def as_torch():
+    import torch
+
+    images = np.ascontiguousarray(X.transpose(0, 3, 1, 2))
+    return torch.tensor(images), torch.tensor(Y).long()
+
+
+def assert_same(attack, model, expected):
+    actual = to_numpy(attack(model, X, Y))
+    expected = to_numpy(expected).transpose(0, 2, 3, 1)
+
+    assert abs(expected - X).max() > 0.05
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "attack, name, arguments",
+    [
+        (FGSM(0.1), "FGSM", {"eps": 0.1}),
+        (BIM(0.06, **LINF), "BIM", {"eps": 0.06, "alpha": 0.02, "steps": 4}),
+        (
+            PGD(0.06, random_start=False, **LINF),
+            "PGD",
+            {"eps": 0.06, "alpha": 0.02, "steps": 4, "random_start": False},
+        ),
+        (
+            MomentumBIM(0.06, **LINF, decay=0.9),
+            "MIFGSM",
+            {"eps": 0.06, "alpha": 0.02, "steps": 4, "decay": 0.9},
+        ),
+        (
+            PGD(0.5, random_start=False, **L2),
+            "PGDL2",
+            {"eps": 0.5, "alpha": 0.2, "steps": 4, "random_start": False},
+        ),
+    ],
+    ids=["fgsm", "bim", "pgd", "mifgsm", "pgd_l2"],
+)
+def test_torchattacks(model, attack, name, arguments):
+    torchattacks = pytest.importorskip("torchattacks")
+    oracle = getattr(torchattacks, name)(
+        channels_first_module(model), **arguments
+    )
+
+    assert_same(attack, model, oracle(*as_torch()))
+
+
+def test_torchattacks_targeted(model):
+    torchattacks = pytest.importorskip("torchattacks")
+    oracle = torchattacks.PGD(
+        channels_first_module(model), 0.06, 0.02, 4, random_start=False
+    )
+    oracle.set_mode_targeted_by_label(quiet=True)
+    attack = PGD(0.06, random_start=False, targeted=True, **LINF)
+
+    assert_same(attack, model, oracle(*as_torch()))
+
+
+@pytest.mark.parametrize(
+    "attack, name, arguments, epsilon",
+    [
+        (FGSM(0.1), "FGSM", {"random_start": False}, 0.1),
+        (
+            BIM(0.06, **LINF),
+            "LinfBasicIterativeAttack",
+            {"abs_stepsize": 0.02, "steps": 4, "random_start": False},
+            0.06,
+        ),
+        (
+            PGD(0.5, random_start=False, **L2),
+            "L2ProjectedGradientDescentAttack",
+            {"abs_stepsize": 0.2, "steps": 4, "random_start": False},
+            0.5,
+        ),
+    ],
+    ids=["fgsm", "bim", "pgd_l2"],
+)
+def test_foolbox(model, attack, name, arguments, epsilon):
+    foolbox = pytest.importorskip("foolbox")
+    victim = foolbox.PyTorchModel(channels_first_module(model), bounds=(0, 1))
+    oracle = getattr(foolbox.attacks, name)(**arguments)
+
+    _, clipped, _ = oracle(victim, *as_torch(), epsilons=epsilon)
+    assert_same(attack, model, clipped)

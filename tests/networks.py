@@ -1,0 +1,180 @@
+"""Tiny image classifiers of every form, with weights that NumPy draws.
+
+The same builder gives the same weights on every backend. Activations are
+smooth unless said otherwise, so that finite differences hold.
+"""
+
+import keras
+import numpy as np
+from keras import layers
+
+IMAGE_SHAPE = (8, 8, 3)
+NUM_CLASSES = 4
+ENDINGS = {
+    "logits": (NUM_CLASSES, None),
+    "softmax": (NUM_CLASSES, "softmax"),
+    "softmax_layer": (NUM_CLASSES, None),
+    "sigmoid": (1, "sigmoid"),
+    "logit": (1, None),
+}
+
+
+def images_and_labels(num=4, shape=IMAGE_SHAPE, classes=NUM_CLASSES, seed=0):
+    """Images away from the bounds of (0, 1), and a label for each."""
+    generator = np.random.default_rng(seed)
+    images = generator.uniform(0.1, 0.9, (num, *shape)).astype("float32")
+    return images, np.arange(num, dtype="int32") % classes
+
+
+def set_weights(model, seed=0, scale=1.0):
+    """Draws weights; kernels as Glorot does, times `scale`."""
+    generator = np.random.default_rng(seed)
+    weights = []
+    for variable in model.weights:
+        shape = tuple(variable.shape)
+        if len(shape) < 2:
+            value = generator.uniform(0.1, 0.3, shape)
+            if variable.name == "gamma" or "variance" in variable.name:
+                value += 0.8
+        else:
+            fans = np.prod(shape[:-2]) * (shape[-2] + shape[-1])
+            limit = scale * np.sqrt(6.0 / fans)
+            value = generator.uniform(-limit, limit, shape)
+        weights.append(value)
+    model.set_weights(weights)
+    return model
+
+
+def sharpened(model, factor):
+    """`model` with logits `factor` times as large, biases aside."""
+    (kernel,) = (w for w in model.weights if w.path.endswith("head/kernel"))
+    kernel.assign(kernel.value * factor)
+    return model
+
+
+def ending_layers(ending, dtype=None):
+    """The layers from pooled features to the model's output."""
+    units, activation = ENDINGS[ending]
+    head = [layers.Dense(units, activation, name="head", dtype=dtype)]
+    if ending == "softmax_layer":
+        head.append(layers.Softmax(dtype=dtype))
+    return head
+
+
+def sequential(ending="logits", *, dtype=None, scale=1.0, seed=2):
+    """Two convolutions, global average pooling, dense: a linear head."""
+    model = keras.Sequential(
+        [
+            keras.Input(IMAGE_SHAPE),
+            layers.Conv2D(4, 3, activation="tanh", name="first", dtype=dtype),
+            layers.Conv2D(5, 3, activation="tanh", name="last", dtype=dtype),
+            layers.GlobalAveragePooling2D(dtype=dtype),
+            *ending_layers(ending, dtype),
+        ]
+    )
+    return set_weights(model, seed, scale)
+
+
+def functional(ending="logits", *, dtype=None, scale=1.0, seed=1):
+    """A head that is smooth but not linear; feature maps of 4x4."""
+    inputs = keras.Input(
+        IMAGE_SHAPE, dtype=keras.DTypePolicy(dtype or "float32").variable_dtype
+    )
+    x = layers.Conv2D(
+        3, 3, strides=2, padding="same", activation="tanh", dtype=dtype
+    )(inputs)
+    x = layers.Conv2D(4, 3, padding="same", name="last", dtype=dtype)(x)
+    x = layers.Activation("tanh", name="features", dtype=dtype)(x)
+    x = layers.Flatten(dtype=dtype)(x)
+    x = layers.Dense(5, activation="tanh", name="hidden", dtype=dtype)(x)
+    for layer in ending_layers(ending, dtype):
+        x = layer(x)
+    return set_weights(keras.Model(inputs, x), seed, scale)
+
+
+def residual(ending="logits", *, seed=2):
+    """The layer `branch` lies inside a residual branch."""
+    inputs = keras.Input(IMAGE_SHAPE)
+    x = layers.Conv2D(4, 3, padding="same", activation="tanh", name="stem")(
+        inputs
+    )
+    y = layers.Conv2D(4, 3, padding="same", activation="tanh", name="branch")(x)
+    y = layers.Conv2D(4, 1, name="after")(y)
+    x = layers.Add(name="sum")([x, y])
+    x = layers.GlobalAveragePooling2D()(layers.Activation("tanh")(x))
+    for layer in ending_layers(ending):
+        x = layer(x)
+    return set_weights(keras.Model(inputs, x), seed)
+
+
+def nested(ending="logits", *, seed=3):
+    """A backbone that is a model of its own, called as a layer."""
+    backbone_inputs = keras.Input(IMAGE_SHAPE)
+    x = layers.Conv2D(4, 3, activation="tanh", name="inner")(backbone_inputs)
+    x = layers.Conv2D(4, 3, activation="tanh", name="last")(x)
+    backbone = keras.Model(backbone_inputs, x, name="backbone")
+    inputs = keras.Input(IMAGE_SHAPE)
+    x = layers.GlobalAveragePooling2D()(backbone(inputs))
+    for layer in ending_layers(ending):
+        x = layer(x)
+    return set_weights(keras.Model(inputs, x), seed)
+
+
+@keras.saving.register_keras_serializable(package="keras_attn_defense_tests")
+class Subclassed(keras.Model):
+    """A model whose graph Keras does not know."""
+
+    def __init__(self, ending="logits", **kwargs):
+        super().__init__(**kwargs)
+        self.ending = ending
+        self.first = layers.Conv2D(4, 3, activation="tanh", name="first")
+        self.last = layers.Conv2D(4, 3, activation="tanh", name="last")
+        self.pool = layers.GlobalAveragePooling2D()
+        self.head = ending_layers(ending)
+
+    def call(self, inputs):
+        x = self.pool(self.last(self.first(inputs)))
+        for layer in self.head:
+            x = layer(x)
+        return x
+
+    def get_config(self):
+        return {**super().get_config(), "ending": self.ending}
+
+
+def subclassed(ending="logits", *, seed=4):
+    model = Subclassed(ending)
+    model(np.zeros((1, *IMAGE_SHAPE), "float32"))
+    return set_weights(model, seed)
+
+
+def stateful(ending="logits", *, seed=7):
+    """BatchNorm, dropout, weight decay and a loss of its activations."""
+    model = keras.Sequential(
+        [
+            keras.Input(IMAGE_SHAPE),
+            layers.BatchNormalization(momentum=0.9, name="norm"),
+            layers.Conv2D(
+                4,
+                3,
+                activation="tanh",
+                kernel_regularizer=keras.regularizers.L2(0.01),
+                activity_regularizer=keras.regularizers.L2(0.01),
+                name="last",
+            ),
+            layers.BatchNormalization(name="second_norm"),
+            layers.Dropout(0.4, seed=7, name="dropout"),
+            layers.GlobalAveragePooling2D(),
+            *ending_layers(ending),
+        ]
+    )
+    return set_weights(model, seed)
+
+
+FORMS = {
+    "sequential": sequential,
+    "functional": functional,
+    "residual": residual,
+    "nested": nested,
+    "subclassed": subclassed,
+}
