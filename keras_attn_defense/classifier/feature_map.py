@@ -4,7 +4,18 @@ import difflib
 
 import keras
 
-_RESHAPING = (keras.layers.ZeroPadding2D, keras.layers.Cropping2D)
+from .structure import all_layers
+
+# Rank 4, but no feature maps: borders, and the heads of self-attention.
+_NO_MAPS = (
+    keras.layers.ZeroPadding2D,
+    keras.layers.Cropping2D,
+    keras.layers.EinsumDense,
+)
+_SELF_ATTENTION = (
+    keras.layers.MultiHeadAttention,
+    keras.layers.GroupQueryAttention,
+)
 
 
 def find_feature_layer(calls, layer=None):
@@ -52,11 +63,18 @@ def data_format(calls, layer):
 
 
 def _default(calls):
+    inside_attention = {
+        id(layer)
+        for call in calls
+        if isinstance(call.layer, _SELF_ATTENTION)
+        for layer in all_layers(call.layer)
+    }
     for call in reversed(calls):
-        if _is_spatial(call.shape, call.layer) and not isinstance(
-            call.layer, _RESHAPING
-        ):
-            return call.layer
+        layer = call.layer
+        if isinstance(layer, _NO_MAPS) or id(layer) in inside_attention:
+            continue
+        if _is_spatial(call.shape, layer):
+            return layer
     raise ValueError(
         "The model has no layer with a rank-4 output of height and width above "
         "one, so there is no attention map to take. Use a convolutional "

@@ -280,3 +280,19 @@ def test_the_base_is_the_plain_classifier():
         atol=1e-6,
     )
     assert np.abs(array(base.get_layer("norm").moving_mean) - 0.2).max() > 0.01
+
+
+def test_self_attention_in_the_head():
+    # PyTorch's fused kernels have no second derivative.
+    inputs = keras.Input(networks.IMAGE_SHAPE)
+    x = keras.layers.Conv2D(4, 3, name="map")(inputs)
+    x = keras.layers.Reshape((36, 4))(x)
+    x = keras.layers.MultiHeadAttention(2, 4)(x, x)
+    x = keras.layers.GlobalAveragePooling1D()(x)
+    base = keras.Model(inputs, keras.layers.Dense(4)(x))
+    model = defended(base, rectification_weight=0, preservation_weight=100.0)
+    assert model.classifier.feature_layer().name == "map"
+    kernel = array(base.layers[-1].kernel).copy()
+    logs = last(model.fit(*data(8), verbose=0))
+    assert logs["preservation_loss"] > 0
+    assert np.abs(array(base.layers[-1].kernel) - kernel).max() > 0
