@@ -57,7 +57,7 @@ class DefenseObjective:
         weights = split(sample_weight)
         strength = ops.convert_to_tensor(self.attention_strength)
         if self.rectification_weight:
-            loss = self._rectification(x["images"], y_pred, weights)
+            loss = self._rectification(x["images"], y_pred, weights, training)
             self._log("rectification_loss", loss, y_pred)
             total += self.rectification_weight * strength * loss
         if self.preservation_weight:
@@ -88,14 +88,17 @@ class DefenseObjective:
         decay = sum(ops.sum(ops.cast(loss, "float32")) for loss in self.losses)
         return sum(losses) - decay
 
-    def _rectification(self, images, y_pred, weights):
+    def _rectification(self, images, y_pred, weights, training):
         masked = self.mask(images, y_pred["maps"])
-        # In inference mode: grey images must not enter the statistics.
-        masked = split(self.classifier.logits(masked))
+        # In the same mode as the whole images: between batch statistics and
+        # moving averages the distance could grow without any defence being
+        # learnt. The scope keeps grey images out of the averages.
+        with self.classifier.untouched():
+            masked = self.classifier(masked, training=training)[0]
         whole = split(y_pred["logits"])
         return sum(
             self.rectification_loss(*arguments)
-            for arguments in zip(whole, masked, weights, strict=True)
+            for arguments in zip(whole, split(masked), weights, strict=True)
         )
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
