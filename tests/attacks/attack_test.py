@@ -114,7 +114,7 @@ def test_inside_the_ball_to_the_last_bit(epsilon, value_range, norm):
     radius = epsilon if norm == "linf" else 3 * epsilon
 
     x_adv = run(
-        PGD(radius, step_size=3 * radius, norm=norm, value_range=value_range),
+        PGD(radius, 3 * radius, 1, norm=norm, value_range=value_range),
         lambda images: ops.matmul(ops.reshape(images, (-1, 192)), kernel),
         x,
         np.arange(64) % 2,

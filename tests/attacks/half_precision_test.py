@@ -15,10 +15,18 @@ def moved(x_adv):
     return abs(x_adv - X) > 0.5 * abs(x_adv - X).max()
 
 
-# Logits of the last are a thousand: far beyond where float16 has gradients.
-@pytest.mark.parametrize("factor", [1.0, 10.0, 40.0])
-@pytest.mark.parametrize("ending", ["logits", "softmax"])
-@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
+# The last leaves the other classes 1e-20; float16 ends at 1e-8.
+@pytest.mark.parametrize(
+    "factor, ending, dtype",
+    [
+        (1.0, "logits", "mixed_float16"),
+        (90.0, "logits", "mixed_float16"),
+        (200.0, "logits", "mixed_float16"),
+        (90.0, "softmax", "mixed_float16"),
+        (200.0, "softmax", "mixed_float16"),
+        (200.0, "softmax", "mixed_bfloat16"),
+    ],
+)
 def test_gradients_of_a_sure_model_do_not_vanish(factor, ending, dtype):
     model, twin = (
         networks.sharpened(networks.sequential(ending, dtype=policy), factor)
@@ -52,7 +60,7 @@ def test_gradients_of_a_wrong_model_do_not_overflow(factor, dtype):
 
 def test_l2_direction_of_small_gradients():
     model, twin = (
-        networks.sharpened(networks.sequential(dtype=policy), 10.0)
+        networks.sharpened(networks.sequential(dtype=policy), 90.0)
         for policy in ("mixed_float16", None)
     )
     labels = to_numpy(twin(X)).argmax(-1)
