@@ -56,14 +56,16 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         base: A built Keras classifier of images, with softmax or logits, or
             one sigmoid or logit output for two classes.
         attack: The attack to train on. None means `PGD(steps=7)`.
-        attention: The attention map. None means `GradCAM(upsample=False)`:
-            maps are compared at the size of the features, so that the
-            preservation loss does not depend on the size of the images.
+        attention: The attention map. None means
+            `GradCAM(normalization="l2", upsample=False)`: with maps of length
+            one, at the size of the features, the preservation loss lies
+            between 0 and 2 whatever the network and the images.
         mask: What hides the attention area. None means `AttentionMask()`.
         classification_weight: Weight of `L_c`.
         rectification_weight: Weight of `L_r`.
         preservation_weight: Weight of `L_p`.
-        rectification_loss: None means `RectificationLoss()`.
+        rectification_loss: None means
+            `RectificationLoss("mean_squared_error")`.
         preservation_loss: None means `PreservationLoss()`.
         validation_attack: The attack of `evaluate` and of validation in
             `fit`, for `val_robust_accuracy`. None validates on clean images
@@ -119,8 +121,9 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         self.validation_attack = validation_attack and arguments.attack(
             validation_attack, self.value_range
         )
-        # At the size of the features: the losses do not grow with the images.
-        self.attention = attention or GradCAM(upsample=False)
+        self.attention = attention or GradCAM(
+            normalization="l2", upsample=False
+        )
         self.mask = arguments.mask(mask, self.value_range)
         self.classification_weight = arguments.weight(
             "classification_weight", classification_weight
@@ -131,7 +134,9 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         self.preservation_weight = arguments.weight(
             "preservation_weight", preservation_weight
         )
-        self.rectification_loss = rectification_loss or RectificationLoss()
+        self.rectification_loss = rectification_loss or RectificationLoss(
+            "mean_squared_error"
+        )
         self.preservation_loss = preservation_loss or PreservationLoss()
         self.sample_selection = sample_selection
         self.adversarial_rounds = check_count(

@@ -1,14 +1,15 @@
 """The paper's equations and its authors' code, side by side.
 
-| | `"paper"` | `"authors"` |
-| --- | --- | --- |
-| attack | one step to the least likely class, epsilon 0.075 of the range | the same, epsilon drawn from 0 to 0.075 of the range for each batch |
-| rounds for a batch | one | two: the second attack goes one step on |
-| map | Grad-CAM, ReLU, divided by its maximum | softmax over positions of the map from RMS-normalised gradients |
-| mask | above the mean of the map | above the mean of the map |
-| rectification | squared error summed over classes | squared error averaged over classes |
-| preservation | averaged over the batch | summed over the batch |
-| weights | 8 : 4 : 1 | 8 : 4 : 1 |
+| | `"paper"` | `"authors"` | neither: the default |
+| --- | --- | --- | --- |
+| attack | one step to the least likely class, epsilon 0.075 of the range | the same, epsilon drawn from 0 to 0.075 of the range for each batch | PGD, 7 steps, 8/255 of the range |
+| rounds for a batch | one | two: the second attack goes one step on | one |
+| map | Grad-CAM, ReLU, divided by its maximum | softmax over positions, from RMS-normalised gradients | Grad-CAM, ReLU, divided by its length |
+| its size | that of the images | that of the images | that of the features |
+| mask | above the mean of the map | above the mean of the map | above the mean of the map |
+| rectification | squared error summed over classes | averaged over classes | averaged over classes |
+| preservation | averaged over the batch | summed over the batch | averaged over the batch |
+| weights | 8 : 4 : 1 | 8 : 4 : 1 | 8 : 4 : 1 |
 """  # noqa: E501
 
 from ..attacks import StepLL

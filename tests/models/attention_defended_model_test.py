@@ -46,7 +46,9 @@ def test_evaluate_equals_its_parts(form):
     mask = kad.attention.AttentionMask()
     clean, adversarial = cam(ops.convert_to_tensor(x), y), cam(x_adv, y)
     ce = keras.losses.SparseCategoricalCrossentropy()
-    probabilities = kad.losses.RectificationLoss(from_logits=False)
+    probabilities = kad.losses.RectificationLoss(
+        "mean_squared_error", from_logits=False
+    )
     expected = {
         "classification_loss": ce(y, base(x)) + ce(y, base(x_adv)),
         "rectification_loss": probabilities(base(x), base(mask(x, clean)))
@@ -210,7 +212,9 @@ def test_attack_is_what_it_trains_on():
 
 def test_attention_map_has_the_size_of_the_images():
     x, y = data(4)
-    model = defended(networks.sequential())
+    model = defended(
+        networks.sequential(), attention=kad.attention.GradCAM(upsample=False)
+    )
     maps = array(model.attention_map(x, y))
     cam = kad.attention.GradCAM(model=model.base)
     assert maps.shape == (4, *networks.IMAGE_SHAPE[:2])
