@@ -108,26 +108,25 @@ def build_network(input_shape, num_classes):
 
 
 def train_network(data, defense, epochs, seed):
-    """Trains a new network; the same seed gives the same initial weights.
+    """Trains a new network; equal seeds give equal initial weights.
 
     Args:
         data: Training data, an `ImageSplit`.
-        defense: Arguments of `AttentionDefendedModel`, or None to train
-            the network on its own.
+        defense: Arguments of `AttentionDefendedModel`, or None for none.
         epochs: Number of epochs.
         seed: Seed of the initial weights and of all that is random.
 
     Returns:
-        The trained model: the network itself, or the defended model that
-        holds it as `model.base`.
+        The trained network, or the defended model around it.
     """
     keras.utils.set_random_seed(seed)
     model = build_network(data.images.shape[1:], int(data.labels.max()) + 1)
     if defense is not None:
         model = kad.AttentionDefendedModel(model, **defense)
     steps = epochs * len(data.images) // BATCH_SIZE
+    rise = steps // 5
     schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, steps, warmup_target=LEARNING_RATE, warmup_steps=steps // 5
+        0.0, steps - rise, warmup_target=LEARNING_RATE, warmup_steps=rise
     )
     model.compile(
         keras.optimizers.Adam(schedule),
@@ -177,12 +176,11 @@ def check_saving(model, images, path):
 def main(options):
     """Trains, measures, draws and saves."""
     train, test = load_data(options.data, options.limit)
+    epochs, seed = options.epochs, options.seed
     models, rows = {}, {}
     for name, defense in DEFENSES.items():
         print(f"\n{name.capitalize()}")
-        models[name] = train_network(
-            train, defense, options.epochs, options.seed
-        )
+        models[name] = train_network(train, defense, epochs, seed)
     networks = {name: getattr(m, "base", m) for name, m in models.items()}
     for name, network in networks.items():
         print(f"\nAttacks on: {name}")
