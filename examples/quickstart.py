@@ -32,7 +32,7 @@ def parse_options():
         "%(default)s)",
     )
     option("--epochs", type=int, default=10, help="default: %(default)s")
-    option("--limit", type=int, help="number of training images (default: all)")
+    option("--limit", type=int, help="training images, 64 at least")
     option("--seed", type=int, default=0, help="default: %(default)s")
     option(
         "--out",
@@ -176,8 +176,7 @@ def check_saving(model, images, path):
 def main(options):
     """Trains, measures, draws and saves."""
     train, test = load_data(options.data, options.limit)
-    epochs, seed = options.epochs, options.seed
-    models, rows = {}, {}
+    epochs, seed, models, rows = options.epochs, options.seed, {}, {}
     for name, defense in DEFENSES.items():
         print(f"\n{name.capitalize()}")
         models[name] = train_network(train, defense, epochs, seed)

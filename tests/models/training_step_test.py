@@ -277,6 +277,23 @@ def test_only_whole_images_enter_the_statistics():
     np.testing.assert_allclose(plain[0], expected, rtol=1e-5)
 
 
+def test_whole_and_masked_images_are_compared_in_one_mode():
+    # A mask that hides nothing: whatever BatchNorm does, it does to both.
+    nothing = kad.attention.AttentionMask("quantile", 1.0)
+    base = networks.sequential()
+    base = keras.Sequential(
+        [
+            keras.Input(networks.IMAGE_SHAPE),
+            keras.layers.BatchNormalization(),
+            *base.layers,
+        ]
+    )
+    logs = last(sgd(base, mask=nothing).fit(*data(8), verbose=0))
+    assert logs["rectification_loss"] == pytest.approx(0, abs=1e-9)
+    logs = last(sgd(base).fit(*data(8), verbose=0))
+    assert logs["rectification_loss"] < -1e-6
+
+
 def test_channels_first():
     # TensorFlow's CPU kernels take channels-first through XLA's layout pass.
     keras.config.set_image_data_format("channels_first")
