@@ -5,6 +5,7 @@ import numpy as np
 from keras import layers
 from keras import ops
 
+from keras_attn_defense import AttentionDefendedModel
 from keras_attn_defense.attacks import BIM
 from keras_attn_defense.attacks import FGSM
 from keras_attn_defense.attacks import MomentumBIM
@@ -75,6 +76,25 @@ def draw():
     return [weight.astype("float32") for weight in weights], images, labels
 
 
+def step_changes(weights, images, labels):
+    """What one SGD step with every loss changes each weight by."""
+    model = AttentionDefendedModel(
+        build(weights),
+        FGSM(0.1),
+        GradCAM(),
+        preservation_weight=100.0,
+        validation_attack=None,
+    )
+    model.compile(keras.optimizers.SGD(0.05), LabelCrossentropy())
+    model.train_on_batch(images, labels)
+    return {
+        f"change_{i}": ops.convert_to_numpy(after) - before
+        for i, (before, after) in enumerate(
+            zip(weights, model.base.weights, strict=True)
+        )
+    }
+
+
 def compute(weights, images, labels):
     """A dict of NumPy arrays, each name saying what it is of."""
     model = build(weights)
@@ -92,10 +112,10 @@ def compute(weights, images, labels):
             results[name] = maps[name] = method(images, labels)
     clean = maps["map_softmax_scaled"]
     moved = GradCAM(model=model)(results["bim"], labels)
-    images = ops.convert_to_tensor(images)
+    tensor = ops.convert_to_tensor(images)
     for threshold in ("mean", "maximum", "quantile", "area"):
         for mode in ("hard", "soft"):
-            masked = AttentionMask(threshold, mode=mode)(images, clean)
+            masked = AttentionMask(threshold, mode=mode)(tensor, clean)
             results[f"masked_{threshold}_{mode}"] = masked
     logits = classifier.logits(results["masked_mean_hard"])
     for distance in DISTANCES:
@@ -106,6 +126,7 @@ def compute(weights, images, labels):
         results[f"preservation_{distance}"] = loss(clean, moved)
     loss = LabelCrossentropy(from_logits=True, reduction=None)
     results["cross_entropy"] = loss(labels, results["logits"])
+    results |= step_changes(weights, images, labels)
     return {
         name: np.array(ops.convert_to_numpy(value))
         for name, value in results.items()

@@ -55,3 +55,14 @@ def test_values(kind, stored, computed):
         np.testing.assert_allclose(
             computed[name], stored[name], rtol=1e-4, atol=1e-5, err_msg=name
         )
+
+
+def test_one_step_changes_the_weights_equally(stored, computed):
+    names = [name for name in computed if name.startswith("change")]
+    assert len(names) == len(golden.draw()[0])
+    for name in names:
+        largest = np.abs(stored[name]).max()
+        assert largest > 1e-4
+        np.testing.assert_allclose(
+            computed[name], stored[name], atol=1e-3 * largest, err_msg=name
+        )
