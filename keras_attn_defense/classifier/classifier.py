@@ -10,6 +10,7 @@ from .feature_map import data_format
 from .feature_map import find_feature_layer
 from .intercept import intercept
 from .logits import find_ending
+from .structure import all_layers
 from .structure import layer_calls
 from .structure import run_symbolically
 
@@ -32,9 +33,12 @@ class Classifier:
     def __init__(self, model):
         self.model = model
         self.input_shape = _input_shape(model)
-        if model not in _structures:
-            _structures[model] = _structure(model, self.input_shape)
-        self.calls, self.ending, self.num_outputs = _structures[model]
+        known, structure = _structures.get(model, (None, None))
+        layers = all_layers(model)
+        if known != layers:  # New, or taken apart since.
+            structure = _structure(model, self.input_shape)
+            _structures[model] = (layers, structure)
+        self.calls, self.ending, self.num_outputs = structure
 
     @property
     def num_classes(self):
