@@ -89,7 +89,10 @@ def test_keras_hub_classifier():
         backbone=backbone, num_classes=4, activation="softmax"
     )
     model = kad.AttentionDefendedModel(
-        base, kad.attacks.FGSM(), validation_attack=None
+        base,
+        kad.attacks.FGSM(),
+        kad.attention.GradCAM(),
+        validation_attack=None,
     )
     x, y = images(32), np.array([0, 3])
     logs = last(model.fit(x, y, verbose=0))
