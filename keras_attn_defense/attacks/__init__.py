@@ -2,7 +2,6 @@
 
 from . import objectives as objectives
 from . import perturbation_sets as perturbation_sets
-from .arguments import check_count as check_count
 from .attack import Attack as Attack
 from .bim import BIM as BIM
 from .fgsm import FGSM as FGSM

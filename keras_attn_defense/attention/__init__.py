@@ -2,6 +2,5 @@
 
 from .attention_mask import AttentionMask as AttentionMask
 from .attention_method import AttentionMethod as AttentionMethod
-from .attention_method import upsampled as upsampled
 from .grad_cam import GradCAM as GradCAM
 from .overlap import intersection_over_union as intersection_over_union

@@ -8,9 +8,9 @@ from .._backend import AdversarialTrainer
 from .._backend import compiled
 from .._registration import register
 from ..attacks import PGD
-from ..attacks import check_count
+from ..attacks.arguments import check_count
 from ..attention import GradCAM
-from ..attention import upsampled
+from ..attention.attention_method import upsampled
 from ..classifier import Classifier
 from ..classifier import as_images
 from ..classifier import check_images
