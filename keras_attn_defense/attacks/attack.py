@@ -6,7 +6,6 @@ from keras import ops
 from .._backend import compiled
 from .._backend import is_traced
 from .._backend import repeat
-from .._backend import vjp
 from .._registration import register
 from ..classifier import as_classifier
 from ..classifier import check_images
@@ -18,10 +17,8 @@ from . import perturbation_sets
 from .arguments import check_count
 from .arguments import check_epsilon
 from .arguments import check_positive
-
-# What the largest gradient of an image's logits is brought to. Half precision
-# holds what is 250 times as large, and what is a billion times as small.
-_GRADIENT_SCALE = 2.0**8
+from .image_gradient import image_gradient
+from .worst_case import worst_case
 
 
 @register
@@ -147,7 +144,7 @@ class Attack(keras.layers.Layer):
 
         def step(state):
             x, memory = state
-            gradient = _gradient(logits_of, objective, x)
+            gradient = image_gradient(logits_of, objective, x)
             direction, memory = self.direction(gradient, memory)
             return project(x + step_size * direction), memory
 
@@ -161,7 +158,7 @@ class Attack(keras.layers.Layer):
             run(project(self.start(images, epsilon)))
             for _ in range(self.restarts)
         ]
-        return _worst(candidates, logits_of, labels, sign)
+        return worst_case(candidates, logits_of, labels, sign)
 
     def start(self, images, epsilon):
         """Where the first step begins; projected afterwards."""
@@ -266,42 +263,3 @@ class _Compiled:
                 [*victim.variables, *attack.variables],
             )
         return self._function
-
-
-def _gradient(logits_of, objective, x):
-    """The gradient of the objective, which keeps its digits in float16."""
-    logits, to_images = vjp(logits_of, x)
-    values, to_logits = vjp(objective, logits)
-    slope = to_logits(ops.ones_like(values))
-    # Close to zero where the model is sure, close to one where it is wrong:
-    # half-precision layers would lose the one, or overflow with the other.
-    size = ops.max(ops.abs(slope), axis=-1, keepdims=True)
-    slope = ops.divide_no_nan(slope, size) * _GRADIENT_SCALE
-    gradient = ops.cast(to_images(slope), "float32")
-    gradient = ops.where(ops.isfinite(gradient), gradient, 0.0)
-    size = ops.cast(size, "float32")[:, :, None, None]
-    return gradient * (size / _GRADIENT_SCALE)
-
-
-def _worst(candidates, logits_of, labels, sign):
-    """The candidate that does most harm, chosen for each image alone."""
-    worst, worst_harm = candidates[0], None
-    if len(candidates) == 1:
-        return worst
-    for candidate in candidates:
-        harm = _harm(logits_of(candidate), labels, sign)
-        if worst_harm is None:
-            worst_harm = harm
-            continue
-        worse = harm > worst_harm
-        worst = ops.where(worse[:, None, None, None], candidate, worst)
-        worst_harm = ops.where(worse, harm, worst_harm)
-    return worst
-
-
-def _harm(logits, labels, sign):
-    loss = sign * objectives.cross_entropy(logits, labels)
-    predicted = ops.cast(ops.argmax(logits, axis=-1), labels.dtype)
-    hit = predicted != labels if sign > 0 else predicted == labels
-    # Success counts before any height of the loss.
-    return loss + 1e4 * ops.cast(hit, loss.dtype)

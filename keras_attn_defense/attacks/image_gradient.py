@@ -1,0 +1,24 @@
+"""The gradient of an objective by the images."""
+
+from keras import ops
+
+from .._backend import vjp
+
+# What the largest gradient of an image's logits is brought to. Half precision
+# holds what is 250 times as large, and what is a billion times as small.
+_GRADIENT_SCALE = 2.0**8
+
+
+def image_gradient(logits_of, objective, x):
+    """The gradient of the objective, which keeps its digits in float16."""
+    logits, to_images = vjp(logits_of, x)
+    values, to_logits = vjp(objective, logits)
+    slope = to_logits(ops.ones_like(values))
+    # Close to zero where the model is sure, close to one where it is wrong:
+    # half-precision layers would lose the one, or overflow with the other.
+    size = ops.max(ops.abs(slope), axis=-1, keepdims=True)
+    slope = ops.divide_no_nan(slope, size) * _GRADIENT_SCALE
+    gradient = ops.cast(to_images(slope), "float32")
+    gradient = ops.where(ops.isfinite(gradient), gradient, 0.0)
+    size = ops.cast(size, "float32")[:, :, None, None]
+    return gradient * (size / _GRADIENT_SCALE)
