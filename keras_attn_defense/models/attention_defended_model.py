@@ -22,6 +22,7 @@ from ..losses import RectificationLoss
 from . import arguments
 from . import presets
 from . import serialization
+from .compilation import compile_loss
 from .compilation import default_compile
 from .crafting import Crafter
 from .defense_objective import DefenseObjective
@@ -48,9 +49,10 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
 
     Without `compile`, `fit` compiles the model as its base is compiled, or
     else with Adam and the cross-entropy that fits the base's output and the
-    labels. The weights multiply the loss, so an optimizer that is not
-    invariant to scale, such as SGD, needs a smaller learning rate than plain
-    training: with the default weights about 1/16.
+    labels; `compile` without a loss takes that loss too. The weights multiply
+    the loss, so an optimizer that is not invariant to scale, such as SGD,
+    needs a smaller learning rate than plain training: with the default
+    weights about 1/16.
 
     Args:
         base: A built Keras classifier of images, with softmax or logits, or
@@ -268,6 +270,8 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
     def _prepared(self, x, y):
         if not self.compiled:
             default_compile(self)
+        if self.loss is None:
+            compile_loss(self)
         if self.jit_compile and not SUPPORTS_JIT:
             raise ValueError(
                 "`jit_compile=True` is not possible on this backend: "

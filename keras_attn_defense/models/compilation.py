@@ -16,13 +16,24 @@ def default_compile(model):
     if getattr(model.base, "compiled", False):
         _adopt(model)
         return
-    from_logits = model.classifier.ending.activation == "linear"
-    accuracy = "accuracy"
-    if from_logits and model.classifier.num_outputs == 1:
+    loss, accuracy = fitting_loss(model), "accuracy"
+    if loss.from_logits and model.classifier.num_outputs == 1:
         accuracy = keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)
+    model.compile("adam", loss, metrics=[accuracy])
+
+
+def compile_loss(model):
+    """Adds the fitting loss to what was compiled without one."""
+    config = keras.saving.deserialize_keras_object(model.get_compile_config())
     model.compile(
-        "adam", LabelCrossentropy(from_logits=from_logits), metrics=[accuracy]
+        **{**config, "optimizer": model.optimizer, "loss": fitting_loss(model)}
     )
+
+
+def fitting_loss(model):
+    """The cross-entropy of the base's output and of labels of any form."""
+    from_logits = model.classifier.ending.activation == "linear"
+    return LabelCrossentropy(from_logits=from_logits)
 
 
 def _adopt(model):

@@ -66,6 +66,26 @@ def test_compile_replaces_everything():
     assert "accuracy" not in logs
 
 
+def test_compile_without_a_loss_takes_the_fitting_one(tmp_path):
+    x, y = data(8)
+    model = defended(networks.sequential("softmax"))
+    optimizer = keras.optimizers.Adam(0.02)
+    metrics = ["accuracy", "sparse_categorical_crossentropy"]
+    model.compile(optimizer, metrics=metrics)
+    logs = last(model.fit(x, y, verbose=0))
+    reference = defended(networks.sequential("softmax"))
+    reference.compile("adam", "sparse_categorical_crossentropy")
+    expected = last(reference.fit(x, y, verbose=0))
+    assert logs["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+    assert set(metrics) <= set(logs)
+    assert model.optimizer is optimizer
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert "sparse_categorical_crossentropy" in last(
+        loaded.fit(x, y, verbose=0)
+    )
+
+
 def unregistered(y_true, y_pred):
     return keras.ops.mean(y_pred, axis=-1)
 
