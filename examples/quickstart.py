@@ -76,6 +76,8 @@ def load_data(name, limit=None):
     else:
         train, test = kad.datasets.load_npz(name)
     size = len(train.images[:limit]) // BATCH_SIZE * BATCH_SIZE
+    if not size:
+        raise SystemExit(f"Expected at least {BATCH_SIZE} training images.")
     images, labels = train.images[:size], train.labels[:size]
     return kad.datasets.ImageSplit(images, labels), test
 
