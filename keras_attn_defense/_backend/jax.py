@@ -71,16 +71,16 @@ def _checked(pullback):
 
 
 def repeat(steps, body, state):
-    """Applies `state = body(state)` `steps` times.
+    """Applies `state = body(i, state)` for `i` from 0 to `steps - 1`.
 
     XLA's convolutions inside loops are many times slower on the CPU, so the
     steps are unrolled there; elsewhere a loop compiles in constant time.
     """
     if steps == 1 or jax.default_backend() == "cpu":
-        for _ in range(steps):
-            state = body(state)
+        for i in range(steps):
+            state = body(i, state)
         return state
-    return jax.lax.fori_loop(0, steps, lambda _, state: body(state), state)
+    return jax.lax.fori_loop(0, steps, body, state)
 
 
 def compiled(function, variables):

@@ -52,18 +52,18 @@ def vjp_inside(function, variables, add_loss):
 
 
 def repeat(steps, body, state):
-    """Applies `state = body(state)` `steps` times.
+    """Applies `state = body(i, state)` for `i` from 0 to `steps - 1`.
 
     A `while` loop runs as fast as the unrolled graph here and is built in a
     fraction of the time.
     """
     if steps == 1 or tf.executing_eagerly():
-        for _ in range(steps):
-            state = body(state)
+        for i in range(steps):
+            state = body(i, state)
         return state
     return tf.while_loop(
         lambda i, _: i < steps,
-        lambda i, state: (i + 1, body(state)),
+        lambda i, state: (i + 1, body(i, state)),
         (tf.constant(0), state),
     )[1]
 

@@ -71,9 +71,9 @@ def vjp_inside(function, variables, add_loss):
 
 
 def repeat(steps, body, state):
-    """Applies `state = body(state)` `steps` times."""
-    for _ in range(steps):
-        state = body(state)
+    """Applies `state = body(i, state)` for `i` from 0 to `steps - 1`."""
+    for i in range(steps):
+        state = body(i, state)
     return state
 
 

@@ -2,11 +2,15 @@
 
 from . import objectives as objectives
 from . import perturbation_sets as perturbation_sets
+from .apgd import APGD as APGD
 from .attack import Attack as Attack
 from .bim import BIM as BIM
 from .fgsm import FGSM as FGSM
+from .gradient_attack import GradientAttack as GradientAttack
 from .iter_ll import IterLL as IterLL
 from .momentum_bim import MomentumBIM as MomentumBIM
 from .pgd import PGD as PGD
 from .randomized_step_ll import RandomizedStepLL as RandomizedStepLL
+from .result import Result as Result
+from .search_attack import SearchAttack as SearchAttack
 from .step_ll import StepLL as StepLL

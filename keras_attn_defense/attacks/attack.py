@@ -1,78 +1,68 @@
-"""The base class of all attacks: arguments, checks and the one loop."""
+"""The base class of all attacks: arguments, checks and calls."""
+
+import copy
 
 import keras
+import numpy as np
 from keras import ops
 
-from .._backend import compiled
 from .._backend import is_traced
-from .._backend import repeat
 from .._registration import register
 from ..classifier import as_classifier
 from ..classifier import check_images
 from ..classifier import check_labels
 from ..classifier import check_value_range
 from ..classifier import class_indices
-from . import objectives
 from . import perturbation_sets
 from .arguments import check_count
 from .arguments import check_epsilon
-from .arguments import check_positive
-from .image_gradient import image_gradient
-from .worst_case import worst_case
 
 
 @register
 class Attack(keras.layers.Layer):
-    """Base class: climbs an objective inside a norm ball around the images.
+    """Base class: adversarial images for any Keras classifier.
 
-    A subclass chooses defaults, or overrides `start`, `target` or
-    `direction`. It is a Keras layer only so that a model that trains with it
-    keeps its random seed and its schedule; it is called with a model:
+    Use `GradientAttack` for an attack of a fixed number of gradient steps,
+    `SearchAttack` for one that ends for each image when it has succeeded. An
+    attack is a Keras layer only so that a model that trains with it keeps its
+    random seed and its schedule; it is called with a model:
     `x_adv = attack(model, x, y)`.
 
     Args:
-        epsilon: Radius of the ball, in the units of the images: a number, or
-            a pair `(low, high)` from which it is drawn anew for each batch.
-            None means 8/255 of the value range.
-        step_size: Length of one step, in the units of the images. None
-            derives it from `epsilon`.
-        steps: Number of gradient steps.
-        norm: `"linf"` or `"l2"`.
+        epsilon: Radius of the ball, in the units of the images. None means
+            8/255 of the value range, 0.5 times it in the `"l2"` norm and 12
+            times it in `"l1"`.
+        norm: `"linf"`, `"l2"` or `"l1"`.
         targeted: Whether labels are classes to reach rather than to leave.
-        random_start: Whether to start at a random point of the ball.
         restarts: Number of runs; the worst result is kept for each image.
-        label_smoothing: Smoothing of the labels in the objective.
         value_range: `(lower, upper)` bounds of the images. None takes the
             attacked model's `value_range`, or else `(0.0, 1.0)`.
-        seed: Integer seed of the random start.
+        seed: Integer seed of what is drawn.
         name: Name of the layer.
     """
+
+    #: Whether only predictions of the model are used, no gradients.
+    black_box = False
+    #: Whether the smallest perturbation is looked for, with no radius given.
+    minimal = False
 
     def __init__(
         self,
         epsilon=None,
-        step_size=None,
-        steps=1,
         *,
         norm="linf",
         targeted=False,
-        random_start=False,
         restarts=1,
-        label_smoothing=0.0,
         value_range=None,
         seed=None,
         name=None,
     ):
         super().__init__(name=name, dtype="float32", autocast=False)
         self.epsilon = check_epsilon(epsilon)
-        self.step_size = check_positive("step_size", step_size)
-        self.steps = check_count("steps", steps)
-        self.restarts = check_count("restarts", restarts)
         self.norm = norm
         self.ball = perturbation_sets.get(norm)
         self.targeted = bool(targeted)
-        self.random_start = bool(random_start)
-        self.label_smoothing = float(label_smoothing)
+        self.restarts = check_count("restarts", restarts)
         self.value_range = (
             None if value_range is None else check_value_range(value_range)
         )
@@ -83,7 +73,6 @@ class Attack(keras.layers.Layer):
             shape=(), initializer="ones", trainable=False, name="strength"
         )
         self.built = True
-        self._compiled = _Compiled()
 
     def __call__(self, model, x, y=None):
         """Crafts adversarial images.
@@ -98,31 +87,60 @@ class Attack(keras.layers.Layer):
         Returns:
             Adversarial images, a float32 tensor of the shape of `x`.
         """
-        if y is None and self.targeted:
-            raise ValueError(
-                "A targeted attack needs the classes to reach. Pass them as "
-                "`y`, class indices of shape (batch,)."
-            )
+        self._check_targets(y)
         victim = as_classifier(model)
         value_range = self.resolve_value_range(model)
         if is_traced(x):
             return self._craft(victim, value_range, x, y)
-        check_images(x, value_range)
-        if y is not None:
-            check_labels(y, victim.num_classes, len(x))
-            y = class_indices(y, victim.num_classes)
-        x = ops.cast(ops.convert_to_tensor(x), "float32")
-        victim.check_logits(x[:8])
-        return self._compiled.function(self, victim, value_range)(x, y)
+        x, y = self._checked(victim, value_range, x, y)
+        return self.craft_batch(victim, value_range, x, y)
+
+    def run(self, model, images, labels=None, batch_size=128):
+        """Attacks any number of images, in batches of one size.
+
+        Args:
+            model: As in a call.
+            images: NumPy images `(N, height, width, channels)`.
+            labels: NumPy labels. None attacks the class that is predicted.
+            batch_size: Images in one compiled call; the last batch is padded,
+                so that nothing is compiled anew.
+
+        Returns:
+            A `Result`.
+        """
+        self._check_targets(labels)
+        victim = as_classifier(model)
+        value_range = self.resolve_value_range(model)
+        images, labels = self._checked(victim, value_range, images, labels)
+        return self.run_batches(
+            victim, value_range, _numpy(images), _numpy(labels), batch_size
+        )
+
+    def check(self, model):
+        """Raises a `ValueError` if the attack cannot work on a model."""
+
+    def with_epsilon(self, epsilon):
+        """This attack at another radius, sharing compiled code and seed."""
+        other = copy.copy(self)
+        other.epsilon = check_epsilon(epsilon)
+        return other
+
+    def reseed(self, seed):
+        """Starts the random numbers anew.
+
+        Args:
+            seed: An integer.
+        """
+        fresh = keras.random.SeedGenerator(int(seed))
+        self.seed_generator.state.assign(fresh.state.value)
 
     def perturb(
-        self, logits_of, images, labels, value_range, start=None, steps=None
+        self, victim, images, labels, value_range, start=None, steps=None
     ):
         """Crafts adversarial images inside a step; nothing is checked.
 
         Args:
-            logits_of: Function from images to logits `(batch, classes)`,
-                without side effects.
+            victim: A classifier view; see `classifier.as_classifier`.
             images: Float32 tensor `(batch, height, width, channels)`.
             labels: Class indices `(batch,)`.
             value_range: `(lower, upper)` bounds of the images.
@@ -132,72 +150,39 @@ class Attack(keras.layers.Layer):
         Returns:
             Adversarial images, a float32 tensor.
         """
-        epsilon, step_size = self._lengths(value_range)
-        labels, sign = self.target(logits_of, images, labels)
-        project = self._projection(images, epsilon, value_range)
+        raise NotImplementedError
 
-        def objective(logits):
-            loss = objectives.cross_entropy(
-                logits, labels, self.label_smoothing
-            )
-            return sign * loss
+    def craft_batch(self, victim, value_range, x, y):
+        """Adversarial images of one batch of checked tensors."""
+        raise NotImplementedError
 
-        def step(state):
-            x, memory = state
-            gradient = image_gradient(logits_of, objective, x)
-            direction, memory = self.direction(gradient, memory)
-            return project(x + step_size * direction), memory
-
-        def run(x):
-            state = (x, self.memory(images))
-            return repeat(steps or self.steps, step, state)[0]
-
-        if start is not None:
-            return run(start)
-        candidates = [
-            run(project(self.start(images, epsilon)))
-            for _ in range(self.restarts)
-        ]
-        return worst_case(candidates, logits_of, labels, sign)
-
-    def start(self, images, epsilon):
-        """Where the first step begins; projected afterwards."""
-        if not self.random_start:
-            return images
-        shape = ops.shape(images)
-        return images + self.ball.sample(shape, epsilon, self.seed_generator)
-
-    def target(self, logits_of, images, labels):
-        """The class of the objective, and 1.0 to leave or -1.0 to reach it."""
-        return labels, -1.0 if self.targeted else 1.0
-
-    def memory(self, images):
-        """What `direction` carries from step to step."""
-        return ()
-
-    def direction(self, gradient, memory):
-        """The step of norm one along `gradient`, and the new memory."""
-        return self.ball.ascent_direction(gradient), memory
-
-    def relative_step_size(self):
-        """The step size as a share of epsilon, where none was given."""
-        return min(1.0, 2.5 / self.steps)
+    def run_batches(self, victim, value_range, images, labels, batch_size):
+        """The `Result` for checked NumPy images."""
+        raise NotImplementedError
 
     def resolve_value_range(self, model):
         """This attack's bounds of the images, or else the model's."""
         its = getattr(model, "value_range", None)
         return self.value_range or its or (0.0, 1.0)
 
+    def radius(self, value_range):
+        """The radius for images of a value range, a scalar tensor."""
+        lower, upper = value_range
+        epsilon = self.epsilon
+        if epsilon is None:
+            epsilon = self.ball.default_epsilon * (upper - lower)
+        if isinstance(epsilon, tuple):
+            epsilon = keras.random.uniform(
+                (), *epsilon, seed=self.seed_generator
+            )
+        return epsilon * ops.convert_to_tensor(self.strength)
+
     def get_config(self):
         return {
             "epsilon": self.epsilon,
-            "step_size": self.step_size,
-            "steps": self.steps,
             "norm": self.norm,
             "targeted": self.targeted,
-            "random_start": self.random_start,
             "restarts": self.restarts,
-            "label_smoothing": self.label_smoothing,
             "value_range": self.value_range,
             "seed": self.seed,
             "name": self.name,
@@ -211,55 +196,32 @@ class Attack(keras.layers.Layer):
         self.strength.assign(store["0"])
         self.seed_generator.state.assign(store["seed"])
 
-    def _lengths(self, value_range):
-        lower, upper = value_range
-        epsilon = self.epsilon
-        if epsilon is None:
-            epsilon = 8 / 255 * (upper - lower)
-        if isinstance(epsilon, tuple):
-            epsilon = keras.random.uniform(
-                (), *epsilon, seed=self.seed_generator
+    def _check_targets(self, y):
+        if y is None and self.targeted:
+            raise ValueError(
+                "A targeted attack needs the classes to reach. Pass them as "
+                "`y`, class indices of shape (batch,)."
             )
-        strength = ops.convert_to_tensor(self.strength)
-        epsilon = epsilon * strength
-        if self.step_size is None:
-            return epsilon, epsilon * self.relative_step_size()
-        return epsilon, self.step_size * strength
 
-    def _projection(self, images, epsilon, value_range):
-        lower, upper = value_range
-        bound = max(abs(lower), abs(upper))
-        radius = self.ball.margin(epsilon, ops.shape(images), bound)
+    def _checked(self, victim, value_range, x, y):
+        check_images(x, value_range)
+        if y is not None:
+            check_labels(y, victim.num_classes, len(x))
+        x = ops.cast(ops.convert_to_tensor(x), "float32")
+        victim.check_logits(x[:8])
+        self.check(victim)
+        return x, self._labels(victim, x, y)
 
-        def project(x):
-            x = images + self.ball.project(x - images, radius)
-            return ops.clip(x, lower, upper)
-
-        return project
+    def _labels(self, victim, x, y):
+        if y is None:
+            return ops.cast(ops.argmax(victim.logits(x), axis=-1), "int32")
+        return class_indices(y, victim.num_classes)
 
     def _craft(self, victim, value_range, x, y):
         x = ops.cast(x, "float32")
-        if y is None:
-            labels = ops.argmax(victim.frozen_logits(x), axis=-1)
-        else:
-            labels = class_indices(y, victim.num_classes)
-        return self.perturb(victim.frozen_logits, x, labels, value_range)
+        labels = self._labels(victim, x, y)
+        return self.perturb(victim, x, labels, value_range)
 
 
-class _Compiled:
-    """The compiled attack on the last model; not tracked by Keras."""
-
-    def __init__(self):
-        self._key = self._function = None
-
-    def function(self, attack, victim, value_range):
-        key = (victim.model, value_range, attack.get_config())
-        # A plain function may read weights that the compiled code would keep
-        # as they are now.
-        if self._key != key or not victim.variables:
-            self._key = key
-            self._function = compiled(
-                lambda x, y: attack._craft(victim, value_range, x, y),
-                [*victim.variables, *attack.variables],
-            )
-        return self._function
+def _numpy(tensor):
+    return np.asarray(ops.convert_to_numpy(tensor))

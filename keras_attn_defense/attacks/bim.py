@@ -1,11 +1,11 @@
 """The basic iterative method."""
 
 from .._registration import register
-from .attack import Attack
+from .gradient_attack import GradientAttack
 
 
 @register
-class BIM(Attack):
+class BIM(GradientAttack):
     """Basic iterative method: FGSM in small steps from the clean image.
 
     Args:
@@ -15,7 +15,7 @@ class BIM(Attack):
         step_size: Length of one step; None means `2.5 * epsilon / steps`.
         steps: Number of steps.
         **kwargs: Arguments of every attack: `norm`, `targeted`,
-            `value_range`, `seed`, `name` and more; see `Attack`.
+            `value_range`, `seed`, `name` and more; see `GradientAttack`.
 
     Example:
 

@@ -1,11 +1,11 @@
 """The fast gradient sign method."""
 
 from .._registration import register
-from .attack import Attack
+from .gradient_attack import GradientAttack
 
 
 @register
-class FGSM(Attack):
+class FGSM(GradientAttack):
     """Fast gradient sign method: one step of length epsilon.
 
     Args:
@@ -13,7 +13,7 @@ class FGSM(Attack):
             a pair `(low, high)` drawn from for each batch. None means 8/255
             of the value range.
         **kwargs: Arguments of every attack: `norm`, `targeted`,
-            `value_range`, `seed`, `name` and more; see `Attack`.
+            `value_range`, `seed`, `name` and more; see `GradientAttack`.
 
     Example:
 

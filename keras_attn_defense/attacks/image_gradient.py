@@ -10,9 +10,18 @@ _GRADIENT_SCALE = 2.0**8
 
 
 def image_gradient(logits_of, objective, x):
-    """The gradient of the objective, which keeps its digits in float16."""
+    """The gradient of the objective, which keeps its digits in float16.
+
+    Args:
+        logits_of: Function from images to logits.
+        objective: Function from logits to one value an image.
+        x: Images `(batch, height, width, channels)`.
+
+    Returns:
+        Values `(batch,)`, their gradient, of the shape of `x`, and logits.
+    """
     logits, to_images = vjp(logits_of, x)
-    values, to_logits = vjp(objective, logits)
+    values, to_logits = vjp(objective, ops.stop_gradient(logits))
     slope = to_logits(ops.ones_like(values))
     # Close to zero where the model is sure, close to one where it is wrong:
     # half-precision layers would lose the one, or overflow with the other.
@@ -21,4 +30,5 @@ def image_gradient(logits_of, objective, x):
     gradient = ops.cast(to_images(slope), "float32")
     gradient = ops.where(ops.isfinite(gradient), gradient, 0.0)
     size = ops.cast(size, "float32")[:, :, None, None]
-    return gradient * (size / _GRADIENT_SCALE)
+    gradient = gradient * (size / _GRADIENT_SCALE)
+    return ops.stop_gradient(values), gradient, ops.stop_gradient(logits)

@@ -1,12 +1,12 @@
 """The iterative least-likely class method."""
 
 from .._registration import register
-from .attack import Attack
+from .gradient_attack import GradientAttack
 from .step_ll import least_likely
 
 
 @register
-class IterLL(Attack):
+class IterLL(GradientAttack):
     """Small steps towards the class that the model finds least likely.
 
     Args:
@@ -17,7 +17,7 @@ class IterLL(Attack):
         steps: Number of steps.
         label_smoothing: Smoothing of the target class.
         **kwargs: Arguments of every attack: `norm`, `value_range`, `seed`,
-            `name` and more; see `Attack`.
+            `name` and more; see `GradientAttack`.
 
     Example:
 
@@ -44,5 +44,5 @@ class IterLL(Attack):
             **kwargs,
         )
 
-    def target(self, logits_of, images, labels):
-        return least_likely(logits_of, images), -1.0
+    def target(self, victim, images, labels):
+        return least_likely(victim, images), -1.0

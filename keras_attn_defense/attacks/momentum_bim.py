@@ -4,11 +4,11 @@ from keras import ops
 
 from .._registration import register
 from .arguments import check_positive
-from .attack import Attack
+from .gradient_attack import GradientAttack
 
 
 @register
-class MomentumBIM(Attack):
+class MomentumBIM(GradientAttack):
     """Momentum iterative method: steps along an accumulated gradient.
 
     Each gradient is divided by its own mean absolute value before it is added
@@ -22,7 +22,7 @@ class MomentumBIM(Attack):
         steps: Number of steps.
         decay: Share of the accumulated gradient kept at each step.
         **kwargs: Arguments of every attack: `norm`, `targeted`,
-            `value_range`, `seed`, `name` and more; see `Attack`.
+            `value_range`, `seed`, `name` and more; see `GradientAttack`.
 
     Example:
 

@@ -11,9 +11,37 @@ class PerturbationSet:
     """
 
     name = None
+    #: The radius where none is given, as a share of the value range.
+    default_epsilon = None
+
+    def projection(self, images, epsilon, value_range):
+        """A function that brings images back to the ball and the range.
+
+        Args:
+            images: Clean images, the centres.
+            epsilon: The radius, a scalar tensor.
+            value_range: `(lower, upper)` bounds of the images.
+        """
+        lower, upper = value_range
+        bound = max(abs(lower), abs(upper))
+        radius = self.margin(epsilon, ops.shape(images), bound)
+
+        def project(x):
+            x = images + self.project(x - images, radius)
+            return ops.clip(x, lower, upper)
+
+        return project
 
     def sample(self, shape, epsilon, seed):
         """Draws perturbations uniformly from the set."""
+        raise NotImplementedError
+
+    def sample_border(self, shape, epsilon, seed):
+        """Draws perturbations of norm `epsilon`, in a random direction."""
+        raise NotImplementedError
+
+    def norm(self, perturbation):
+        """The norm of each perturbation, `(batch,)`."""
         raise NotImplementedError
 
     def ascent_direction(self, gradient):
@@ -43,9 +71,18 @@ class LinfBall(PerturbationSet):
     """Every value changes by at most epsilon."""
 
     name = "linf"
+    default_epsilon = 8 / 255
 
     def sample(self, shape, epsilon, seed):
         return keras.random.uniform(shape, -1.0, 1.0, seed=seed) * epsilon
+
+    def sample_border(self, shape, epsilon, seed):
+        noise = keras.random.uniform(shape, -1.0, 1.0, seed=seed)
+        size = self.norm(noise)[:, None, None, None]
+        return noise * (epsilon / size)
+
+    def norm(self, perturbation):
+        return ops.max(ops.abs(perturbation), axis=(1, 2, 3))
 
     def ascent_direction(self, gradient):
         return ops.sign(gradient)
@@ -61,6 +98,7 @@ class L2Ball(PerturbationSet):
     """The Euclidean length of the change is at most epsilon."""
 
     name = "l2"
+    default_epsilon = 0.5
 
     def sample(self, shape, epsilon, seed):
         direction = keras.random.normal(shape, seed=seed)
@@ -68,6 +106,13 @@ class L2Ball(PerturbationSet):
         # Volume grows with radius^n.
         radius = radius ** (1.0 / _size(shape))
         return self.ascent_direction(direction) * radius * epsilon
+
+    def sample_border(self, shape, epsilon, seed):
+        direction = keras.random.normal(shape, seed=seed)
+        return self.ascent_direction(direction) * epsilon
+
+    def norm(self, perturbation):
+        return _length(perturbation)[:, 0, 0, 0]
 
     def ascent_direction(self, gradient):
         # Scaled first: squares of small gradients underflow in float32.

@@ -1,11 +1,11 @@
 """Projected gradient descent."""
 
 from .._registration import register
-from .attack import Attack
+from .gradient_attack import GradientAttack
 
 
 @register
-class PGD(Attack):
+class PGD(GradientAttack):
     """Projected gradient descent from a random start.
 
     Args:
@@ -17,7 +17,7 @@ class PGD(Attack):
         random_start: Whether to start at a random point of the ball.
         restarts: Number of runs; the worst result is kept for each image.
         **kwargs: Arguments of every attack: `norm`, `targeted`,
-            `value_range`, `seed`, `name` and more; see `Attack`.
+            `value_range`, `seed`, `name` and more; see `GradientAttack`.
 
     Example:
 

@@ -21,7 +21,7 @@ class RandomizedStepLL(StepLL):
             of the value range.
         label_smoothing: Smoothing of the target class.
         **kwargs: Arguments of every attack: `norm`, `value_range`, `seed`,
-            `name` and more; see `Attack`.
+            `name` and more; see `GradientAttack`.
 
     Example:
 

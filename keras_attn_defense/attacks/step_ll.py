@@ -3,11 +3,11 @@
 from keras import ops
 
 from .._registration import register
-from .attack import Attack
+from .gradient_attack import GradientAttack
 
 
 @register
-class StepLL(Attack):
+class StepLL(GradientAttack):
     """One step towards the class that the model finds least likely.
 
     The target is the class of the smallest logit of the clean image, so
@@ -20,7 +20,7 @@ class StepLL(Attack):
             of the value range on CIFAR-10.
         label_smoothing: Smoothing of the target class, 0.1 by the authors.
         **kwargs: Arguments of every attack: `norm`, `value_range`, `seed`,
-            `name` and more; see `Attack`.
+            `name` and more; see `GradientAttack`.
 
     Example:
 
@@ -33,10 +33,10 @@ class StepLL(Attack):
     def __init__(self, epsilon=None, *, label_smoothing=0.1, **kwargs):
         super().__init__(epsilon, label_smoothing=label_smoothing, **kwargs)
 
-    def target(self, logits_of, images, labels):
-        return least_likely(logits_of, images), -1.0
+    def target(self, victim, images, labels):
+        return least_likely(victim, images), -1.0
 
 
-def least_likely(logits_of, images):
+def least_likely(victim, images):
     """The class of the smallest logit, `(batch,)`."""
-    return ops.cast(ops.argmin(logits_of(images), axis=-1), "int32")
+    return ops.cast(ops.argmin(victim.frozen_logits(images), axis=-1), "int32")

@@ -2,16 +2,21 @@
 
 from keras import ops
 
-from . import objectives
+from .objectives import cross_entropy
 
 
-def worst_case(candidates, logits_of, labels, sign):
-    """The candidate that does most harm, chosen for each image alone."""
+def worst_case(candidates, task):
+    """The candidate that does most harm, chosen for each image alone.
+
+    Args:
+        candidates: A list of batches of images.
+        task: The `Task` that they were crafted for.
+    """
     worst, worst_harm = candidates[0], None
     if len(candidates) == 1:
         return worst
     for candidate in candidates:
-        harm = _harm(logits_of(candidate), labels, sign)
+        harm = _harm(task.victim.frozen_logits(candidate), task)
         if worst_harm is None:
             worst_harm = harm
             continue
@@ -21,9 +26,7 @@ def worst_case(candidates, logits_of, labels, sign):
     return worst
 
 
-def _harm(logits, labels, sign):
-    loss = sign * objectives.cross_entropy(logits, labels)
-    predicted = ops.cast(ops.argmax(logits, axis=-1), labels.dtype)
-    hit = predicted != labels if sign > 0 else predicted == labels
+def _harm(logits, task):
+    loss = task.sign * cross_entropy(logits, task.labels)
     # Success counts before any height of the loss.
-    return loss + 1e4 * ops.cast(hit, loss.dtype)
+    return loss + 1e4 * ops.cast(task.broken(logits), loss.dtype)

@@ -8,9 +8,14 @@ from .logits import is_probability
 
 
 def as_classifier(model):
-    """Views a Keras model, or a function from images to logits."""
+    """Views a Keras model, or a function from images to logits.
+
+    A view is returned as it is.
+    """
     if isinstance(model, Model):
         return Classifier(model)
+    if isinstance(model, (Classifier, FunctionClassifier)):
+        return model
     if not callable(model):
         raise ValueError(
             "Expected a Keras classifier or a function from images to logits. "
@@ -27,21 +32,31 @@ class FunctionClassifier:
             logits `(batch, classes)`, without side effects.
     """
 
-    num_classes = None
     variables = ()
 
     def __init__(self, function):
         self.model = function
+        self.num_classes = None  # Not known before the first images.
 
     def logits(self, images):
         """The function's logits, in float32."""
         return ops.cast(self.model(images), "float32")
 
-    frozen_logits = logits
+    def frozen_logits(self, images):
+        """The same: a function's weights are constants."""
+        return self.logits(images)
+
+    def drawn(self, draw):
+        """The function itself: what it draws is its own affair."""
+        return self
 
     def check_logits(self, images):
-        """Raises a `ValueError` if the function returns probabilities."""
+        """Raises a `ValueError` if the function returns probabilities.
+
+        Takes the number of classes from the logits.
+        """
         outputs = ops.convert_to_numpy(self.logits(images))
+        self.num_classes = outputs.shape[-1]
         if is_probability(outputs):
             raise ValueError(
                 "The function to attack returns probabilities where logits are "

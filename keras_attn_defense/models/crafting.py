@@ -37,16 +37,11 @@ class Crafter:
             previous: Adversarial images of the round before, to go on from.
         """
         model = self.model
-        attack, logits_of = (
-            model.training_attack,
-            model.classifier.frozen_logits,
-        )
+        attack, victim = model.training_attack, model.classifier
         value_range = attack.resolve_value_range(model)
 
         def perturb(**kwargs):
-            return attack.perturb(
-                logits_of, images, labels, value_range, **kwargs
-            )
+            return attack.perturb(victim, images, labels, value_range, **kwargs)
 
         def step(adversarial):
             return perturb(start=adversarial, steps=1)
@@ -62,8 +57,8 @@ class Crafter:
         """Adversarial images of a test step."""
         attack = self.model.validation_attack
         value_range = attack.resolve_value_range(self.model)
-        logits_of = self.model.classifier.frozen_logits
-        return attack.perturb(logits_of, images, labels, value_range)
+        victim = self.model.classifier
+        return attack.perturb(victim, images, labels, value_range)
 
     def _area(self, images, labels):
         classifier = self.model.classifier

@@ -59,7 +59,7 @@ def test_compiled_traces_once():
 @pytest.mark.parametrize("steps", [1, 2, 5])
 @pytest.mark.parametrize("compile_it", [False, True])
 def test_repeat(steps, compile_it):
-    def body(state):
+    def body(i, state):
         x, (total,) = state
         return x * 2.0, (total + x,)
 

@@ -9,7 +9,7 @@ from keras import ops
 from keras_attn_defense.attacks import BIM
 from keras_attn_defense.attacks import FGSM
 from keras_attn_defense.attacks import PGD
-from keras_attn_defense.attacks import Attack
+from keras_attn_defense.attacks import GradientAttack
 from keras_attn_defense.attacks import StepLL
 from keras_attn_defense.classifier import Classifier
 from tests import networks
@@ -290,8 +290,7 @@ def test_images_of_several_sizes(norm):
 def test_perturb_goes_on_from_a_start(model):
     attack = BIM(epsilon=0.05, step_size=0.02, steps=2)
     images, labels = ops.convert_to_tensor(X), ops.convert_to_tensor(Y)
-    logits_of = Classifier(model).logits
-    arguments = (logits_of, images, labels, (0.0, 1.0))
+    arguments = (Classifier(model), images, labels, (0.0, 1.0))
 
     once = attack.perturb(*arguments, steps=1)
     np.testing.assert_allclose(
@@ -319,7 +318,7 @@ def test_noise_goes_on_after_saving_and_loading(model, tmp_path):
     np.testing.assert_array_equal(run(other.attack, model, X, Y), expected)
 
 
-class Diagonal(Attack):
+class Diagonal(GradientAttack):
     """An attack of a user's own."""
 
     def direction(self, gradient, memory):

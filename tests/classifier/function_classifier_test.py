@@ -22,7 +22,7 @@ def test_model_and_function():
     np.testing.assert_allclose(
         to_numpy(function.logits(X)), 2.0 * to_numpy(model(X)), rtol=1e-6
     )
-    assert function.num_classes is None
+    assert function.num_classes == 4
 
 
 @pytest.mark.parametrize("ending", ["softmax", "softmax_layer"])

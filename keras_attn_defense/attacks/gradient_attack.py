@@ -1,0 +1,201 @@
+"""Attacks of a fixed number of gradient steps, and their one loop."""
+
+import numpy as np
+from keras import ops
+
+from .._backend import repeat
+from .._registration import register
+from ..classifier import as_classifier
+from . import objectives
+from .arguments import check_count
+from .arguments import check_positive
+from .attack import Attack
+from .compiled_attack import CompiledAttack
+from .padding import padded_batches
+from .result import Result
+from .task import Task
+from .worst_case import worst_case
+
+
+@register
+class GradientAttack(Attack):
+    """Base class: climbs an objective inside a norm ball around the images.
+
+    A subclass chooses defaults, or overrides `start`, `target` or
+    `direction`.
+
+    Args:
+        epsilon: Radius of the ball, in the units of the images: a number, or
+            a pair `(low, high)` from which it is drawn anew for each batch.
+            None means 8/255 of the value range (in `"l2"` 0.5 times it).
+        step_size: Length of one step, in the units of the images. None
+            derives it from `epsilon`.
+        steps: Number of gradient steps.
+        objective: What is maximised: a name, an `Objective`, or a function
+            `(logits, labels) -> values`; see `kad.attacks.objectives`.
+        random_start: Whether to start at a random point of the ball.
+        label_smoothing: Smoothing of the labels in the cross-entropy.
+        **kwargs: Arguments of every attack: `norm`, `targeted`, `restarts`,
+            `value_range`, `seed`, `name`; see `Attack`.
+    """
+
+    def __init__(
+        self,
+        epsilon=None,
+        step_size=None,
+        steps=1,
+        *,
+        objective="cross_entropy",
+        random_start=False,
+        label_smoothing=0.0,
+        **kwargs,
+    ):
+        super().__init__(epsilon, **kwargs)
+        self.step_size = check_positive("step_size", step_size)
+        self.steps = check_count("steps", steps)
+        self.objective = objectives.get(objective)
+        self.random_start = bool(random_start)
+        self.label_smoothing = float(label_smoothing)
+        if self.label_smoothing:
+            self._smooth()
+        self._compiled = CompiledAttack(_functions)
+
+    def perturb(
+        self, victim, images, labels, value_range, start=None, steps=None
+    ):
+        lengths = self.lengths(value_range)
+        return self.climb(
+            victim, images, labels, value_range, lengths, start, steps
+        )
+
+    def climb(
+        self,
+        victim,
+        images,
+        labels,
+        value_range,
+        lengths,
+        start=None,
+        steps=None,
+    ):
+        """`perturb` with the radius and the step size given.
+
+        Args:
+            lengths: `(epsilon, step_size)`, scalar tensors.
+        """
+        epsilon, step_size = lengths
+        labels, sign = self.target(victim, images, labels)
+        task = Task(victim, images, labels, epsilon, value_range, sign)
+        project = self.ball.projection(images, epsilon, value_range)
+
+        def run(x, number):
+            reference = self.objective.reference(task._replace(run=number))
+
+            def step(i, state):
+                x, memory = state
+                gradient = self.objective.value_and_gradient(
+                    victim.drawn(i), x, labels, reference
+                )[1]
+                direction, memory = self.direction(sign * gradient, memory)
+                return project(x + step_size * direction), memory
+
+            state = (x, self.memory(images))
+            return repeat(steps or self.steps, step, state)[0]
+
+        if start is not None:
+            return run(start, 0)
+        candidates = [
+            run(project(self.start(images, epsilon)), number)
+            for number in range(self.runs(victim))
+        ]
+        return worst_case(candidates, task)
+
+    def runs(self, victim):
+        """Restarts, times the classes that the objective goes through."""
+        return self.restarts * self.objective.runs(victim.num_classes)
+
+    def start(self, images, epsilon):
+        """Where the first step begins; projected afterwards."""
+        if not self.random_start:
+            return images
+        shape = ops.shape(images)
+        return images + self.ball.sample(shape, epsilon, self.seed_generator)
+
+    def target(self, victim, images, labels):
+        """The class of the objective, and 1.0 to leave or -1.0 to reach it."""
+        return labels, -1.0 if self.targeted else 1.0
+
+    def memory(self, images):
+        """What `direction` carries from step to step."""
+        return ()
+
+    def direction(self, gradient, memory):
+        """The step of norm one along `gradient`, and the new memory."""
+        return self.ball.ascent_direction(gradient), memory
+
+    def relative_step_size(self):
+        """The step size as a share of epsilon, where none was given."""
+        return min(1.0, 2.5 / self.steps)
+
+    def lengths(self, value_range):
+        """The radius and the step size, scalar tensors."""
+        epsilon = self.radius(value_range)
+        if self.step_size is None:
+            return epsilon, epsilon * self.relative_step_size()
+        return epsilon, self.step_size * ops.convert_to_tensor(self.strength)
+
+    def check(self, model):
+        self.objective.check(as_classifier(model))
+
+    def with_epsilon(self, epsilon):
+        other = super().with_epsilon(epsilon)
+        if None not in (self.epsilon, self.step_size):
+            other.step_size = self.step_size * epsilon / np.max(self.epsilon)
+        return other
+
+    def craft_batch(self, victim, value_range, x, y):
+        craft = self._compiled(self, victim, value_range)["craft"]
+        return craft(x, y, *self.lengths(value_range))
+
+    def run_batches(self, victim, value_range, images, labels, batch_size):
+        crafted = np.empty_like(images)
+        for rows, (x, y) in padded_batches(images, labels, size=batch_size):
+            x_adv = self.craft_batch(victim, value_range, x, y)
+            crafted[rows] = ops.convert_to_numpy(x_adv)[: len(crafted[rows])]
+        runs = self.runs(victim)
+        forward, backward = self.objective.passes
+        ones = np.ones(len(images), "int64")
+        return Result(
+            crafted,
+            # The last pass of each run only chooses among them.
+            ones * runs * (forward * self.steps + (runs > 1)),
+            ones * runs * backward * self.steps,
+        )
+
+    def get_config(self):
+        objective = self.objective
+        return {
+            **super().get_config(),
+            "step_size": self.step_size,
+            "steps": self.steps,
+            "objective": objectives.serialize(objective),
+            "random_start": self.random_start,
+            "label_smoothing": self.label_smoothing,
+        }
+
+    def _smooth(self):
+        if type(self.objective) is not objectives.CrossEntropy:
+            raise ValueError(
+                "`label_smoothing` is part of the cross-entropy. Received: "
+                f"label_smoothing={self.label_smoothing} with the objective "
+                f"{type(self.objective).__name__}. Leave one of them out."
+            )
+        self.objective = objectives.CrossEntropy(self.label_smoothing)
+
+
+def _functions(attack, victim, value_range):
+    def craft(x, y, epsilon, step_size):
+        lengths = (epsilon, step_size)
+        return attack.climb(victim, x, y, value_range, lengths)
+
+    return {"craft": craft}

@@ -1,0 +1,50 @@
+"""Cross-entropy of the true class."""
+
+from keras import ops
+
+from ..._registration import register
+from .objective import Objective
+
+
+@register
+class CrossEntropy(Objective):
+    """Cross-entropy, `-log p_y`: what networks are trained with.
+
+    In float32 it has no gradient once the class is ahead by some 85 logits;
+    `Margin` and `DLR` keep theirs.
+
+    Args:
+        label_smoothing: Share of the target spread over all classes.
+
+    Example:
+
+    >>> attack = PGD(objective=CrossEntropy(label_smoothing=0.1))
+    """
+
+    def __init__(self, label_smoothing=0.0):
+        self.label_smoothing = float(label_smoothing)
+
+    def call(self, logits, labels, reference):
+        return cross_entropy(logits, labels, self.label_smoothing)
+
+    def get_config(self):
+        return {"label_smoothing": self.label_smoothing}
+
+
+def cross_entropy(logits, labels, label_smoothing=0.0):
+    """Cross-entropy of the class `labels`, in nats.
+
+    Args:
+        logits: `(batch, classes)`.
+        labels: Class indices `(batch,)`.
+        label_smoothing: Share of the target spread over all classes.
+
+    Returns:
+        `(batch,)`, at least zero.
+    """
+    log_probabilities = ops.log_softmax(logits, axis=-1)
+    target = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+    if label_smoothing:
+        uniform = label_smoothing / logits.shape[-1]
+        target = target * (1.0 - label_smoothing) + uniform
+    return -ops.sum(target * log_probabilities, axis=-1)

@@ -1,0 +1,64 @@
+"""The difference of logits ratio."""
+
+from keras import ops
+
+from ..._registration import register
+from .margin import logit_of
+from .margin import margin
+from .objective import Objective
+
+_TINY = 1e-12
+
+
+@register
+class DLR(Objective):
+    """Difference of logits ratio, `(max_{i != y} z_i - z_y) / (z_1 - z_3)`.
+
+    `z_1 >= z_2 >= z_3` are the sorted logits: shifting or scaling them all
+    changes nothing, so the gradient of a very sure network does not vanish.
+
+    Example:
+
+    >>> attack = APGD(objective="dlr")
+
+    Reference:
+        [Croce and Hein, 2020](https://arxiv.org/abs/2003.01690), equation 6.
+    """
+
+    min_classes = 3
+
+    def call(self, logits, labels, reference):
+        return dlr(logits, labels)
+
+
+def dlr(logits, labels):
+    """Difference of logits ratio, for three classes or more.
+
+    Args:
+        logits: `(batch, classes)`.
+        labels: Class indices `(batch,)`.
+
+    Returns:
+        `(batch,)`.
+    """
+    ranked = ops.top_k(logits, 3)[0]
+    return margin(logits, labels) / (ranked[:, 0] - ranked[:, 2] + _TINY)
+
+
+def targeted_dlr(logits, labels, targets):
+    """The same towards one class, for four classes or more.
+
+    `(z_t - z_y) / (z_1 - (z_3 + z_4) / 2)`.
+
+    Args:
+        logits: `(batch, classes)`.
+        labels: The true classes `(batch,)`.
+        targets: The classes to reach `(batch,)`.
+
+    Returns:
+        `(batch,)`.
+    """
+    ranked = ops.top_k(logits, 4)[0]
+    spread = ranked[:, 0] - (ranked[:, 2] + ranked[:, 3]) / 2.0
+    difference = logit_of(logits, targets) - logit_of(logits, labels)
+    return difference / (spread + _TINY)

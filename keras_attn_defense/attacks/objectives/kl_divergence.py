@@ -1,0 +1,32 @@
+"""How far the prediction has moved from that of the clean image."""
+
+from keras import ops
+
+from ..._registration import register
+from .objective import Objective
+
+
+@register
+class KLDivergence(Objective):
+    """`KL(p(x) || p(x_adv))`, the divergence from the clean prediction.
+
+    Labels are not used. Its gradient is zero at the clean image: start
+    elsewhere (`random_start=True`).
+
+    Example:
+
+    >>> attack = PGD(objective="kl_divergence")
+
+    Reference:
+        [Zhang et al., 2019](https://arxiv.org/abs/1901.08573), TRADES,
+        equation 3.
+    """
+
+    def reference(self, task):
+        logits = task.victim.frozen_logits(task.images)
+        return {"clean": ops.log_softmax(logits, axis=-1)}
+
+    def call(self, logits, labels, reference):
+        clean = reference["clean"]
+        moved = ops.log_softmax(logits, axis=-1)
+        return ops.sum(ops.exp(clean) * (clean - moved), axis=-1)

@@ -1,0 +1,53 @@
+"""How far the strongest other class is ahead of the true one."""
+
+from keras import ops
+
+from ..._registration import register
+from .objective import Objective
+
+
+@register
+class Margin(Objective):
+    """The margin `max_{i != y} z_i - z_y`, positive where an image is wrong.
+
+    Example:
+
+    >>> attack = PGD(objective="margin")
+
+    Reference:
+        [Carlini and Wagner, 2017](https://arxiv.org/abs/1608.04644), the
+        objective `f_6` without its threshold.
+    """
+
+    def call(self, logits, labels, reference):
+        return margin(logits, labels)
+
+
+def margin(logits, labels):
+    """The strongest other logit less that of the class `labels`.
+
+    Args:
+        logits: `(batch, classes)`.
+        labels: Class indices `(batch,)`.
+
+    Returns:
+        `(batch,)`.
+    """
+    return strongest_other(logits, labels) - logit_of(logits, labels)
+
+
+def logit_of(logits, labels):
+    """The logit of one class for each image, `(batch,)`."""
+    hot = ops.one_hot(labels, logits.shape[-1], dtype="bool")
+    return ops.sum(ops.where(hot, logits, 0.0), axis=-1)
+
+
+def strongest_other(logits, labels):
+    """The largest logit of the other classes, `(batch,)`."""
+    return ops.max(others(logits, labels), axis=-1)
+
+
+def others(logits, labels):
+    """The logits, the lowest possible at the class `labels`."""
+    hot = ops.one_hot(labels, logits.shape[-1], dtype="bool")
+    return ops.where(hot, -3e38, logits)

@@ -1,0 +1,89 @@
+"""The base class of what attacks maximise."""
+
+from ..._registration import register
+from ..image_gradient import image_gradient
+
+
+@register
+class Objective:
+    """What an attack maximises: one value an image.
+
+    A subclass overrides `call`, a function of the logits; `value_and_gradient`
+    if it needs more of the model than those; and `reference` for what it
+    compares with.
+    """
+
+    #: The least number of classes that it is defined for.
+    min_classes = 2
+
+    def check(self, victim):
+        """Raises a `ValueError` if the objective cannot serve on a model.
+
+        Args:
+            victim: A classifier view; see `classifier.as_classifier`.
+        """
+        classes = victim.num_classes
+        if classes is not None and classes < self.min_classes:
+            raise ValueError(
+                f"The objective {type(self).__name__} needs at least "
+                f"{self.min_classes} classes; the model has {classes}. Use "
+                "'cross_entropy' or 'margin'."
+            )
+
+    def runs(self, num_classes):
+        """How many classes it goes through, in runs of their own."""
+        return 1
+
+    def reference(self, task):
+        """What is computed once from the clean images.
+
+        Args:
+            task: The `Task`.
+
+        Returns:
+            A dict of tensors, the first axis that of the images.
+        """
+        return {}
+
+    def call(self, logits, labels, reference):
+        """The values to maximise.
+
+        Args:
+            logits: `(batch, classes)`.
+            labels: The true classes `(batch,)`; in a targeted attack, which
+                minimises, the classes to reach.
+            reference: What `reference` returned.
+
+        Returns:
+            `(batch,)`.
+        """
+        raise NotImplementedError
+
+    def value_and_gradient(self, victim, x, labels, reference):
+        """Values, their gradient by the images, and the logits.
+
+        Args:
+            victim: A classifier view.
+            x: Images `(batch, height, width, channels)`.
+            labels: Classes `(batch,)`.
+            reference: What `reference` returned.
+
+        Returns:
+            Values `(batch,)`, a gradient of the shape of `x`, and logits
+            `(batch, classes)`.
+        """
+        return image_gradient(
+            victim.frozen_logits,
+            lambda logits: self.call(logits, labels, reference),
+            x,
+        )
+
+    #: Forward and backward passes of one `value_and_gradient`.
+    passes = (1, 1)
+
+    def get_config(self):
+        return {}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)

@@ -1,0 +1,19 @@
+"""What an attack found, and what it cost."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Result(NamedTuple):
+    """What an attack found, in NumPy.
+
+    Args:
+        images: Adversarial images, float32 `(N, height, width, channels)`.
+        forward_passes: Passes of each image through the model, `(N,)`.
+        backward_passes: Gradients taken of each image, `(N,)`.
+    """
+
+    images: np.ndarray
+    forward_passes: np.ndarray
+    backward_passes: np.ndarray

@@ -1,0 +1,203 @@
+"""Attacks that end for each image when they have succeeded."""
+
+import keras
+from keras import ops
+
+from .._backend import repeat
+from .._registration import register
+from . import slots
+from .arguments import check_count
+from .attack import Attack
+from .compiled_attack import CompiledAttack
+from .task import Task
+
+# Steps in one compiled call. Between calls finished images make room for
+# others; JAX unrolls the steps on the CPU, so that more take long to compile.
+SEGMENT = 5
+
+
+@register
+class SearchAttack(Attack):
+    """Base class: a search that is over for an image once it has succeeded.
+
+    Each image has a state of its own, a (nested) dict of tensors whose first
+    axis is that of the images. So an image that is done can leave, and another
+    take its place, without anything being compiled anew; memory does not grow
+    with the number of steps. A subclass defines `begin` and `step`.
+
+    The base class reads these entries of the state:
+
+    - `"adversarial"`: the best images so far.
+    - `"score"`: how good they are, `(batch,)`; of several runs that fail, the
+      one with the highest is kept.
+    - `"found"`: whether they are a success, `(batch,)`.
+
+    Args:
+        epsilon: Radius of the ball, in the units of the images; see `Attack`.
+        steps: Number of steps of one run.
+        **kwargs: Arguments of every attack: `norm`, `targeted`, `restarts`,
+            `value_range`, `seed`, `name`; see `Attack`.
+    """
+
+    #: Forward and backward passes of `begin`, and of one `step`.
+    passes_to_begin = (1, 1)
+    passes_of_step = (1, 1)
+
+    def __init__(self, epsilon=None, steps=100, **kwargs):
+        super().__init__(epsilon, **kwargs)
+        self.steps = check_count("steps", steps)
+        self._compiled = CompiledAttack(_functions)
+
+    def begin(self, task):
+        """The state of a run before its first step.
+
+        Args:
+            task: The `Task`.
+        """
+        raise NotImplementedError
+
+    def step(self, task, state, count, draws):
+        """The state after one more step.
+
+        Args:
+            task: The `Task`.
+            state: The state before it.
+            count: Number of steps that each image has had in this run,
+                `(batch,)`.
+            draws: Random numbers of this step: what `draw` returned, for one
+                step.
+        """
+        raise NotImplementedError
+
+    def draw(self, images, steps):
+        """Random numbers of some steps, drawn before the loop.
+
+        Args:
+            images: The images `(batch, height, width, channels)`.
+            steps: How many steps.
+
+        Returns:
+            A dict of tensors, the first axis that of the steps.
+        """
+        return {}
+
+    def runs(self, victim):
+        """How often an image is attacked before it is given up."""
+        return self.restarts
+
+    def finished(self, state):
+        """Which images need no more steps, `(batch,)`."""
+        return state["found"]
+
+    def advance(self, task, state, steps, first_draw=0):
+        """Some steps; images that are done stay as they are.
+
+        Args:
+            task: The `Task`.
+            state: The state, with the base class's `"count"`.
+            steps: Number of steps.
+            first_draw: Number of the first step, counted over the whole
+                attack, for victims that are random.
+        """
+        draws = self.draw(task.images, steps)
+
+        def body(i, state):
+            count = state["count"]
+            victim = task.victim.drawn(first_draw + i)
+            after = self.step(
+                task._replace(victim=victim),
+                {k: v for k, v in state.items() if k != "count"},
+                count,
+                {k: ops.take(v, i, axis=0) for k, v in draws.items()},
+            )
+            after["count"] = count + 1
+            over = self.finished(state) | (count >= self.steps)
+            return select(over, state, after)
+
+        return repeat(steps, body, state)
+
+    def begin_counted(self, task):
+        """`begin`, with the number of steps that the base class keeps."""
+        state = self.begin(task)
+        # Also for images that are wrong from the start.
+        count = ops.zeros(ops.shape(task.labels), "int32")
+        return {**state, "count": count}
+
+    def perturb(
+        self, victim, images, labels, value_range, start=None, steps=None
+    ):
+        if start is not None:
+            raise ValueError(
+                f"{type(self).__name__} starts anew each time and cannot go "
+                "on from other images, as `adversarial_rounds` and "
+                "`sample_selection` ask. Use a `GradientAttack` there."
+            )
+        sign = -1.0 if self.targeted else 1.0
+        task = Task(
+            victim, images, labels, self.radius(value_range), value_range, sign
+        )
+        best = None
+        for number in range(self.runs(victim)):
+            current = task._replace(run=ops.full_like(labels, number))
+            state = self.begin_counted(current)
+            state = self.advance(current, state, steps or self.steps)
+            best = state if best is None else better(best, state)
+        return best["adversarial"]
+
+    def craft_batch(self, victim, value_range, x, y):
+        images, labels = (ops.convert_to_numpy(value) for value in (x, y))
+        result = self.run_batches(victim, value_range, images, labels, 128)
+        return ops.convert_to_tensor(result.images)
+
+    def run_batches(self, victim, value_range, images, labels, batch_size):
+        return slots.search(
+            self,
+            self._compiled(self, victim, value_range),
+            self.runs(victim),
+            self.radius(value_range),
+            images,
+            labels,
+            batch_size,
+        )
+
+    def get_config(self):
+        return {**super().get_config(), "steps": self.steps}
+
+
+def select(mask, first, second):
+    """State `first` where the mask `(batch,)` is set, `second` elsewhere."""
+
+    def choose(one, other):
+        if one is other:
+            return one
+        shape = (-1,) + (1,) * (len(one.shape) - 1)
+        return ops.where(ops.reshape(mask, shape), one, other)
+
+    return keras.tree.map_structure(choose, first, second)
+
+
+def better(first, second):
+    """Of two states, the success or else the higher score, image by image."""
+    ahead = second["score"] > first["score"]
+    take_second = ops.where(
+        first["found"] == second["found"], ahead, second["found"]
+    )
+    return select(take_second, second, first)
+
+
+def _functions(attack, victim, value_range):
+    sign = -1.0 if attack.targeted else 1.0
+
+    def task(images, labels, epsilon, run):
+        return Task(victim, images, labels, epsilon, value_range, sign, run)
+
+    def begin(images, labels, epsilon, run):
+        return attack.begin_counted(task(images, labels, epsilon, run))
+
+    def advance(images, labels, epsilon, run, state, draw):
+        current = task(images, labels, epsilon, run)
+        state = attack.advance(current, state, SEGMENT, draw)
+        over = attack.finished(state) | (state["count"] >= attack.steps)
+        return state, over
+
+    return {"begin": begin, "advance": advance, "select": select}

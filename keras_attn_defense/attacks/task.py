@@ -1,0 +1,36 @@
+"""What an attack works on."""
+
+from typing import Any
+from typing import NamedTuple
+
+from keras import ops
+
+
+class Task(NamedTuple):
+    """One batch to attack.
+
+    Args:
+        victim: A classifier view; see `classifier.as_classifier`.
+        images: Clean images, float32 `(batch, height, width, channels)`.
+        labels: Class indices `(batch,)`.
+        epsilon: Radius of the ball, a scalar tensor.
+        value_range: `(lower, upper)` bounds of the images.
+        sign: 1.0 to leave the classes `labels`, -1.0 to reach them.
+        run: Number of the run, from 0, `(batch,)` or a single one: restarts
+            and target classes are runs of their own.
+    """
+
+    victim: Any
+    images: Any
+    labels: Any
+    epsilon: Any
+    value_range: tuple
+    sign: float = 1.0
+    run: Any = 0
+
+    def broken(self, logits):
+        """Which images have these logits made a success, `(batch,)`."""
+        predicted = ops.cast(ops.argmax(logits, axis=-1), self.labels.dtype)
+        if self.sign > 0:
+            return predicted != self.labels
+        return predicted == self.labels
