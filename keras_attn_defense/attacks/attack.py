@@ -125,6 +125,13 @@ class Attack(keras.layers.Layer):
         other.epsilon = check_epsilon(epsilon)
         return other
 
+    def __copy__(self):
+        # Keras copies a layer by saving and loading it, which would neither
+        # share compiled code nor the random numbers.
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
+        return other
+
     def reseed(self, seed):
         """Starts the random numbers anew.
 
