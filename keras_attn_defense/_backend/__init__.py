@@ -3,7 +3,8 @@
 Each backend file defines the same names, so that two of them can be compared
 line by line:
 
-- `vjp(function, x)`: outputs, and their gradient with respect to `x`.
+- `vjp(function, x)`: outputs, and their gradient with respect to `x`; several
+  gradients with `reusable=True`.
 - `vjp_inside(function, variables, add_loss)`: the same for a tensor inside
   `function`.
 - `repeat(steps, body, state)`: a loop of known length.

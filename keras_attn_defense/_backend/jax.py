@@ -8,9 +8,10 @@ from .disconnected import disconnected_error
 SUPPORTS_JIT = True
 
 
-def vjp(function, x):
+def vjp(function, x, reusable=False):
     """Returns `function(x)` and the function from its cotangent to x's."""
     outputs, pullback = jax.vjp(function, x)
+    del reusable  # It always is.
     return outputs, _checked(pullback)
 
 

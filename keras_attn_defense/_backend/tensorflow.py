@@ -19,9 +19,10 @@ def _pullback(tape, outputs, x):
     return pullback
 
 
-def vjp(function, x):
+def vjp(function, x, reusable=False):
     """Returns `function(x)` and the function from its cotangent to x's."""
     with tf.GradientTape(
+    del reusable  # It always is.
         persistent=True, watch_accessed_variables=False
     ) as tape:
         tape.watch(x)

@@ -9,7 +9,7 @@ from .disconnected import disconnected_error
 SUPPORTS_JIT = False
 
 
-def _pullback(outputs, x):
+def _pullback(outputs, x, reusable=False):
     # Differentiable exactly when the caller is: in a training step, but not
     # in an attack or in `evaluate`, which run under `no_grad`.
     create_graph = torch.is_grad_enabled()
@@ -22,8 +22,8 @@ def _pullback(outputs, x):
             x,
             cotangent,
             create_graph=create_graph,
-            # Freed at once in an attack, which asks only once.
-            retain_graph=create_graph,
+            # Freed at once in most attacks, which ask only once.
+            retain_graph=create_graph or reusable,
             allow_unused=True,
         )
         if gradient is None:
@@ -39,16 +39,16 @@ def _differentiable(x):
     return x if x.requires_grad else x.detach().requires_grad_()
 
 
-def vjp(function, x):
+def vjp(function, x, reusable=False):
     """Returns `function(x)` and the function from its cotangent to x's.
 
-    Under `no_grad`, that function may be called once.
+    Under `no_grad`, that function may be called once unless it is `reusable`.
     """
     # The fused attention kernels have no second derivative.
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
         x = _differentiable(x)
         outputs = function(x)
-    return outputs, _pullback(outputs, x)
+    return outputs, _pullback(outputs, x, reusable)
 
 
 def vjp_inside(function, variables, add_loss):

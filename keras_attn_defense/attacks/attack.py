@@ -43,7 +43,8 @@ class Attack(keras.layers.Layer):
 
     #: Whether only predictions of the model are used, no gradients.
     black_box = False
-    #: Whether the smallest perturbation is looked for, with no radius given.
+    #: Whether the smallest perturbation is looked for. Without `epsilon` its
+    #: size has no bound; with one, the result is brought back to the ball.
     minimal = False
 
     def __init__(
@@ -176,6 +177,8 @@ class Attack(keras.layers.Layer):
         """The radius for images of a value range, a scalar tensor."""
         lower, upper = value_range
         epsilon = self.epsilon
+        if epsilon is None and self.minimal:
+            return ops.convert_to_tensor(float("inf"))
         if epsilon is None:
             epsilon = self.ball.default_epsilon * (upper - lower)
         if isinstance(epsilon, tuple):

@@ -9,6 +9,28 @@ from .._backend import vjp
 _GRADIENT_SCALE = 2.0**8
 
 
+def logit_gradients(logits_of, x):
+    """Gradients of several combinations of logits, from one forward pass.
+
+    Args:
+        logits_of: Function from images to logits.
+        x: Images `(batch, height, width, channels)`.
+
+    Returns:
+        Logits, and a function from the weights of the logits
+        `(batch, classes)` to the gradient of their weighted sum.
+    """
+    logits, to_images = vjp(logits_of, x, reusable=True)
+
+    def gradient(weights):
+        gradient = ops.cast(to_images(weights * _GRADIENT_SCALE), "float32")
+        return ops.where(ops.isfinite(gradient), gradient, 0.0) / (
+            _GRADIENT_SCALE
+        )
+
+    return ops.stop_gradient(logits), gradient
+
+
 def image_gradient(logits_of, objective, x):
     """The gradient of the objective, which keeps its digits in float16.
 

@@ -85,6 +85,11 @@ class SearchAttack(Attack):
         """How often an image is attacked before it is given up."""
         return self.restarts
 
+    @property
+    def total_steps(self):
+        """Number of steps after which a run is over in any case."""
+        return self.steps
+
     def finished(self, state):
         """Which images need no more steps, `(batch,)`."""
         return state["found"]
@@ -111,7 +116,7 @@ class SearchAttack(Attack):
                 {k: ops.take(v, i, axis=0) for k, v in draws.items()},
             )
             after["count"] = count + 1
-            over = self.finished(state) | (count >= self.steps)
+            over = self.finished(state) | (count >= self.total_steps)
             return select(over, state, after)
 
         return repeat(steps, body, state)
@@ -140,7 +145,7 @@ class SearchAttack(Attack):
         for number in range(self.runs(victim)):
             current = task._replace(run=ops.full_like(labels, number))
             state = self.begin_counted(current)
-            state = self.advance(current, state, steps or self.steps)
+            state = self.advance(current, state, steps or self.total_steps)
             best = state if best is None else better(best, state)
         return best["adversarial"]
 
@@ -197,7 +202,7 @@ def _functions(attack, victim, value_range):
     def advance(images, labels, epsilon, run, state, draw):
         current = task(images, labels, epsilon, run)
         state = attack.advance(current, state, SEGMENT, draw)
-        over = attack.finished(state) | (state["count"] >= attack.steps)
+        over = attack.finished(state) | (state["count"] >= attack.total_steps)
         return state, over
 
     return {"begin": begin, "advance": advance, "select": select}

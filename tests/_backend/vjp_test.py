@@ -136,3 +136,15 @@ def test_gradient_that_is_zero_is_not_disconnected():
 
     actual = to_numpy(pullback(tensor(np.ones_like(X))))
     np.testing.assert_array_equal(actual, np.zeros_like(X))
+
+
+def test_reusable_without_recording():
+    with no_gradients():
+        _, pullback = vjp(network, tensor(X), reusable=True)
+        parts = [
+            to_numpy(pullback(tensor(COTANGENT * mask)))
+            for mask in ([[1.0, 0.0]], [[0.0, 1.0]])
+        ]
+
+    differences = finite_differences(weighted, X)
+    np.testing.assert_allclose(sum(parts).ravel(), differences, rtol=1e-7)
