@@ -178,3 +178,40 @@ FORMS = {
     "nested": nested,
     "subclassed": subclassed,
 }
+
+
+def linear(seed=5, classes=NUM_CLASSES, shape=IMAGE_SHAPE, scale=1.0):
+    """One dense layer: what attacks reach has a closed form."""
+    model = keras.Sequential(
+        [
+            keras.Input(shape),
+            layers.Flatten(),
+            layers.Dense(classes, name="head"),
+        ]
+    )
+    return set_weights(model, seed, scale)
+
+
+def boundary_distances(model, images, labels, dual):
+    """Distances of images to the boundaries of `linear`'s classes, in NumPy.
+
+    Args:
+        model: What `linear` returned.
+        images: NumPy images.
+        labels: The classes that the model predicts.
+        dual: 2 for distances in l2, 1 for linf.
+
+    Returns:
+        `(batch, classes)`, infinite for the own class.
+    """
+    kernel, bias = (w.numpy() for w in model.weights)
+    kernel = kernel.astype("float64")
+    logits = images.reshape(len(images), -1) @ kernel + bias
+    rows = np.arange(len(images))
+    slopes = kernel[:, None, :] - kernel[:, labels][:, :, None]
+    lengths = np.linalg.norm(slopes, ord=dual, axis=0)
+    gaps = logits[rows, labels][:, None] - logits
+    with np.errstate(invalid="ignore"):
+        distances = gaps / lengths
+    distances[rows, labels] = np.inf
+    return distances

@@ -31,6 +31,16 @@ def check_count(name, value):
     return value
 
 
+def check_norm(attack, norms):
+    """Raises a `ValueError` if an attack's norm is none of `norms`."""
+    if attack.norm not in norms:
+        raise ValueError(
+            f"{type(attack).__name__} minimises the norm "
+            f"{' or '.join(repr(norm) for norm in norms)}. Received: "
+            f"norm={attack.norm!r}"
+        )
+
+
 def _number(name, value):
     if not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
         raise ValueError(

@@ -9,6 +9,8 @@ from keras_attn_defense.attacks import PGD
 from keras_attn_defense.attacks import MomentumBIM
 from tests import networks
 from tests.testing import to_numpy
+from tests.torch_oracles import as_torch
+from tests.torch_oracles import channels_first_module
 
 pytestmark = pytest.mark.backend("torch")
 
@@ -20,30 +22,6 @@ L2 = {"step_size": 0.2, "steps": 4, "norm": "l2"}
 @pytest.fixture(scope="module")
 def model():
     return networks.functional()
-
-
-def channels_first_module(model):
-    """What both libraries take: a PyTorch module of NCHW images."""
-    import torch
-
-    class Module(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.device_of_parameters = torch.nn.Parameter(torch.zeros(1))
-
-        def forward(self, images):
-            if images.requires_grad:  # They use `view` on its gradient.
-                images.register_hook(torch.Tensor.contiguous)
-            return model(images.permute(0, 2, 3, 1))
-
-    return Module().eval()
-
-
-def as_torch():
-    import torch
-
-    images = np.ascontiguousarray(X.transpose(0, 3, 1, 2))
-    return torch.tensor(images), torch.tensor(Y).long()
 
 
 def assert_same(attack, model, expected):
@@ -83,7 +61,7 @@ def test_torchattacks(model, attack, name, arguments):
         channels_first_module(model), **arguments
     )
 
-    assert_same(attack, model, oracle(*as_torch()))
+    assert_same(attack, model, oracle(*as_torch(X, Y)))
 
 
 def test_torchattacks_targeted(model):
@@ -94,7 +72,7 @@ def test_torchattacks_targeted(model):
     oracle.set_mode_targeted_by_label(quiet=True)
     attack = PGD(0.06, random_start=False, targeted=True, **LINF)
 
-    assert_same(attack, model, oracle(*as_torch()))
+    assert_same(attack, model, oracle(*as_torch(X, Y)))
 
 
 @pytest.mark.parametrize(
@@ -121,5 +99,5 @@ def test_foolbox(model, attack, name, arguments, epsilon):
     victim = foolbox.PyTorchModel(channels_first_module(model), bounds=(0, 1))
     oracle = getattr(foolbox.attacks, name)(**arguments)
 
-    _, clipped, _ = oracle(victim, *as_torch(), epsilons=epsilon)
+    _, clipped, _ = oracle(victim, *as_torch(X, Y), epsilons=epsilon)
     assert_same(attack, model, clipped)

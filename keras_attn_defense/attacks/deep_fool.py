@@ -1,0 +1,164 @@
+"""DeepFool: across the nearest of the linearised class boundaries."""
+
+from keras import ops
+
+from .._registration import register
+from .arguments import check_count
+from .arguments import check_norm
+from .arguments import check_positive
+from .image_gradient import logit_gradients
+from .objectives.margin import logit_of
+from .objectives.margin import others
+from .search_attack import SearchAttack
+
+# How far beyond the boundary each step goes, as a share of the value range:
+# rounding would stop short of it.
+_BEYOND = 1e-4
+
+
+@register
+class DeepFool(SearchAttack):
+    """DeepFool: the smallest step across the nearest class boundary.
+
+    Takes the logits as linear and steps to the nearest boundary between the
+    true class and one of the strongest others, again and again until the class
+    changes. It finds small perturbations fast, not the smallest.
+
+    Args:
+        epsilon: None returns the perturbation found, however large; a number
+            projects it to the ball of that radius, in the units of the images.
+        steps: Largest number of steps.
+        overshoot: The share by which the perturbation is made longer.
+        candidates: How many of the strongest classes of the clean image are
+            looked at, the true one included.
+        norm: `"l2"` or `"linf"`, in which the step is smallest.
+        **kwargs: Arguments of every attack: `value_range`, `name`; see
+            `Attack`.
+
+    Example:
+
+    >>> x_adv = DeepFool(norm="l2")(model, x, y)
+
+    Reference:
+        [Moosavi-Dezfooli et al., 2016](https://arxiv.org/abs/1511.04599),
+        algorithm 2 and, for other norms, section 3.3.
+    """
+
+    minimal = True
+    passes_to_begin = (1, 0)
+    # A backward pass for each candidate: see `run_batches`.
+    passes_of_step = (2, 1)
+
+    def __init__(
+        self,
+        epsilon=None,
+        steps=50,
+        *,
+        overshoot=0.02,
+        candidates=10,
+        norm="l2",
+        **kwargs,
+    ):
+        super().__init__(epsilon, steps, norm=norm, **kwargs)
+        check_norm(self, ("l2", "linf"))
+        if self.targeted:
+            raise ValueError(
+                "DeepFool looks for the nearest other class and cannot be "
+                "targeted. Use `CarliniWagner(targeted=True)`."
+            )
+        self.overshoot = check_positive("overshoot", overshoot)
+        self.candidates = check_count("candidates", candidates)
+        if candidates < 2:
+            raise ValueError(
+                "`candidates` counts the true class too and should be at least "
+                f"2. Received: candidates={candidates}"
+            )
+
+    def begin(self, task):
+        logits = task.victim.frozen_logits(task.images)
+        ranked = ops.argsort(-others(logits, task.labels), axis=-1)
+        rivals = ranked[:, : self._rivals(logits.shape[-1])]
+        broken = task.broken(logits)
+        return {
+            "x": task.images,
+            "perturbation": ops.zeros_like(task.images),
+            "rivals": ops.cast(rivals, "int32"),
+            "adversarial": task.images,
+            "score": ops.zeros_like(logits[:, 0]),
+            "found": broken,
+            "broken": broken,
+        }
+
+    def step(self, task, state, count, draws):
+        lower, upper = task.value_range
+        distance, gradient = self._nearest(task, state)
+        distance = distance + _BEYOND * (upper - lower)
+        step = self.ball.ascent_direction(gradient)
+        perturbation = (
+            state["perturbation"] + distance[:, None, None, None] * step
+        )
+        x = task.images + (1.0 + self.overshoot) * perturbation
+        x = ops.clip(x, lower, upper)
+        broken = task.broken(task.victim.frozen_logits(x))
+        size = self.ball.norm(x - task.images)
+        project = self.ball.projection(
+            task.images, task.epsilon, task.value_range
+        )
+        return {
+            **state,
+            "x": x,
+            "perturbation": perturbation,
+            "adversarial": project(x),
+            "score": -size,
+            "found": broken & (size <= task.epsilon),
+            "broken": broken,
+        }
+
+    def finished(self, state):
+        return state["broken"]
+
+    def _nearest(self, task, state):
+        """The distance to the nearest boundary, and the gradient across it."""
+        logits, gradient_of = logit_gradients(
+            task.victim.frozen_logits, state["x"]
+        )
+        classes = logits.shape[-1]
+        own = ops.one_hot(task.labels, classes, dtype=logits.dtype)
+        nearest = nearest_gradient = None
+        for number in range(state["rivals"].shape[-1]):
+            rival = state["rivals"][:, number]
+            gap = logit_of(logits, rival) - logit_of(logits, task.labels)
+            gradient = gradient_of(
+                ops.one_hot(rival, classes, dtype=logits.dtype) - own
+            )
+            # The dual norm: how fast a step of norm one can close the gap.
+            slope = ops.sum(
+                gradient * self.ball.ascent_direction(gradient), axis=(1, 2, 3)
+            )
+            distance = ops.abs(gap) / ops.maximum(slope, 1e-30)
+            if nearest is None:
+                nearest, nearest_gradient = distance, gradient
+                continue
+            nearer = distance < nearest
+            nearest = ops.where(nearer, distance, nearest)
+            nearest_gradient = ops.where(
+                nearer[:, None, None, None], gradient, nearest_gradient
+            )
+        return nearest, nearest_gradient
+
+    def _rivals(self, num_classes):
+        return min(self.candidates, num_classes) - 1
+
+    def run_batches(self, victim, value_range, images, labels, batch_size):
+        result = super().run_batches(
+            victim, value_range, images, labels, batch_size
+        )
+        rivals = self._rivals(victim.num_classes)
+        return result._replace(backward_passes=result.backward_passes * rivals)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "overshoot": self.overshoot,
+            "candidates": self.candidates,
+        }
