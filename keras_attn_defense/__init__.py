@@ -4,7 +4,9 @@ from . import attacks as attacks
 from . import attention as attention
 from . import callbacks as callbacks
 from . import datasets as datasets
+from . import evaluation as evaluation
 from . import losses as losses
+from .evaluation import evaluate_robustness as evaluate_robustness
 from .models import AttentionDefendedModel as AttentionDefendedModel
 from .models import StrongSampleSelection as StrongSampleSelection
 from .version import __version__ as __version__

@@ -10,6 +10,8 @@ line by line:
 - `repeat(steps, body, state)`: a loop of known length.
 - `compiled(function, variables)`: one compiled call.
 - `is_traced(x)`: whether `x` belongs to a step that is being compiled.
+- `accelerators()`: the names of GPUs and TPUs.
+- `differentiates(function)`: whether a function takes gradients.
 - `unscaled(loss)`: a loss as a single device would have it.
 - `SUPPORTS_JIT`: whether a training step can be compiled as a whole.
 - `AdversarialTrainer`: crafts adversarial images before Keras' own step.
@@ -34,7 +36,9 @@ match keras.backend.backend():
 
 SUPPORTS_JIT = _chosen.SUPPORTS_JIT
 AdversarialTrainer = _chosen.AdversarialTrainer
+accelerators = _chosen.accelerators
 compiled = _chosen.compiled
+differentiates = _chosen.differentiates
 is_traced = _chosen.is_traced
 repeat = _chosen.repeat
 unscaled = _chosen.unscaled

@@ -4,6 +4,7 @@ import jax
 import keras
 
 from .disconnected import disconnected_error
+from .watch import enters
 
 SUPPORTS_JIT = True
 
@@ -109,6 +110,18 @@ def compiled(function, variables):
 def is_traced(x):
     """Whether `x` stands for a value inside a transformation."""
     return isinstance(x, jax.core.Tracer)
+
+
+def accelerators():
+    """The names of the GPUs and TPUs."""
+    return [d.device_kind for d in jax.devices() if d.platform != "cpu"]
+
+
+def differentiates(function):
+    """Whether `function()` takes gradients while it runs."""
+    # Compiled code would not show it.
+    with jax.disable_jit():
+        return enters(function, [jax.vjp, jax.jvp, jax.linearize])
 
 
 def unscaled(loss):

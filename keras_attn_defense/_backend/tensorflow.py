@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from .disconnected import disconnected_error
+from .watch import enters
 
 SUPPORTS_JIT = True
 
@@ -78,6 +79,30 @@ def compiled(function, variables):
 def is_traced(x):
     """Whether `x` is a tensor of a graph under construction."""
     return tf.is_tensor(x) and not hasattr(x, "numpy")
+
+
+def accelerators():
+    """The names of the GPUs and TPUs."""
+    details = tf.config.experimental.get_device_details
+    return [
+        details(device).get("device_name", device.name)
+        for device in tf.config.list_physical_devices()
+        if device.device_type != "CPU"
+    ]
+
+
+def differentiates(function):
+    """Whether `function()` takes gradients while it runs."""
+    tape = tf.GradientTape
+    eagerly = tf.config.functions_run_eagerly()
+    # Compiled code would not show it.
+    tf.config.run_functions_eagerly(True)
+    try:
+        return enters(
+            function, [tape.gradient, tape.jacobian, tape.batch_jacobian]
+        )
+    finally:
+        tf.config.run_functions_eagerly(eagerly)
 
 
 def unscaled(loss):

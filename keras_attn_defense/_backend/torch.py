@@ -5,6 +5,7 @@ from torch.nn.attention import SDPBackend
 from torch.nn.attention import sdpa_kernel
 
 from .disconnected import disconnected_error
+from .watch import enters
 
 SUPPORTS_JIT = False
 
@@ -86,6 +87,17 @@ def compiled(function, variables):
 def is_traced(x):
     """Whether `x` is a tensor without values (never so in eager PyTorch)."""
     return isinstance(x, torch.Tensor) and x.device.type == "meta"
+
+
+def accelerators():
+    """The names of the GPUs and TPUs."""
+    count = torch.cuda.device_count()
+    return [torch.cuda.get_device_name(index) for index in range(count)]
+
+
+def differentiates(function):
+    """Whether `function()` takes gradients while it runs."""
+    return enters(function, [torch.autograd.grad, torch.autograd.backward])
 
 
 def unscaled(loss):

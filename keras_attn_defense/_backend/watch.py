@@ -1,0 +1,30 @@
+"""Whether running a function enters certain other functions."""
+
+import inspect
+import sys
+
+
+def enters(function, watched):
+    """Calls `function()`; whether it ran into one of `watched`.
+
+    The interpreter reports each call, so it does not matter by which name, or
+    from which module, a function was called.
+
+    Args:
+        function: Takes no arguments.
+        watched: Python functions.
+    """
+    codes = {inspect.unwrap(each).__code__ for each in watched}
+    seen = []
+
+    def report(frame, event, argument):
+        if event == "call" and frame.f_code in codes:
+            seen.append(frame.f_code)
+
+    before = sys.getprofile()
+    sys.setprofile(report)
+    try:
+        function()
+    finally:
+        sys.setprofile(before)
+    return bool(seen)

@@ -1,0 +1,10 @@
+"""How robust a model is: one call, a report, and checks of its numbers."""
+
+from .card import load_card as load_card
+from .compare import Comparison as Comparison
+from .compare import compare as compare
+from .evaluate import evaluate_robustness as evaluate_robustness
+from .flag import Flag as Flag
+from .report import Report as Report
+from .summary import Accuracy as Accuracy
+from .threat_model import ThreatModel as ThreatModel

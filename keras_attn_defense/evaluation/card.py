@@ -1,0 +1,107 @@
+"""Model cards: a report that others can read, in JSON."""
+
+import json
+import pathlib
+
+from .suite import settings
+
+_FORMAT = "keras_attn_defense robustness card"
+_VERSION = 1
+_FIELDS = ("name", "threat_model", "clean_acc", "results", "flags")
+
+
+def make_card(report):
+    """A report as a dict of plain values.
+
+    The first fields are those of RobustBench's `model_info` files: accuracies
+    in percent, as text, at the largest epsilon. What only authors know of
+    their model is None, to be filled in.
+
+    Args:
+        report: The `Report`.
+    """
+    threat = report.threat_model
+    largest = threat.epsilons[-1]
+    reported = _percent(report.robust_accuracy[largest])
+    raised = [flag for flag in report.flags if flag.raised]
+    card = {
+        "link": None,
+        "name": report.about["name"],
+        "authors": None,
+        "additional_data": None,
+        "number_forward_passes": 1,
+        "dataset": report.about["dataset"],
+        "venue": None,
+        "architecture": report.about["architecture"],
+        "eps": threat.label(largest),
+        "clean_acc": _percent(report.clean_accuracy),
+        "reported": reported,
+        "autoattack_acc": reported if report.about["standard"] else None,
+        "footnote": " ".join(flag.sentence for flag in raised) or None,
+        "unreliable": bool(raised),
+        "format": _FORMAT,
+        "format_version": _VERSION,
+        "source": "keras_attn_defense.evaluate_robustness",
+        "threat_model": threat._asdict(),
+        "num_images": report.num_images,
+        "confidence": report.confidence,
+        "results": [line._asdict() for line in report.lines],
+        "flags": [flag._asdict() for flag in report.flags],
+        "attacks": {
+            each.name: settings(each.attack)
+            for each in report._records.contenders
+        },
+        **report.about["evidence"],
+    }
+    # As it will be read again: tuples become lists.
+    return json.loads(json.dumps(card, allow_nan=False))
+
+
+def load_card(path):
+    """Reads a card that `Report.save` wrote.
+
+    Args:
+        path: The JSON file.
+
+    Returns:
+        The dict that `Report.card` was.
+
+    Raises:
+        ValueError: If the file is damaged, no card, or of a newer version.
+    """
+    try:
+        card = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"The card '{path}' is truncated or no JSON: {error}. Save it anew."
+        ) from None
+    return check_card(card, path)
+
+
+def check_card(card, source):
+    """Returns a card if it is one.
+
+    Args:
+        card: What should be a card.
+        source: What to call it in an error.
+    """
+    if not isinstance(card, dict) or card.get("format") != _FORMAT:
+        raise ValueError(
+            f"'{source}' is not a card of keras_attn_defense: its 'format' "
+            f"should be '{_FORMAT}'. Cards are written by `report.save`."
+        )
+    if card.get("format_version") != _VERSION:
+        raise ValueError(
+            f"The card '{source}' has format version "
+            f"{card.get('format_version')!r}; this version of "
+            f"keras_attn_defense reads version {_VERSION}. Update it with "
+            "`pip install --upgrade keras-attn-defense`."
+        )
+    missing = [field for field in _FIELDS if field not in card]
+    if missing:
+        raise ValueError(f"The card '{source}' lacks the fields {missing}.")
+    return card
+
+
+def _percent(share):
+    return f"{100 * share:.2f}"

@@ -1,0 +1,81 @@
+"""Blocks of images and labels that are what the model expects."""
+
+import numpy as np
+from keras import ops
+
+from ..classifier import check_images
+from ..classifier import check_labels
+from .data import blocks
+
+
+class CheckedBlocks:
+    """Goes once through a data set; the first block stays at hand.
+
+    Args:
+        x: Images, or a data set of `(images, labels)` batches.
+        y: Labels, if `x` are images.
+        size: Images of a block.
+        limit: The number of images after which to stop, or None.
+        victim: A classifier view; see `classifier.as_classifier`.
+        value_range: `(lower, upper)` bounds of the images.
+
+    Raises:
+        ValueError: If images or labels are not what the model expects; it
+            says where they are in the data.
+    """
+
+    def __init__(self, x, y, size, limit, victim, value_range):
+        self._victim = victim
+        self._value_range = value_range
+        self._rest = blocks(x, y, size, limit)
+        opening = next(self._rest, None)
+        if opening is None:
+            raise ValueError("There are no images in `x`.")
+        self.num_classes = victim.num_classes
+        if self.num_classes is None:  # A function.
+            self.num_classes = self._count_classes(opening[0])
+        self.first = self._checked(0, *opening)
+
+    def __iter__(self):
+        """Yields the position of the first image, images and class indices."""
+        yield 0, *self.first
+        position = len(self.first[0])
+        for images, labels in self._rest:
+            yield position, *self._checked(position, images, labels)
+            position += len(images)
+
+    def _count_classes(self, images):
+        check_images(images, self._value_range)
+        sample = ops.convert_to_tensor(images[:8].astype("float32"))
+        self._victim.check_logits(sample)
+        return self._victim.logits(sample).shape[-1]
+
+    def _checked(self, position, images, labels):
+        try:
+            check_images(images, self._value_range)
+            self._check_shape(images.shape[1:])
+            check_labels(labels, self.num_classes, len(images))
+        except ValueError as error:
+            last = position + len(images) - 1
+            raise ValueError(
+                f"In images {position} to {last} of the data: {error}"
+            ) from None
+        if labels.ndim == 2 and labels.shape[1] > 1:
+            labels = labels.argmax(-1)
+        # Rounding may have taken them out of the range.
+        images = np.clip(images.astype("float32"), *self._value_range)
+        return images, labels.reshape(-1).astype("int64")
+
+    def _check_shape(self, shape):
+        if self._victim.num_classes is None:
+            return
+        expected = self._victim.input_shape[1:]
+        if any(
+            side not in (None, size)
+            for size, side in zip(shape, expected, strict=True)
+        ):
+            raise ValueError(
+                f"Images have the shape {shape}, but the model takes "
+                f"{expected}. PyTorch data is often (channels, height, "
+                "width): transpose it."
+            )

@@ -1,0 +1,153 @@
+"""One call from a model and images to its robustness."""
+
+from ..attacks.arguments import check_count
+from ..classifier import as_classifier
+from ..classifier import check_value_range
+from .campaign import Campaign
+from .checked_blocks import CheckedBlocks
+from .checks import Context
+from .checks import not_checked
+from .checks import run_checks
+from .confidence import check_confidence
+from .data import number_of_images
+from .fingerprint import describe
+from .fingerprint import fingerprint
+from .predictor import Predictor
+from .progress import Progress
+from .records import Records
+from .report import Report
+from .state import State
+from .suite import common_epsilon
+from .suite import contenders
+from .suite import named_attacks
+from .threat_model import ThreatModel
+from .threat_model import check_epsilons
+from .threat_model import check_norm
+
+# Batches held in memory at once: enough that what is left of them after a
+# strong attack still fills batches for the next.
+_BATCHES_OF_BLOCK = 4
+
+
+def evaluate_robustness(
+    model,
+    x,
+    y=None,
+    *,
+    attacks="quick",
+    epsilons=None,
+    norm="linf",
+    value_range=None,
+    batch_size=128,
+    limit=None,
+    seed=0,
+    state=None,
+    keep_images=False,
+    confidence=0.95,
+    checks=True,
+    dataset=None,
+    verbose="auto",
+):
+    """Measures how many images a model classifies correctly under attack.
+
+    An image counts as robust at an epsilon if no attack found an adversarial
+    image within that distance. Success is judged by a fresh prediction, after
+    a check that the attack kept to the rules. With several epsilons each
+    attack begins with the smallest, and only what withstood it is attacked
+    again.
+
+    Memory does not grow with the data, but for some numbers an image.
+
+    Args:
+        model: A Keras classifier, or a function from images to logits.
+        x: Images `(num, height, width, channels)`, NumPy or tensor; or a data
+            set of `(images, labels)` batches: `tf.data`, a `PyDataset`, a
+            PyTorch `DataLoader`, or any iterable.
+        y: Labels, if `x` are images: class indices or one-hot.
+        attacks: `"quick"` (FGSM, PGD with 20 steps and 3 restarts, Square
+            with 200 queries), `"autoattack"`, the name of another attack (see
+            `kad.attacks.get`), an attack, a list of names and attacks, or a
+            dict of attacks by name.
+        epsilons: The radii, in the units of the images. None takes the radius
+            that the attacks carry, or else 8/255 of the value range (`"l2"`:
+            0.5 times it, `"l1"`: 12 times it).
+        norm: `"linf"`, `"l2"` or `"l1"`.
+        value_range: `(lower, upper)` bounds of the images. None takes the
+            model's `value_range`, or else `(0.0, 1.0)`.
+        batch_size: Images in one call of the model.
+        limit: Use only so many images, the first ones. None uses all.
+        seed: Integer seed of all attacks.
+        state: A file to save to after each attack. An evaluation that was
+            interrupted, called again with the same arguments, goes on from
+            there and ends with the same numbers.
+        keep_images: Whether to keep the adversarial images, in memory and in
+            the state file.
+        confidence: The probability that the confidence intervals cover.
+        checks: Whether to check for signs that the numbers deceive.
+        dataset: Name of the data, for the card.
+        verbose: `"auto"` or 1 for a progress bar, 2 for one line, 0 for
+            silence.
+
+    Returns:
+        A `Report`.
+
+    Raises:
+        ValueError: If arguments, images or labels are not what is expected,
+            an attack cannot work on the model or leaves its ball, or the
+            state file is damaged or belongs to another evaluation.
+
+    Example:
+
+    >>> report = kad.evaluate_robustness(
+    ...     model, test_ds, attacks="autoattack", epsilons=[4 / 255, 8 / 255]
+    ... )
+    >>> report.table()
+    >>> report.save("card.json")
+    """
+    victim = as_classifier(model)
+    confidence = check_confidence(confidence)
+    batch_size = check_count("batch_size", batch_size)
+    limit = None if limit is None else check_count("limit", limit)
+    named = named_attacks(attacks, check_norm(norm), seed)
+    threat = _threat_model(model, named, epsilons, norm, value_range)
+    progress = Progress(number_of_images(x, limit), verbose)
+
+    size = _BATCHES_OF_BLOCK * batch_size
+    blocks = CheckedBlocks(x, y, size, limit, victim, threat.value_range)
+    suite = contenders(named, blocks.num_classes, threat.value_range)
+    for contender in suite:
+        contender.attack.check(model)
+
+    records = Records(suite, threat, keep_images)
+    identity = fingerprint(
+        victim,
+        suite,
+        threat,
+        seed=seed,
+        batch_size=batch_size,
+        limit=limit,
+        keep_images=keep_images,
+    )
+    saved = State(state, identity)
+    saved.load(records)
+    predictor = Predictor(victim, batch_size)
+    campaign = Campaign(model, predictor, records, saved, progress, seed)
+    campaign.run(blocks)
+    progress.finish(records)
+    flags = not_checked("`checks` is off.")
+    if checks:
+        flags = run_checks(
+            Context(model, victim, predictor, records, *blocks.first, seed)
+        )
+    about = describe(model, dataset, attacks, seed, records, identity)
+    return Report(records, flags, confidence, about)
+
+
+def _threat_model(model, named, epsilons, norm, value_range):
+    if value_range is None:
+        value_range = getattr(model, "value_range", None) or (0.0, 1.0)
+    value_range = check_value_range(value_range)
+    if epsilons is None:
+        epsilons = common_epsilon(named)
+    epsilons = check_epsilons(epsilons, norm, value_range)
+    return ThreatModel(norm, epsilons, value_range)

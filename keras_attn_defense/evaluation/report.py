@@ -1,0 +1,138 @@
+"""The result of an evaluation."""
+
+import json
+
+import numpy as np
+
+from .card import make_card
+from .files import write_atomically
+from .summary import summarize
+from .table import print_report
+from .table import text_of_report
+
+
+class Report:
+    """How robust a model is, with the evidence.
+
+    Made by `evaluate_robustness`. `str(report)` is the text of the table.
+
+    Args:
+        records: The finished `Records`.
+        flags: The list of `Flag`.
+        confidence: The probability that the intervals cover.
+        about: A dict of what the card says of model, data and machine.
+    """
+
+    def __init__(self, records, flags, confidence, about):
+        self._records = records
+        self.threat_model = records.threat
+        self.flags = flags
+        self.confidence = confidence
+        self.about = about
+        self.lines = summarize(records, confidence)
+
+    @property
+    def clean_accuracy(self):
+        """The accuracy on clean images."""
+        return self.lines[0].accuracy
+
+    @property
+    def clean_interval(self):
+        """The confidence interval of `clean_accuracy`."""
+        return self.lines[0].interval
+
+    @property
+    def robust_accuracy(self):
+        """The worst case over all attacks, a dict by epsilon."""
+        return {line.epsilon: line.accuracy for line in self._worst()}
+
+    @property
+    def robust_interval(self):
+        """The confidence intervals of `robust_accuracy`, a dict by epsilon."""
+        return {line.epsilon: line.interval for line in self._worst()}
+
+    @property
+    def num_images(self):
+        """The number of images."""
+        return len(self._records)
+
+    @property
+    def per_sample(self):
+        """A flat dict of arrays with one entry an image.
+
+        `index`, `label`, `prediction` (on the clean image); for each attack
+        `<attack>_distance`, the smallest at which the image fell (0 where it
+        is classified wrongly as it is, NaN where it never fell) and
+        `<attack>_success@<epsilon>`; `robust@<epsilon>`, whether it withstood
+        all of them.
+        """
+        records = self._records
+        samples = {
+            "index": np.arange(len(records)),
+            "label": records.labels.copy(),
+            "prediction": records.predictions.copy(),
+        }
+        for contender in records.contenders:
+            reach = records.reach(contender)
+            samples[f"{contender.name}_distance"] = np.where(
+                np.isinf(reach), np.nan, reach
+            )
+            for epsilon in self.threat_model.epsilons:
+                label = self.threat_model.label(epsilon)
+                samples[f"{contender.name}_success@{label}"] = reach <= epsilon
+        for epsilon in self.threat_model.epsilons:
+            label = self.threat_model.label(epsilon)
+            samples[f"robust@{label}"] = records.worst_reach() > epsilon
+        return samples
+
+    @property
+    def images(self):
+        """Adversarial images by `<attack>@<epsilon>`, with `keep_images`.
+
+        Where an attack failed it is the last image that it tried, where the
+        image is classified wrongly as it is, that image.
+        """
+        return self._records.images
+
+    @property
+    def card(self):
+        """The report as a dict of plain values; see `save`."""
+        return make_card(self)
+
+    def table(self):
+        """Prints accuracies, intervals, costs and flags."""
+        print_report(self)
+
+    def __str__(self):
+        return text_of_report(self)
+
+    def plot(self, path=None):
+        """Draws accuracy against epsilon.
+
+        Args:
+            path: An image file to write, if any.
+
+        Returns:
+            A `matplotlib.figure.Figure`.
+        """
+        from .plot import plot_report
+
+        figure = plot_report(self)
+        if path is not None:
+            figure.savefig(path)
+        return figure
+
+    def save(self, path):
+        """Writes the card, a JSON file.
+
+        Its first fields are those of RobustBench's model cards; the others
+        say how the numbers came about. `load_card` reads it.
+
+        Args:
+            path: The file.
+        """
+        text = json.dumps(self.card, indent=2, allow_nan=False)
+        write_atomically(path, (text + "\n").encode())
+
+    def _worst(self):
+        return [line for line in self.lines if line.attack == "worst case"]

@@ -1,0 +1,110 @@
+"""A file from which an interrupted evaluation goes on."""
+
+import io
+import json
+import os
+import pathlib
+import zipfile
+import zlib
+
+import numpy as np
+
+from .files import write_atomically
+
+_FORMAT = "keras_attn_defense evaluation state 1"
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    ValueError,
+    KeyError,
+    OSError,
+    EOFError,
+)
+
+
+class State:
+    """Saves records after each attack, and finds them again.
+
+    Args:
+        path: The file, or None for no file at all.
+        fingerprint: A dict of what has to be equal for the numbers to be.
+    """
+
+    def __init__(self, path, fingerprint):
+        self.path = None if path is None else pathlib.Path(path)
+        self.fingerprint = json.loads(json.dumps(fingerprint))
+        if self.path is not None and not self.path.parent.is_dir():
+            raise ValueError(
+                f"The folder of state='{path}' does not exist. Create it first."
+            )
+
+    def load(self, records):
+        """Fills `records` from the file, if there is one."""
+        if self.path is None or not os.path.exists(self.path):
+            return
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            header = json.loads(str(arrays.pop("header")))
+            known = header["format"] == _FORMAT
+            then = header["fingerprint"]
+        except _UNREADABLE as error:
+            raise ValueError(
+                f"The state file '{self.path}' is damaged, or is none: {error} "
+                "Delete it to start anew, or name another file."
+            ) from None
+        if not known:
+            raise ValueError(
+                f"The state file '{self.path}' is of another version: "
+                f"{header['format']}. Expected: {_FORMAT}. Delete it to start "
+                "anew, or name another file."
+            )
+        self._compare(then)
+        records.restore(arrays)
+
+    def save(self, records):
+        """Writes `records`, so that a killed process loses one attack only."""
+        if self.path is None:
+            return
+        header = {"format": _FORMAT, "fingerprint": self.fingerprint}
+        content = io.BytesIO()
+        np.savez(content, header=json.dumps(header), **records.arrays())
+        write_atomically(self.path, content.getvalue())
+
+    def check_block(self, records, block, checksum):
+        """Raises a `ValueError` if a block is not the one seen before."""
+        if records.checksums[block] != checksum:
+            raise ValueError(
+                f"The state file '{self.path}' belongs to other data: block "
+                f"{block} of images or labels differs. Data has to come in "
+                "the same order each time, so switch off shuffling; or delete "
+                "the file to start anew."
+            )
+
+    def check_end(self, records, total):
+        """Raises a `ValueError` if the file knows more images than there are.
+
+        Args:
+            records: The `Records`.
+            total: The number of images.
+        """
+        if len(records) > total:
+            raise ValueError(
+                f"The state file '{self.path}' belongs to other data: it knows "
+                f"{len(records)} images, and there are {total}. Delete it to "
+                "start anew, or name another file."
+            )
+
+    def _compare(self, then):
+        now = self.fingerprint
+        different = [
+            f"{key} was {then.get(key)!r} and is {now.get(key)!r}"
+            for key in {**then, **now}
+            if then.get(key) != now.get(key)
+        ]
+        if different:
+            raise ValueError(
+                f"The state file '{self.path}' belongs to another evaluation: "
+                f"{'; '.join(different)}. Repeat the call as it was to go on, "
+                "delete the file to start anew, or name another file."
+            )

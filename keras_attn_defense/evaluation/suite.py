@@ -1,0 +1,162 @@
+"""The attacks of an evaluation, from whatever names them."""
+
+import copy
+from typing import NamedTuple
+
+from .. import attacks as kad_attacks
+from ..attacks import Attack
+
+
+class Contender(NamedTuple):
+    """One row of the report.
+
+    Args:
+        name: Its name.
+        attack: The attack.
+        cascade: What it is part of. Contenders of one cascade attack only
+            what those before left standing, and their successes add up.
+    """
+
+    name: str
+    attack: Attack
+    cascade: str
+
+
+def named_attacks(attacks, norm, seed):
+    """Returns a dict of attacks by name.
+
+    Args:
+        attacks: `"quick"`, the name of an attack, an attack, a list of
+            names and attacks, or a dict of attacks by name.
+        norm: The norm, for attacks that are given by name.
+        seed: The seed, for the same.
+    """
+    if isinstance(attacks, dict):
+        named = {}
+        for name, attack in attacks.items():
+            named[str(name)] = _attack(attack, norm, seed)
+    elif isinstance(attacks, (list, tuple)):
+        named = {}
+        for attack in attacks:
+            name = _unused(_name(attack), named)
+            named[name] = _attack(attack, norm, seed)
+    elif attacks == "quick":
+        named = quick_attacks(norm, seed)
+    else:
+        named = {_name(attacks): _attack(attacks, norm, seed)}
+    if not named:
+        raise ValueError(
+            "`attacks` is empty. Name at least one, or leave it out for the "
+            "quick set."
+        )
+    for name, attack in named.items():
+        _check_norm(name, attack, norm)
+    return named
+
+
+def quick_attacks(norm, seed):
+    """One gradient step, many with restarts, and a search without gradients."""
+    return {
+        "fgsm": kad_attacks.FGSM(norm=norm),
+        "pgd": kad_attacks.PGD(steps=20, restarts=3, norm=norm, seed=seed),
+        "square": kad_attacks.Square(queries=200, norm=norm, seed=seed),
+    }
+
+
+def common_epsilon(named):
+    """The radius that the attacks themselves carry, or None.
+
+    Args:
+        named: A dict of attacks by name.
+    """
+    epsilons = {
+        name: attack.epsilon
+        for name, attack in named.items()
+        if attack.epsilon is not None
+    }
+    if not epsilons:
+        return None
+    values = set(epsilons.values())
+    if len(values) > 1 or isinstance(next(iter(values)), tuple):
+        raise ValueError(
+            "The attacks should be compared at the same radii, but carry "
+            f"{epsilons}. Pass `epsilons`, such as epsilons=[8 / 255]."
+        )
+    return values.pop()
+
+
+def contenders(named, num_classes, value_range):
+    """Returns the rows of the report, in order.
+
+    Args:
+        named: A dict of attacks by name.
+        num_classes: The number of classes.
+        value_range: `(lower, upper)` bounds of the images.
+    """
+    rows = []
+    for name, attack in named.items():
+        if isinstance(attack, kad_attacks.AutoAttack):
+            rows += [
+                Contender(f"{name}/{part}", component, name)
+                for part, component in attack.components(num_classes).items()
+            ]
+        else:
+            rows.append(Contender(name, attack, name))
+    return [
+        row._replace(attack=_in_range(row.name, row.attack, value_range))
+        for row in rows
+    ]
+
+
+def settings(attack):
+    """An attack's configuration, without its name, which says nothing."""
+    config = attack.get_config()
+    return {
+        "class": type(attack).__name__,
+        **{key: value for key, value in config.items() if key != "name"},
+    }
+
+
+def _attack(attack, norm, seed):
+    if isinstance(attack, Attack):
+        return attack
+    if isinstance(attack, str) and attack != "quick":
+        return kad_attacks.get(attack, norm=norm, seed=seed)
+    raise ValueError(
+        "`attacks` should be 'quick', 'autoattack', the name of an attack, an "
+        "attack, a list of those, or a dict of attacks by name. Received: "
+        f"{attack!r} (of type {type(attack).__name__})."
+    )
+
+
+def _name(attack):
+    return attack if isinstance(attack, str) else type(attack).__name__.lower()
+
+
+def _unused(name, taken):
+    number = 2
+    unused = name
+    while unused in taken:
+        unused = f"{name}-{number}"
+        number += 1
+    return unused
+
+
+def _check_norm(name, attack, norm):
+    if attack.norm != norm:
+        raise ValueError(
+            f"The attack '{name}' is for the norm '{attack.norm}', but "
+            f"norm='{norm}'. Pass norm='{attack.norm}', or another attack."
+        )
+
+
+def _in_range(name, attack, value_range):
+    if attack.value_range not in (None, value_range):
+        raise ValueError(
+            f"The attack '{name}' is for value_range={attack.value_range}, "
+            f"but the images are in {value_range}. Pass the same `value_range` "
+            "to both, or none to the attack."
+        )
+    attack = copy.copy(attack)
+    attack.value_range = value_range
+    return attack

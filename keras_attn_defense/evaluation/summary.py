@@ -1,0 +1,109 @@
+"""Accuracies and costs, from what is known of each image."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .confidence import accuracy_interval
+from .records import ATTACKED
+from .records import BACKWARD
+from .records import FORWARD
+from .records import SECONDS
+
+
+class Accuracy(NamedTuple):
+    """One line of a report.
+
+    Args:
+        attack: The attack's name; `"clean"` for none, `"worst case"` for all.
+        epsilon: The radius; 0.0 for clean images.
+        accuracy: Share of all images that are classified correctly and stand.
+        interval: Its confidence interval `(low, high)`.
+        mean_distance: Mean norm of the perturbations of images that fell;
+            images that are classified wrongly as they are do not count. None
+            if none fell.
+        median_distance: Their median.
+        attacked: Number of images that were attacked.
+        forward_passes: Passes through the model, the mean of those attacked.
+        backward_passes: Gradients, the mean of those attacked.
+        seconds: Time, compilation included.
+    """
+
+    attack: str
+    epsilon: float
+    accuracy: float
+    interval: tuple
+    mean_distance: float | None = None
+    median_distance: float | None = None
+    attacked: int = 0
+    forward_passes: float = 0.0
+    backward_passes: float = 0.0
+    seconds: float = 0.0
+
+
+def summarize(records, confidence):
+    """Returns the lines of a report: clean, then epsilon by epsilon.
+
+    Args:
+        records: The finished `Records`.
+        confidence: The probability that the intervals cover.
+    """
+    lines = [_line("clean", 0.0, records.correct, confidence)]
+    for index, epsilon in enumerate(records.threat.epsilons):
+        for row, contender in enumerate(records.contenders):
+            reach = records.reach(contender)
+            lines.append(
+                _line(
+                    contender.name,
+                    epsilon,
+                    reach > epsilon,
+                    confidence,
+                    **_distances(records, reach, epsilon),
+                    **_work(records.work[row, index]),
+                )
+            )
+        reach = records.worst_reach()
+        lines.append(
+            _line(
+                "worst case",
+                epsilon,
+                reach > epsilon,
+                confidence,
+                **_distances(records, reach, epsilon),
+                **_work(_together(records.work[:, index])),
+            )
+        )
+    return lines
+
+
+def _line(attack, epsilon, standing, confidence, **more):
+    correct, total = int(standing.sum()), len(standing)
+    interval = accuracy_interval(correct, total, confidence)
+    return Accuracy(attack, epsilon, correct / total, interval, **more)
+
+
+def _distances(records, reach, epsilon):
+    fallen = reach[records.correct & (reach <= epsilon)]
+    if not len(fallen):
+        return {}
+    return {
+        "mean_distance": float(fallen.mean()),
+        "median_distance": float(np.median(fallen)),
+    }
+
+
+def _together(works):
+    """The work of all attacks, on those images that any of them attacked."""
+    together = works.sum(0)
+    together[ATTACKED] = works[:, ATTACKED].max()
+    return together
+
+
+def _work(work):
+    attacked = max(work[ATTACKED], 1)
+    return {
+        "attacked": int(work[ATTACKED]),
+        "forward_passes": float(work[FORWARD] / attacked),
+        "backward_passes": float(work[BACKWARD] / attacked),
+        "seconds": float(work[SECONDS]),
+    }

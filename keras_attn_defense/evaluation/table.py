@@ -1,0 +1,80 @@
+"""A report as a table on the screen, or as plain text."""
+
+import io
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_WIDTH = 100
+_MARKS = {
+    True: ("raised", "bold red"),
+    False: ("passed", "green"),
+    None: ("not checked", "yellow"),
+}
+
+
+def print_report(report):
+    """Prints a report."""
+    _write(report, Console())
+
+
+def text_of_report(report):
+    """The same as plain text."""
+    text = io.StringIO()
+    _write(report, Console(file=text, width=_WIDTH, color_system=None))
+    return text.getvalue()
+
+
+def percent(share):
+    """A share between 0 and 1, in words."""
+    return f"{100 * share:.1f} %"
+
+
+def _write(report, console):
+    console.print(_table(report))
+    for flag in report.flags:
+        word, style = _MARKS[flag.raised]
+        console.print(
+            Text.assemble((word, style), f": {flag.name}. {flag.sentence}")
+        )
+
+
+def _table(report):
+    threat = report.threat_model
+    table = Table(
+        title=f"{report.about['name']}: {report.num_images} images, "
+        f"{threat.norm}, value range {threat.value_range}",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    for heading in ("epsilon", "attack"):
+        table.add_column(heading, no_wrap=True)
+    for heading in (
+        "accuracy %",
+        f"{100 * report.confidence:g} % interval",
+        "distance",
+        "passes",
+        "seconds",
+    ):
+        table.add_column(heading, no_wrap=True, justify="right")
+    for line in report.lines:
+        last = line.attack in ("clean", "worst case")
+        table.add_row(
+            threat.label(line.epsilon) if line.epsilon else "",
+            line.attack,
+            f"{100 * line.accuracy:.1f}",
+            " - ".join(f"{100 * bound:.1f}" for bound in line.interval),
+            "" if line.mean_distance is None else f"{line.mean_distance:.3g}",
+            _passes(line) if line.attacked else "",
+            f"{line.seconds:.1f}" if line.attacked else "",
+            style="bold" if last else None,
+            end_section=last,
+        )
+    return table
+
+
+def _passes(line):
+    return f"{line.forward_passes:.0f} + {line.backward_passes:.0f}"
