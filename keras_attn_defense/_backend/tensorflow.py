@@ -1,5 +1,7 @@
 """Gradients, loops and the training step on TensorFlow."""
 
+import functools
+
 import tensorflow as tf
 
 from .disconnected import disconnected_error
@@ -22,8 +24,8 @@ def _pullback(tape, outputs, x):
 
 def vjp(function, x, reusable=False):
     """Returns `function(x)` and the function from its cotangent to x's."""
-    with tf.GradientTape(
     del reusable  # It always is.
+    with tf.GradientTape(
         persistent=True, watch_accessed_variables=False
     ) as tape:
         tape.watch(x)
@@ -73,6 +75,9 @@ def repeat(steps, body, state):
 def compiled(function, variables):
     """Compiles `function(*tensors)`, which may read and write `variables`."""
     del variables
+    # TensorFlow takes functions of one line of code for one that is traced too
+    # often, and warns; of a partial it knows no line.
+    function = functools.partial(function)
     return tf.function(function, autograph=False, reduce_retracing=True)
 
 

@@ -149,11 +149,6 @@ class SearchAttack(Attack):
             best = state if best is None else better(best, state)
         return best["adversarial"]
 
-    def craft_batch(self, victim, value_range, x, y):
-        images, labels = (ops.convert_to_numpy(value) for value in (x, y))
-        result = self.run_batches(victim, value_range, images, labels, 128)
-        return ops.convert_to_tensor(result.images)
-
     def run_batches(self, victim, value_range, images, labels, batch_size):
         return slots.search(
             self,
@@ -182,12 +177,9 @@ def select(mask, first, second):
 
 
 def better(first, second):
-    """Of two states, the success or else the higher score, image by image."""
-    ahead = second["score"] > first["score"]
-    take_second = ops.where(
-        first["found"] == second["found"], ahead, second["found"]
-    )
-    return select(take_second, second, first)
+    """The first success of two states, or else the higher score."""
+    ahead = second["found"] | (second["score"] > first["score"])
+    return select(ahead & ~first["found"], second, first)
 
 
 def _functions(attack, victim, value_range):

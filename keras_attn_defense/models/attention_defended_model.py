@@ -22,6 +22,7 @@ from ..losses import RectificationLoss
 from . import arguments
 from . import presets
 from . import serialization
+from .adaptive_objective import AdaptiveObjective
 from .compilation import compile_loss
 from .compilation import default_compile
 from .crafting import Crafter
@@ -209,6 +210,11 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
             self.classifier, images, labels, training=training
         )
         return {"predictions": outputs, "logits": logits, "maps": maps}
+
+    @property
+    def adaptive_objective(self):
+        """What an attack that knows this defence maximises."""
+        return AdaptiveObjective.of(self)
 
     def attack(self, x, y):
         """Crafts the adversarial images that `fit` would train on.

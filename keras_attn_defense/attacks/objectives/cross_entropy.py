@@ -3,9 +3,11 @@
 from keras import ops
 
 from ..._registration import register
+from .naming import named
 from .objective import Objective
 
 
+@named("cross_entropy")
 @register
 class CrossEntropy(Objective):
     """Cross-entropy, `-log p_y`: what networks are trained with.

@@ -5,11 +5,13 @@ from keras import ops
 from ..._registration import register
 from .margin import logit_of
 from .margin import margin
+from .naming import named
 from .objective import Objective
 
 _TINY = 1e-12
 
 
+@named("dlr")
 @register
 class DLR(Objective):
     """Difference of logits ratio, `(max_{i != y} z_i - z_y) / (z_1 - z_3)`.

@@ -3,9 +3,11 @@
 from keras import ops
 
 from ..._registration import register
+from .naming import named
 from .objective import Objective
 
 
+@named("kl_divergence")
 @register
 class KLDivergence(Objective):
     """`KL(p(x) || p(x_adv))`, the divergence from the clean prediction.

@@ -3,9 +3,11 @@
 from keras import ops
 
 from ..._registration import register
+from .naming import named
 from .objective import Objective
 
 
+@named("margin")
 @register
 class Margin(Objective):
     """The margin `max_{i != y} z_i - z_y`, positive where an image is wrong.

@@ -7,6 +7,7 @@ from ..arguments import check_count
 from .dlr import targeted_dlr
 from .margin import logit_of
 from .margin import others
+from .naming import named
 from .objective import Objective
 
 
@@ -44,6 +45,7 @@ class Targeted(Objective):
         return {"num_targets": self.num_targets}
 
 
+@named("targeted_margin")
 @register
 class TargetedMargin(Targeted):
     """`z_t - z_y` for the strongest wrong classes `t`.
@@ -61,6 +63,7 @@ class TargetedMargin(Targeted):
         return logit_of(logits, targets) - logit_of(logits, labels)
 
 
+@named("targeted_dlr")
 @register
 class TargetedDLR(Targeted):
     """Targeted difference of logits ratio for the strongest wrong classes.

@@ -1,0 +1,40 @@
+"""The objective that a defended model brings along."""
+
+from ..._registration import register
+from .image_objective import ImageObjective
+from .naming import named
+
+
+@named("defense")
+@register
+class Defense(ImageObjective):
+    """What the attacked model was trained to minimise, its attention included.
+
+    The adaptive attack on an `AttentionDefendedModel`: the weighted sum of its
+    classification, rectification and preservation losses. To attack its base
+    alone, pass `objective=model.adaptive_objective`.
+
+    Example:
+
+    >>> attack = PGD(objective="defense")
+    >>> x_adv = attack(defended_model, x, y)
+    """
+
+    def check(self, victim):
+        if getattr(victim.model, "adaptive_objective", None) is None:
+            raise ValueError(
+                "objective='defense' attacks the training losses of an "
+                "`AttentionDefendedModel`. Received a model of type "
+                f"{type(victim.model).__name__}, which has none. Pass the "
+                "defended model, or objective=model.adaptive_objective to "
+                "attack its base."
+            )
+        victim.model.adaptive_objective.check(victim)
+
+    def reference(self, task):
+        return task.victim.model.adaptive_objective.reference(task)
+
+    def call_on_images(self, victim, x, labels, reference):
+        return victim.model.adaptive_objective.call_on_images(
+            victim, x, labels, reference
+        )

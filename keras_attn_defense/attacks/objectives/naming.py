@@ -1,0 +1,49 @@
+"""Objectives by name."""
+
+import keras
+
+from .function_objective import FunctionObjective
+from .objective import Objective
+
+_NAMED = {}
+
+
+def named(name):
+    """Class decorator: makes an objective known under a name."""
+
+    def remember(cls):
+        _NAMED[name] = cls
+        return cls
+
+    return remember
+
+
+def get(objective):
+    """Returns an objective.
+
+    Args:
+        objective: An `Objective`, the name of one, its serialized form, or a
+            function `(logits, labels) -> values`, one value an image.
+    """
+    if isinstance(objective, Objective):
+        return objective
+    if isinstance(objective, dict):
+        return keras.saving.deserialize_keras_object(objective)
+    if isinstance(objective, str) and objective in _NAMED:
+        return _NAMED[objective]()
+    if callable(objective):
+        return FunctionObjective(objective)
+    raise ValueError(
+        f"`objective` should be one of {sorted(_NAMED)}, an `Objective`, or a "
+        "function of logits and labels that returns a value for each image. "
+        f"Received: objective={objective!r}"
+    )
+
+
+def serialize(objective):
+    """The name of an objective with its defaults, or else its whole form."""
+    for name, cls in _NAMED.items():
+        if type(objective) is cls:
+            if objective.get_config() == cls().get_config():
+                return name
+    return keras.saving.serialize_keras_object(objective)

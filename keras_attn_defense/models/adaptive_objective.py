@@ -1,0 +1,99 @@
+"""What an attacker who knows the defence maximises."""
+
+import keras
+from keras import ops
+
+from .._registration import register
+from ..attacks.objectives import ImageObjective
+from ..attacks.objectives import cross_entropy
+from ..attacks.objectives.attention_deviation import check_attention
+
+_PARTS = ("attention", "mask", "rectification_loss", "preservation_loss")
+
+
+@register
+class AdaptiveObjective(ImageObjective):
+    """The training loss of a defended model, as an attack's objective.
+
+    `w_c * L_c + w_r * L_r + w_p * L_p` of each image: whoever says that the
+    attention terms were not attacked is answered with it. Terms of weight zero
+    are left out.
+
+    Args:
+        attention: The attention method.
+        mask: The `AttentionMask`.
+        rectification_loss: The loss of the prediction on the rest.
+        preservation_loss: The loss of two maps.
+        weights: Weights of the classification, rectification and preservation
+            losses.
+
+    Example:
+
+    >>> attack = kad.attacks.APGD(objective=model.adaptive_objective)
+    """
+
+    def __init__(
+        self,
+        attention,
+        mask,
+        rectification_loss,
+        preservation_loss,
+        weights=(8.0, 4.0, 1.0),
+    ):
+        self.attention = attention
+        self.mask = mask
+        self.rectification_loss = rectification_loss
+        self.preservation_loss = preservation_loss
+        self.weights = tuple(weights)
+        # The masked image is a second pass.
+        passes = 2 if self.weights[1] else 1
+        self.passes = (passes, passes)
+
+    @classmethod
+    def of(cls, model):
+        """The objective of an `AttentionDefendedModel`."""
+        weights = (
+            model.classification_weight,
+            model.rectification_weight,
+            model.preservation_weight,
+        )
+        return cls(*(getattr(model, part) for part in _PARTS), weights)
+
+    def check(self, victim):
+        check_attention(self, victim)
+        victim.feature_layer(self.attention.layer)
+
+    def reference(self, task):
+        with task.victim.frozen():
+            maps = self._explained(task.victim, task.images, task.labels)[1]
+        return {"maps": ops.stop_gradient(maps)}
+
+    def call_on_images(self, victim, x, labels, reference):
+        classification, rectification, preservation = self.weights
+        with victim.frozen():
+            logits, maps = self._explained(victim, x, labels)
+            values = classification * cross_entropy(logits, labels)
+            if rectification:
+                rest = victim(self.mask(x, maps))[0]
+                loss = self.rectification_loss.call(logits, rest)
+                values = values + rectification * loss
+        if preservation:
+            loss = self.preservation_loss.call(reference["maps"], maps)
+            values = values + preservation * loss
+        return values, logits
+
+    def _explained(self, victim, images, labels):
+        return self.attention.explain(victim, images, labels)[:2]
+
+    def get_config(self):
+        serialized = keras.saving.serialize_keras_object
+        parts = {part: serialized(getattr(self, part)) for part in _PARTS}
+        return {**parts, "weights": self.weights}
+
+    @classmethod
+    def from_config(cls, config):
+        parts = {
+            part: keras.saving.deserialize_keras_object(config[part])
+            for part in _PARTS
+        }
+        return cls(**parts, weights=config["weights"])
