@@ -14,4 +14,5 @@ from .pgd import PGD as PGD
 from .randomized_step_ll import RandomizedStepLL as RandomizedStepLL
 from .result import Result as Result
 from .search_attack import SearchAttack as SearchAttack
+from .square import Square as Square
 from .step_ll import StepLL as StepLL
