@@ -67,7 +67,7 @@ def test_the_first_steps_reach_the_corner_of_a_linear_model(norm):
 
     rise = ((x_adv - X) * slope).sum((1, 2, 3))
     highest = ((np.clip(X + 0.05 * direction, 0, 1) - X) * slope).sum((1, 2, 3))
-    np.testing.assert_allclose(rise, highest, rtol=1e-3)
+    np.testing.assert_allclose(rise, highest, rtol=3e-3)
 
 
 @pytest.mark.parametrize("objective", ["cross_entropy", "dlr"])

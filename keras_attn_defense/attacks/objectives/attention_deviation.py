@@ -52,6 +52,7 @@ class AttentionDeviation(ImageObjective):
     ):
         self.weight = check_positive("weight", weight)
         self.objective = None if objective is None else get(objective)
+        self._given = {"attention": attention, "distance": distance}
         self.attention = attention or GradCAM(
             normalization="l2", upsample=False
         )
@@ -85,12 +86,14 @@ class AttentionDeviation(ImageObjective):
 
     def get_config(self):
         objective = self.objective
-        serialized = keras.saving.serialize_keras_object
+        given = {
+            name: part and keras.saving.serialize_keras_object(part)
+            for name, part in self._given.items()
+        }
         return {
             "weight": self.weight,
             "objective": objective and serialize(objective),
-            "attention": serialized(self.attention),
-            "distance": serialized(self.distance),
+            **given,
         }
 
     @classmethod
