@@ -17,3 +17,4 @@ from .result import Result as Result
 from .search_attack import SearchAttack as SearchAttack
 from .square import Square as Square
 from .step_ll import StepLL as StepLL
+from .szegedy_lbfgs import SzegedyLBFGS as SzegedyLBFGS

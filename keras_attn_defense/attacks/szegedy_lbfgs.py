@@ -1,0 +1,200 @@
+"""Box-constrained L-BFGS: the first attack, on the host, image by image."""
+
+import numpy as np
+from keras import ops
+from scipy.optimize import minimize
+
+from .._registration import register
+from .arguments import check_count
+from .arguments import check_norm
+from .arguments import check_positive
+from .attack import Attack
+from .compiled_attack import CompiledAttack
+from .image_gradient import image_gradient
+from .objectives import cross_entropy
+from .objectives.margin import others
+from .result import Result
+
+
+@register
+class SzegedyLBFGS(Attack):
+    """Box-constrained L-BFGS, the attack that discovered adversarial examples.
+
+    Minimises `|r|^2 + constant * CE(x + r, target)` over all `r` that keep
+    `x + r` in the value range, and looks for the smallest constant for which
+    the image is misclassified. Lengths count as shares of the value range.
+    (The paper writes `|r|`, which has a kink at the clean image; the square has
+    the same stationary points, for other constants.)
+
+    Without a target, the class to reach is the strongest wrong class of the
+    clean image, and any wrong class is a success.
+
+    It runs SciPy on the host, one image after the other: it is slow, cannot
+    run inside a training step, and is meant as a reference.
+
+    Args:
+        epsilon: None returns the perturbation found, however large; a number
+            projects it to the ball of that radius, in the units of the images.
+        steps: Largest number of iterations for one constant.
+        binary_search_steps: Number of constants that are tried.
+        initial_const: The first constant. It grows tenfold until the image is
+            misclassified; then the interval between failure and success is
+            halved.
+        norm: `"l2"`.
+        **kwargs: Arguments of every attack: `targeted`, `value_range`, `name`;
+            see `Attack`.
+
+    Example:
+
+    >>> x_adv = SzegedyLBFGS(targeted=True)(model, x, targets)
+
+    Reference:
+        [Szegedy et al., 2014](https://arxiv.org/abs/1312.6199), section 4.1.
+    """
+
+    minimal = True
+
+    def __init__(
+        self,
+        epsilon=None,
+        steps=50,
+        *,
+        binary_search_steps=9,
+        initial_const=1e-2,
+        norm="l2",
+        **kwargs,
+    ):
+        super().__init__(epsilon, norm=norm, **kwargs)
+        check_norm(self, ("l2",))
+        self.steps = check_count("steps", steps)
+        self.binary_search_steps = check_count(
+            "binary_search_steps", binary_search_steps
+        )
+        self.initial_const = check_positive("initial_const", initial_const)
+        self._compiled = CompiledAttack(_functions)
+
+    def perturb(
+        self, victim, images, labels, value_range, start=None, steps=None
+    ):
+        raise ValueError(
+            "SzegedyLBFGS runs SciPy on the host and cannot run inside a "
+            "compiled or a training step. Call it with arrays, or use "
+            "`CarliniWagner` there."
+        )
+
+    def craft_batch(self, victim, value_range, x, y):
+        images, labels = (ops.convert_to_numpy(value) for value in (x, y))
+        result = self.run_batches(victim, value_range, images, labels, 1)
+        return ops.convert_to_tensor(result.images)
+
+    def run_batches(self, victim, value_range, images, labels, batch_size):
+        functions = self._compiled(self, victim, value_range)
+        found = np.empty_like(images)
+        passes = np.zeros(len(images), "int64")
+        for row, image in enumerate(images):
+            search = _Search(self, functions, value_range, image, labels[row])
+            found[row], passes[row] = search.run(), search.passes
+        project = self.ball.projection(
+            ops.convert_to_tensor(images), self.radius(value_range), value_range
+        )
+        found = project(ops.convert_to_tensor(found))
+        # One forward pass more: that of the clean image.
+        return Result(ops.convert_to_numpy(found), passes + 1, passes)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "steps": self.steps,
+            "binary_search_steps": self.binary_search_steps,
+            "initial_const": self.initial_const,
+        }
+
+
+class _Search:
+    """The search for one image; what SciPy sees is flat and in float64."""
+
+    def __init__(self, attack, functions, value_range, image, label):
+        self._attack = attack
+        self._evaluate = functions["evaluate"]
+        self._lower, self._upper = value_range
+        self._width = self._upper - self._lower
+        self._image = image
+        logits, strongest = functions["begin"](
+            ops.convert_to_tensor(image[None]), ops.convert_to_tensor([label])
+        )
+        self._label = label
+        self._target = ops.convert_to_tensor([label])
+        if not attack.targeted:
+            self._target = strongest
+        self._broken_at_once = self._is_broken(logits)
+        self.passes = 0
+
+    def run(self):
+        """The nearest misclassified image, or else the clean one."""
+        best, best_size = self._image, np.inf
+        if self._broken_at_once:
+            return best
+        lower, constant, upper = 0.0, self._attack.initial_const, np.inf
+        for _ in range(self._attack.binary_search_steps):
+            x, broken = self._minimum(constant)
+            size = np.linalg.norm(x - self._image)
+            if broken and size < best_size:
+                best, best_size = x, size
+            if broken:
+                upper = constant
+            else:
+                lower = constant
+            constant = (lower + upper) / 2 if upper < np.inf else 10 * constant
+        return best
+
+    def _minimum(self, constant):
+        """The image of least cost, and whether it is misclassified."""
+        clean = self._image.astype("float64").ravel()
+
+        def cost(x):
+            loss, slope, _ = self._at(x)
+            change = (x - clean) / self._width
+            cost = change @ change + constant * loss
+            return cost, 2.0 * change / self._width + constant * slope
+
+        x = minimize(
+            cost,
+            clean,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(self._lower, self._upper)] * clean.size,
+            options={"maxiter": self._attack.steps},
+        ).x
+        logits = self._at(x)[2]
+        return self._as_image(x)[0], self._is_broken(logits)
+
+    def _at(self, x):
+        self.passes += 1
+        image = ops.convert_to_tensor(self._as_image(x))
+        loss, slope, logits = (
+            ops.convert_to_numpy(value)
+            for value in self._evaluate(image, self._target)
+        )
+        slope = slope.astype("float64").ravel()
+        return float(loss[0]), slope, logits
+
+    def _as_image(self, x):
+        return x.reshape((1, *self._image.shape)).astype("float32")
+
+    def _is_broken(self, logits):
+        predicted = ops.convert_to_numpy(logits)[0].argmax()
+        return (predicted == self._label) == self._attack.targeted
+
+
+def _functions(attack, victim, value_range):
+    def begin(x, labels):
+        logits = victim.frozen_logits(x)
+        strongest = ops.argmax(others(logits, labels), axis=-1)
+        return logits, ops.cast(strongest, "int32")
+
+    def evaluate(x, target):
+        return image_gradient(
+            victim.frozen_logits, lambda z: cross_entropy(z, target), x
+        )
+
+    return {"begin": begin, "evaluate": evaluate}
