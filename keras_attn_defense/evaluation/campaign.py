@@ -88,7 +88,8 @@ class Campaign:
         records.carry_images(contender, epsilon, rows)
         if not standing.any():
             return
-        attack = contender.attack.with_epsilon(epsilon)
+        radius = None if contender.attack.minimal else epsilon
+        attack = contender.attack.with_epsilon(radius)
         attack.reseed(self._seed(contender.name, index, block))
         start = time.perf_counter()
         result = attack.run(
@@ -103,14 +104,13 @@ class Campaign:
             result.backward_passes.sum(),
             time.perf_counter() - start,
         )
-        limit = None if attack.minimal else epsilon
         found = judge(
             self.predictor,
             threat,
             result.images,
             images[standing],
             labels[standing],
-            limit,
+            radius,
             contender.name,
         )
         where = first + np.flatnonzero(standing)

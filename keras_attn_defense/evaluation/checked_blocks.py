@@ -31,9 +31,8 @@ class CheckedBlocks:
         opening = next(self._rest, None)
         if opening is None:
             raise ValueError("There are no images in `x`.")
-        self.num_classes = victim.num_classes
-        if self.num_classes is None:  # A function.
-            self.num_classes = self._count_classes(opening[0])
+        if victim.num_classes is None:  # A function, not called yet.
+            self._try_out(opening[0])
         self.first = self._checked(0, *opening)
 
     def __iter__(self):
@@ -44,17 +43,16 @@ class CheckedBlocks:
             yield position, *self._checked(position, images, labels)
             position += len(images)
 
-    def _count_classes(self, images):
+    def _try_out(self, images):
         check_images(images, self._value_range)
-        sample = ops.convert_to_tensor(images[:8].astype("float32"))
-        self._victim.check_logits(sample)
-        return self._victim.logits(sample).shape[-1]
+        sample = images[:8].astype("float32")
+        self._victim.check_logits(ops.convert_to_tensor(sample))
 
     def _checked(self, position, images, labels):
         try:
             check_images(images, self._value_range)
             self._check_shape(images.shape[1:])
-            check_labels(labels, self.num_classes, len(images))
+            check_labels(labels, self._victim.num_classes, len(images))
         except ValueError as error:
             last = position + len(images) - 1
             raise ValueError(
@@ -67,9 +65,7 @@ class CheckedBlocks:
         return images, labels.reshape(-1).astype("int64")
 
     def _check_shape(self, shape):
-        if self._victim.num_classes is None:
-            return
-        expected = self._victim.input_shape[1:]
+        expected = getattr(self._victim, "input_shape", (None, *shape))[1:]
         if any(
             side not in (None, size)
             for size, side in zip(shape, expected, strict=True)

@@ -84,10 +84,11 @@ def compare(cards):
         *(set(card["threat_model"]["epsilons"]) for card in cards)
     )
     if not common:
-        _same(
-            [card["threat_model"]["epsilons"] for card in cards], cards, "eps"
-        )
-    for field in ("num_images", "data_checksum", "attacks"):
+        several = [card["threat_model"]["epsilons"] for card in cards]
+        _same(several, cards, "epsilons")
+    numbers = [card["num_images"] for card in cards]
+    data = "num_images" if _differ(numbers) else "data_checksum"
+    for field in (data, "attacks"):
         _warn(field, [card[field] for card in cards], cards)
     epsilons = sorted(common)
     rows = [_row(card, epsilons) for card in cards]

@@ -44,20 +44,26 @@ def _batches(x, y, size):
     if hasattr(x, "shape"):
         yield from _slices(x, y, size)
         return
+    if not hasattr(x, "__iter__") and not _is_py_dataset(x):
+        raise ValueError(
+            "`x` should be images, or a data set of (images, labels) batches. "
+            f"Received: {x!r} (of type {type(x).__name__})."
+        )
     if y is not None:
         raise ValueError(
             "`y` is given, but `x` is a data set, which holds the labels "
             f"itself. Received: x of type {type(x).__name__}."
         )
-    if isinstance(x, keras.utils.PyDataset):
-        x = (x[index] for index in range(x.num_batches))
-    elif not hasattr(x, "__iter__"):
-        raise ValueError(
-            "`x` should be images, or a data set of (images, labels) batches. "
-            f"Received: {x!r} (of type {type(x).__name__})."
-        )
+    if _is_py_dataset(x):  # Iterating over it would not end.
+        for index in range(x.num_batches):
+            yield _pair(x[index])
+        return
     for batch in x:
         yield _pair(batch)
+
+
+def _is_py_dataset(x):
+    return isinstance(x, keras.utils.PyDataset)
 
 
 def _slices(x, y, size):

@@ -114,15 +114,16 @@ def evaluate_robustness(
 
     size = _BATCHES_OF_BLOCK * batch_size
     blocks = CheckedBlocks(x, y, size, limit, victim, threat.value_range)
-    suite = contenders(named, blocks.num_classes, threat.value_range)
+    suite = contenders(named, victim.num_classes, threat.value_range)
     for contender in suite:
-        contender.attack.check(model)
+        contender.attack.check(victim)
 
     records = Records(suite, threat, keep_images)
+    predictor = Predictor(victim, batch_size)
     identity = fingerprint(
-        victim,
-        suite,
-        threat,
+        predictor,
+        blocks.first[0],
+        records,
         seed=seed,
         batch_size=batch_size,
         limit=limit,
@@ -130,14 +131,13 @@ def evaluate_robustness(
     )
     saved = State(state, identity)
     saved.load(records)
-    predictor = Predictor(victim, batch_size)
     campaign = Campaign(model, predictor, records, saved, progress, seed)
     campaign.run(blocks)
     progress.finish(records)
     flags = not_checked("`checks` is off.")
     if checks:
         flags = run_checks(
-            Context(model, victim, predictor, records, *blocks.first, seed)
+            Context(model, predictor, records, *blocks.first, seed)
         )
     about = describe(model, dataset, attacks, seed, records, identity)
     return Report(records, flags, confidence, about)

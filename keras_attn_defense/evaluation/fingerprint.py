@@ -15,19 +15,21 @@ from ..version import __version__
 from .suite import settings
 
 
-def fingerprint(victim, contenders, threat, **arguments):
+def fingerprint(predictor, images, records, **arguments):
     """A dict of plain values.
 
     Args:
-        victim: The classifier.
-        contenders: The rows of the report.
-        threat: The `ThreatModel`.
+        predictor: The `Predictor` of the model.
+        images: Some images, to know a plain function by its predictions.
+        records: The `Records`, empty.
         **arguments: Other arguments that change the numbers.
     """
     return {
-        "weights": weights_checksum(victim),
-        "attacks": {each.name: settings(each.attack) for each in contenders},
-        "threat_model": threat._asdict(),
+        "model_checksum": _model_checksum(predictor, images),
+        "attacks": {
+            each.name: settings(each.attack) for each in records.contenders
+        },
+        "threat_model": records.threat._asdict(),
         "versions": versions(),
         **arguments,
     }
@@ -59,20 +61,10 @@ def describe(model, dataset, attacks, seed, records, identity):
                 "cpus": os.cpu_count(),
                 "accelerators": accelerators(),
             },
-            "weights_checksum": identity["weights"],
+            "model_checksum": identity["model_checksum"],
             "data_checksum": data_checksum(records.checksums),
         },
     }
-
-
-def weights_checksum(victim):
-    """A checksum of a Keras model's weights, None for a function."""
-    if not victim.variables:
-        return None
-    digest = hashlib.sha256()
-    for variable in victim.model.weights:
-        digest.update(np.asarray(ops.convert_to_numpy(variable)).tobytes())
-    return digest.hexdigest()
 
 
 def data_checksum(*arrays):
@@ -93,3 +85,16 @@ def versions():
         backend: sys.modules[backend].__version__,
         "numpy": np.__version__,
     }
+
+
+def _model_checksum(predictor, images):
+    """Of a Keras model's weights, or of what a function predicts."""
+    victim = predictor.victim
+    if not victim.variables:
+        arrays = [predictor.classes(images)]
+    else:
+        arrays = [ops.convert_to_numpy(v) for v in victim.model.weights]
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -16,6 +16,7 @@ class Predictor:
     """
 
     def __init__(self, victim, batch_size):
+        self.victim = victim
         self.batch_size = batch_size
         self._logits = compiled(victim.logits, victim.variables)
 

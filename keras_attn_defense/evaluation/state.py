@@ -43,11 +43,14 @@ class State:
         if self.path is None or not os.path.exists(self.path):
             return
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            content = io.BytesIO(self.path.read_bytes())
+            with np.load(content, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             header = json.loads(str(arrays.pop("header")))
             known = header["format"] == _FORMAT
             then = header["fingerprint"]
+            if not set(records.arrays()) <= set(arrays):
+                raise ValueError("It lacks some numbers.")
         except _UNREADABLE as error:
             raise ValueError(
                 f"The state file '{self.path}' is damaged, or is none: {error} "

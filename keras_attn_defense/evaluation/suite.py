@@ -50,7 +50,7 @@ def named_attacks(attacks, norm, seed):
             "quick set."
         )
     for name, attack in named.items():
-        _check_norm(name, attack, norm)
+        _check(name, attack, norm)
     return named
 
 
@@ -59,7 +59,9 @@ def quick_attacks(norm, seed):
     return {
         "fgsm": kad_attacks.FGSM(norm=norm),
         "pgd": kad_attacks.PGD(steps=20, restarts=3, norm=norm, seed=seed),
-        "square": kad_attacks.Square(queries=200, norm=norm, seed=seed),
+        "square": kad_attacks.Square(
+            queries=200, rescale_schedule=True, norm=norm, seed=seed
+        ),
     }
 
 
@@ -95,7 +97,7 @@ def contenders(named, num_classes, value_range):
     """
     rows = []
     for name, attack in named.items():
-        if isinstance(attack, kad_attacks.AutoAttack):
+        if hasattr(attack, "components"):
             rows += [
                 Contender(f"{name}/{part}", component, name)
                 for part, component in attack.components(num_classes).items()
@@ -142,7 +144,13 @@ def _unused(name, taken):
     return unused
 
 
-def _check_norm(name, attack, norm):
+def _check(name, attack, norm):
+    if attack.targeted:
+        raise ValueError(
+            f"The attack '{name}' is targeted: it moves images to the classes "
+            "given, which here are the true ones. Build it with "
+            "targeted=False."
+        )
     if attack.norm != norm:
         raise ValueError(
             f"The attack '{name}' is for the norm '{attack.norm}', but "

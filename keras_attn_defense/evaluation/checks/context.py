@@ -18,7 +18,6 @@ class Context:
 
     Args:
         model: The model, as the user gave it.
-        victim: A classifier view; see `classifier.as_classifier`.
         predictor: The `Predictor` that judges success.
         records: The finished `Records`.
         images: The first block of images, in NumPy.
@@ -26,9 +25,9 @@ class Context:
         seed: Integer seed of extra attacks.
     """
 
-    def __init__(self, model, victim, predictor, records, images, labels, seed):
+    def __init__(self, model, predictor, records, images, labels, seed):
         self.model = model
-        self.victim = victim
+        self.victim = predictor.victim
         self.predictor = predictor
         self.records = records
         self.threat = records.threat
@@ -93,7 +92,8 @@ class Context:
         key = id(attack), epsilon
         if key not in self._runs:
             images, labels = self.sample()
-            at_epsilon = attack.with_epsilon(epsilon)
+            radius = None if attack.minimal else epsilon
+            at_epsilon = attack.with_epsilon(radius)
             at_epsilon.reseed(self.seed)
             size = self.predictor.batch_size
             result = at_epsilon.run(self.model, images, labels, size)
@@ -103,7 +103,7 @@ class Context:
                 result.images,
                 images,
                 labels,
-                None if attack.minimal else epsilon,
+                radius,
                 type(attack).__name__,
             )
             # With the attack, whose identity is not given away again.

@@ -31,7 +31,7 @@ def black_box_beats_white_box(context):
     """Raised if a search without gradients finds what gradients do not."""
     raised, sentence = _beats(
         context,
-        (is_black_box, context.build(kad_attacks.Square, queries=200)),
+        (is_black_box, _square(context)),
         (is_white_box, context.iterative()),
         "a black-box attack, but to no attack with gradients",
     )
@@ -41,6 +41,10 @@ def black_box_beats_white_box(context):
             "objective, `BPDA` or `EOT`."
         )
     return raised, sentence
+
+
+def _square(context):
+    return context.build(kad_attacks.Square, queries=200, rescale_schedule=True)
 
 
 def _beats(context, weak, strong, words):

@@ -1,0 +1,88 @@
+"""Cards side by side."""
+
+import pytest
+
+import keras_attn_defense as kad
+from keras_attn_defense.attacks import FGSM
+from tests.evaluation.helpers import DISTANCES
+from tests.evaluation.helpers import IMAGES
+from tests.evaluation.helpers import LABELS
+from tests.evaluation.helpers import brightness
+
+
+def evaluate(model, num=24, **arguments):
+    arguments = {
+        "attacks": FGSM(),
+        "epsilons": [0.06, 0.1],
+        "dataset": "brightness",
+        "checks": False,
+        "verbose": 0,
+        **arguments,
+    }
+    return kad.evaluate_robustness(
+        model, IMAGES[:num], LABELS[:num], **arguments
+    )
+
+
+@pytest.fixture(scope="module")
+def model():
+    return brightness()
+
+
+@pytest.fixture(scope="module")
+def report(model):
+    return evaluate(model)
+
+
+def test_order_and_values(model, report, tmp_path):
+    shifted = brightness(middle=0.457)
+    shifted.name = "shifted"
+    other = evaluate(shifted, epsilons=[0.1])
+    report.save(tmp_path / "card.json")
+
+    # A report, a card or a path; the radius that they have in common.
+    comparison = kad.evaluation.compare([other, tmp_path / "card.json"])
+    assert comparison.epsilons == [0.1]
+    assert [row["name"] for row in comparison.rows] == ["brightness", "shifted"]
+    expected = (DISTANCES > 0.1).mean()
+    assert comparison.rows[0]["robust_accuracy"] == {0.1: expected}
+    assert comparison.rows[1]["robust_accuracy"] == other.robust_accuracy
+    assert comparison.rows[1]["clean_accuracy"] == other.clean_accuracy < 1
+    text = str(comparison)
+    assert text.index("brightness ") < text.index("shifted")
+    assert f"{100 * expected:.1f} %" in text
+    again = kad.evaluation.compare([report.card, other.card])
+    assert again.rows == comparison.rows
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"norm": "l2", "attacks": FGSM(norm="l2")}, "differ in norm"),
+        ({"value_range": (-1, 1)}, "differ in value_range"),
+        ({"dataset": "other"}, "differ in dataset"),
+        ({"epsilons": 0.03}, "differ in epsilons"),
+    ],
+)
+def test_what_cannot_be_compared(model, report, change, message):
+    with pytest.raises(ValueError, match=message):
+        kad.evaluation.compare([report, evaluate(model, **change)])
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"num": 12}, "differ in num_images"),
+        ({"attacks": {"other": FGSM()}}, "differ in attacks"),
+    ],
+)
+def test_what_is_compared_with_care(model, report, change, message):
+    with pytest.warns(UserWarning, match=message):
+        kad.evaluation.compare([report, evaluate(model, **change)])
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="empty"):
+        kad.evaluation.compare([])
+    with pytest.raises(ValueError, match="not a card"):
+        kad.evaluation.compare([{"name": "model"}])

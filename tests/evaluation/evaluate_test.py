@@ -1,0 +1,341 @@
+"""`evaluate_robustness` against a classifier with known robustness."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_attn_defense as kad
+from keras_attn_defense.attacks import APGD
+from keras_attn_defense.attacks import FGSM
+from keras_attn_defense.attacks import PGD
+from keras_attn_defense.attacks import DeepFool
+from keras_attn_defense.attacks import Result
+from tests.evaluation.helpers import DISTANCES
+from tests.evaluation.helpers import IMAGES
+from tests.evaluation.helpers import LABELS
+from tests.evaluation.helpers import brightness
+from tests.evaluation.helpers import gradient_attacks
+from tests.testing import BACKEND
+
+QUIET = {"checks": False, "verbose": 0}
+
+
+def evaluate(model=None, x=IMAGES, y=LABELS, **arguments):
+    arguments = {"attacks": FGSM(), "epsilons": 0.1, **QUIET, **arguments}
+    return kad.evaluate_robustness(model or brightness(), x, y, **arguments)
+
+
+def line(report, attack, epsilon):
+    (found,) = [
+        each
+        for each in report.lines
+        if each.attack == attack and each.epsilon == epsilon
+    ]
+    return found
+
+
+def test_accuracies_in_closed_form():
+    labels = LABELS.copy()
+    labels[:3] = 1 - labels[:3]  # Wrong from the start.
+    report = evaluate(
+        y=labels,
+        attacks=gradient_attacks(),
+        epsilons=[0.1, 0.03, 0.06],
+        batch_size=5,
+        keep_images=True,
+    )
+
+    correct = np.arange(len(labels)) >= 3
+    assert report.clean_accuracy == correct.mean()
+    assert list(report.robust_accuracy) == [0.03, 0.06, 0.1]
+    samples = report.per_sample
+    for epsilon, accuracy in report.robust_accuracy.items():
+        standing = correct & (DISTANCES > epsilon)
+        assert accuracy == standing.mean()
+        for attack in ("fgsm", "pgd"):
+            assert line(report, attack, epsilon).accuracy == accuracy
+            success = samples[f"{attack}_success@{epsilon:g}"]
+            np.testing.assert_array_equal(success, ~standing)
+        np.testing.assert_array_equal(samples[f"robust@{epsilon:g}"], standing)
+
+    # FGSM moves by epsilon; what fell at the first one keeps that distance.
+    expected = np.select(
+        [~correct, DISTANCES < 0.03, DISTANCES < 0.06, DISTANCES < 0.1],
+        [0.0, 0.03, 0.06, 0.1],
+        np.nan,
+    )
+    np.testing.assert_allclose(samples["fgsm_distance"], expected, atol=1e-6)
+    fallen = expected[correct & (expected <= 0.06)]
+    found = line(report, "fgsm", 0.06)
+    np.testing.assert_allclose(found.mean_distance, fallen.mean(), rtol=1e-5)
+    np.testing.assert_allclose(
+        found.median_distance, np.median(fallen), rtol=1e-5
+    )
+
+    # Only what stood at the smaller epsilon is attacked at the next.
+    assert line(report, "fgsm", 0.03).attacked == correct.sum()
+    attacked = (correct & (DISTANCES > 0.03)).sum()
+    assert line(report, "pgd", 0.06).attacked == attacked
+    assert line(report, "pgd", 0.06).forward_passes == 3
+    assert line(report, "fgsm", 0.06).backward_passes == 1
+
+    np.testing.assert_array_equal(samples["label"], labels)
+    np.testing.assert_array_equal(samples["prediction"], LABELS)
+    assert {len(column) for column in samples.values()} == {len(labels)}
+    images = report.images["fgsm@0.06"]
+    np.testing.assert_array_equal(images[:3], IMAGES[:3])
+    change = abs(images - IMAGES).max(axis=(1, 2, 3))
+    np.testing.assert_allclose(
+        change[3:], np.where(DISTANCES < 0.03, 0.03, 0.06)[3:], atol=1e-6
+    )
+
+
+def data_sources():
+    class Sequence(keras.utils.PyDataset):
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            rows = slice(6 * index, 6 * index + 6)
+            return IMAGES[rows], LABELS[rows], np.ones(6)
+
+    def generator():
+        for first in range(0, 24, 7):
+            yield IMAGES[first : first + 7], LABELS[first : first + 7]
+
+    yield "tensor", (keras.ops.convert_to_tensor(IMAGES), LABELS)
+    yield "one-hot", (IMAGES, np.eye(2)[LABELS])
+    yield "PyDataset", (Sequence(), None)
+    yield "generator", (generator(), None)
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        data = tf.data.Dataset.from_tensor_slices((IMAGES, LABELS))
+        yield "tf.data", (data.batch(7), None)
+    if BACKEND == "torch":
+        import torch
+
+        data = list(zip(IMAGES, LABELS, strict=True))
+        loader = torch.utils.data.DataLoader(data, batch_size=7)
+        yield "DataLoader", (loader, None)
+
+
+def test_every_source_of_data():
+    model = brightness()
+    attack = PGD(steps=2)
+    expected = evaluate(model, attacks=attack, batch_size=4).per_sample
+
+    for name, (x, y) in data_sources():
+        report = evaluate(model, x, y, attacks=attack, batch_size=4)
+        for column, values in expected.items():
+            found = report.per_sample[column]
+            np.testing.assert_array_equal(found, values, f"{name}: {column}")
+
+    report = evaluate(model, limit=10, attacks=attack, batch_size=4)
+    for column, values in expected.items():
+        np.testing.assert_array_equal(report.per_sample[column], values[:10])
+
+
+def test_other_value_range_is_the_same_in_other_units():
+    model = brightness(scale=0.1, middle=127.5)
+    report = evaluate(
+        model, IMAGES * 255, attacks="fgsm", epsilons=None, value_range=(0, 255)
+    )
+
+    assert list(report.robust_accuracy) == [8.0]
+    expected = (DISTANCES > 8 / 255).mean()
+    assert report.robust_accuracy[8.0] == expected
+    model.value_range = (0, 255)
+    report = evaluate(model, IMAGES * 255, attacks="fgsm", epsilons=None)
+    assert report.robust_accuracy == {8.0: expected}
+
+
+def test_l2_radius_in_closed_form():
+    size = np.sqrt(IMAGES[0].size)
+    report = evaluate(attacks=FGSM(norm="l2"), epsilons=0.1 * size, norm="l2")
+
+    (accuracy,) = report.robust_accuracy.values()
+    assert accuracy == (DISTANCES > 0.1).mean()
+    # Without any, the usual one.
+    report = evaluate(attacks=FGSM(norm="l2"), epsilons=None, norm="l2")
+    assert list(report.robust_accuracy) == [0.5]
+
+
+def test_attacks_carry_their_epsilon():
+    report = evaluate(attacks=[FGSM(0.06), PGD(0.06, steps=2)], epsilons=None)
+
+    assert list(report.robust_accuracy) == [0.06]
+    with pytest.raises(ValueError, match="Pass `epsilons`"):
+        evaluate(attacks=[FGSM(0.06), FGSM(0.03)], epsilons=None)
+
+
+def test_minimal_attack_runs_once_and_counts_everywhere():
+    attack = DeepFool(norm="linf")
+    report = evaluate(attacks={"deepfool": attack}, epsilons=[0.06, 0.1])
+
+    found = report.per_sample["deepfool_distance"]
+    np.testing.assert_allclose(found, DISTANCES, rtol=0.03)
+    for epsilon, accuracy in report.robust_accuracy.items():
+        assert (
+            accuracy == (found > epsilon).mean() == (DISTANCES > epsilon).mean()
+        )
+    assert line(report, "deepfool", 0.06).attacked == len(DISTANCES)
+    assert line(report, "deepfool", 0.1).attacked == 0
+
+
+def test_cascade_goes_on_with_what_stands():
+    cascade = kad.attacks.AutoAttack(version=[OnlyDark(), FGSM()])
+    report = evaluate(attacks={"all": cascade}, epsilons=[0.06, 0.1])
+
+    dark = LABELS == 0
+    first, second = [each.attack for each in report.lines[1:3]]
+    assert first.startswith("all/") and second.startswith("all/")
+    near, far = DISTANCES < 0.06, DISTANCES < 0.1
+    # Cumulative: at 0.1 the first one starts from what both left at 0.06.
+    assert line(report, first, 0.06).accuracy == 1 - (near & dark).mean()
+    assert line(report, second, 0.06).accuracy == 1 - near.mean()
+    assert (
+        line(report, first, 0.1).accuracy
+        == 1 - (far & dark | near & ~dark).mean()
+    )
+    assert line(report, second, 0.1).accuracy == 1 - far.mean()
+    assert line(report, first, 0.06).attacked == 24
+    assert line(report, second, 0.06).attacked == (~(near & dark)).sum()
+    assert line(report, first, 0.1).attacked == (~near).sum()
+    assert line(report, second, 0.1).attacked == (~(near | far & dark)).sum()
+
+
+class OnlyDark(FGSM):
+    """Does nothing to bright images."""
+
+    def run_batches(self, victim, value_range, images, labels, batch_size):
+        result = super().run_batches(
+            victim, value_range, images, labels, batch_size
+        )
+        bright = (labels == 1)[:, None, None, None]
+        return result._replace(images=np.where(bright, images, result.images))
+
+
+def test_function_and_defended_model_agree_with_the_model():
+    model = brightness()
+    expected = evaluate(model).per_sample
+    defended = kad.AttentionDefendedModel(
+        model, attack=FGSM(), rectification_weight=0, preservation_weight=0
+    )
+    for other in (lambda images: model(images), defended):
+        found = evaluate(other).per_sample
+        for column, values in expected.items():
+            np.testing.assert_array_equal(found[column], values)
+
+
+def test_seed_decides():
+    def distances(seed):
+        attack = PGD(steps=1, step_size=1e-4)
+        report = evaluate(attacks=attack, seed=seed, keep_images=True)
+        return report.images["pgd@0.1"]
+
+    np.testing.assert_array_equal(distances(1), distances(1))
+    assert (distances(1) != distances(2)).mean() > 0.5
+
+
+class Cheat(FGSM):
+    """Leaves the ball, or the value range."""
+
+    def __init__(self, offset, **kwargs):
+        super().__init__(**kwargs)
+        self.offset = offset
+
+    def run_batches(self, victim, value_range, images, labels, batch_size):
+        passes = np.ones(len(images), "int64")
+        return Result(images + np.float32(self.offset), passes, passes)
+
+
+@pytest.mark.parametrize(
+    "offset, message",
+    [
+        (0.1001, "'cheat' left the linf ball: it moved an image by 0.1001"),
+        (0.5, "'cheat' left the value range"),
+        (np.nan, "'cheat' returned NaN"),
+    ],
+)
+def test_attack_that_breaks_the_rules_is_named(offset, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(attacks=Cheat(offset))
+
+
+def test_success_is_judged_by_the_model():
+    # Allowed, but it changes no prediction: nobody fell.
+    report = evaluate(attacks=Cheat(0.01))
+    assert report.robust_accuracy == {0.1: 1.0}
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"y": None}, "Pass `y`"),
+        ({"y": LABELS[:5]}, "24 images and 5 labels"),
+        ({"y": LABELS + 1}, "images 0 to 23 of the data: Labels should lie"),
+        ({"x": IMAGES * 255}, "In images 0 to 23.*value_range"),
+        ({"x": IMAGES[..., :1]}, "but the model takes \\(4, 4, 3\\)"),
+        ({"x": IMAGES[:0], "y": LABELS[:0]}, "no images"),
+        ({"x": iter([IMAGES]), "y": None}, "should be \\(images, labels\\)"),
+        ({"x": iter([(IMAGES, LABELS)])}, "`y` is given"),
+        ({"x": 3}, "`x` should be images"),
+        ({"epsilons": 8}, "did you mean 8 / 255"),
+        ({"epsilons": [0.0]}, "numbers above 0"),
+        ({"epsilons": "8/255"}, "numbers above 0"),
+        ({"attacks": []}, "`attacks` is empty"),
+        ({"attacks": 3}, "`attacks` should be"),
+        ({"attacks": "no-such-attack"}, "no-such-attack"),
+        ({"attacks": FGSM(norm="l2")}, "Pass norm='l2'"),
+        ({"attacks": FGSM(targeted=True)}, "is targeted"),
+        ({"attacks": FGSM(value_range=(0, 255))}, "value_range"),
+        ({"attacks": APGD(objective="dlr")}, "classes"),
+        ({"norm": "l7"}, "`norm` should be"),
+        ({"limit": 0}, "`limit`"),
+        ({"batch_size": 0.5}, "`batch_size`"),
+        ({"confidence": 95}, "`confidence`"),
+        ({"verbose": 7}, "`verbose`"),
+    ],
+)
+def test_bad_input(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(**arguments)
+
+
+def test_position_of_bad_images_is_named():
+    images = np.concatenate([IMAGES, IMAGES])
+    images[30, 0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="images 16 to 31 of the data: .*NaN"):
+        evaluate(x=images, y=np.tile(LABELS, 2), batch_size=4)
+
+
+def test_epsilon_in_the_wrong_units_is_noticed():
+    model = brightness(scale=0.1, middle=127.5)
+    with pytest.warns(UserWarning, match="the usual one here is 8"):
+        evaluate(model, IMAGES * 255, epsilons=8 / 255, value_range=(0, 255))
+
+
+def test_function_that_returns_probabilities_is_refused():
+    model = brightness()
+    with pytest.raises(ValueError, match="returns probabilities"):
+        evaluate(lambda images: keras.ops.softmax(model(images)))
+
+
+def test_nan_of_the_model_is_no_prediction():
+    def model(images):
+        bright = keras.ops.mean(images, axis=(1, 2, 3))[:, None]
+        logits = 20.0 * keras.ops.concatenate([0.5 - bright, bright - 0.5], 1)
+        return logits + keras.ops.where(bright > 0.68, float("nan"), 0.0)
+
+    with pytest.raises(ValueError, match="answers NaN for the clean image 5"):
+        evaluate(model)
+
+
+def test_progress(capsys):
+    evaluate(verbose=1, batch_size=4)
+    shown = capsys.readouterr().out
+    assert "24/24" in shown
+    assert f"robust_accuracy: {(DISTANCES > 0.1).mean():.4f}" in shown
+    evaluate()
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,151 @@
+"""Reports: text, picture, card."""
+
+import builtins
+import json
+
+import numpy as np
+import pytest
+
+import keras_attn_defense as kad
+from keras_attn_defense.attacks import FGSM
+from tests.evaluation.helpers import DISTANCES
+from tests.evaluation.helpers import IMAGES
+from tests.evaluation.helpers import LABELS
+from tests.evaluation.helpers import brightness
+from tests.evaluation.helpers import gradient_attacks
+
+
+@pytest.fixture(scope="module")
+def report():
+    return kad.evaluate_robustness(
+        brightness(),
+        IMAGES,
+        LABELS,
+        attacks=gradient_attacks(),
+        epsilons=[8 / 255, 0.1],
+        checks=False,
+        dataset="brightness",
+        verbose=0,
+    )
+
+
+def accuracy(epsilon):
+    return (DISTANCES > epsilon).mean()
+
+
+def test_text(report, capsys):
+    text = str(report)
+    rows = [line.split() for line in text.splitlines()]
+    worst = [row for row in rows if row[1:3] == ["worst", "case"]]
+    assert [row[0] for row in worst] == ["8/255", "0.1"]
+    for row, epsilon in zip(worst, (8 / 255, 0.1), strict=True):
+        assert row[3] == f"{100 * accuracy(epsilon):.1f}"
+        low, high = report.robust_interval[epsilon]
+        assert row[4:7] == [f"{100 * low:.1f}", "-", f"{100 * high:.1f}"]
+    assert ["clean", "100.0"] in [row[:2] for row in rows]
+    assert "\x1b" not in text
+    for flag in report.flags:
+        assert f"not checked: {flag.name}." in text
+    report.table()
+    assert "worst case" in capsys.readouterr().out
+
+
+def test_table_fits_a_narrow_terminal(report, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    report.table()
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "…" not in shown
+
+
+def test_plot(report, tmp_path):
+    figure = report.plot(tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    (axes,) = figure.axes
+    curves = {line.get_label(): line for line in axes.get_lines()}
+    assert set(curves) == {"fgsm", "pgd", "worst case"}
+    for line in curves.values():
+        np.testing.assert_allclose(line.get_xdata(), [0, 8 / 255, 0.1])
+        expected = [100.0, 100 * accuracy(8 / 255), 100 * accuracy(0.1)]
+        np.testing.assert_allclose(line.get_ydata(), expected)
+    (band,) = axes.collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    low, high = report.robust_interval[0.1]
+    assert 100 * low in heights and 100 * high in heights
+
+
+def test_plot_says_what_to_install(report, monkeypatch):
+    original = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name.startswith("matplotlib"):
+            raise ImportError(name)
+        return original(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ImportError, match=r"keras-attn-defense\[viz\]"):
+        report.plot()
+
+
+def test_card(report, tmp_path):
+    path = tmp_path / "card.json"
+    report.save(path)
+    card = kad.evaluation.load_card(path)
+    assert card == report.card
+
+    # As in RobustBench's `model_info`.
+    assert card["dataset"] == "brightness"
+    assert card["eps"] == "0.1"
+    assert card["clean_acc"] == "100.00"
+    assert card["reported"] == f"{100 * accuracy(0.1):.2f}"
+    assert card["autoattack_acc"] is None
+    assert card["unreliable"] is False
+    assert card["threat_model"] == {
+        "norm": "linf",
+        "epsilons": [8 / 255, 0.1],
+        "value_range": [0.0, 1.0],
+    }
+    assert card["num_images"] == len(LABELS)
+    assert card["attacks"]["pgd"]["steps"] == 3
+    assert card["results"][1]["accuracy"] == accuracy(8 / 255)
+    assert card["seed"] == 0
+    assert card["backend"] in card["versions"]
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (lambda text: text[: len(text) // 2], "truncated or no JSON"),
+        (lambda text: "", "truncated or no JSON"),
+        (lambda text: '{"model": 1}', "is not a card"),
+        (lambda text: "[1, 2]", "is not a card"),
+        (
+            lambda text: text.replace(
+                '"format_version": 1', '"format_version": 2'
+            ),
+            "has format version 2",
+        ),
+        (lambda text: text.replace('"flags"', '"flaps"'), "lacks.*flags"),
+    ],
+)
+def test_what_is_no_card_is_named(report, tmp_path, content, message):
+    path = tmp_path / "card.json"
+    path.write_text(content(json.dumps(report.card)))
+    with pytest.raises(ValueError, match=message) as error:
+        kad.evaluation.load_card(path)
+    assert str(path) in str(error.value)
+
+
+def test_standard_autoattack_is_told_from_others():
+    def card(attacks):
+        return kad.evaluate_robustness(
+            brightness(),
+            IMAGES[:4],
+            LABELS[:4],
+            attacks=attacks,
+            epsilons=0.1,
+            checks=False,
+            verbose=0,
+        ).card
+
+    assert card({"autoattack": FGSM()})["autoattack_acc"] is None

@@ -1,0 +1,126 @@
+"""Interrupted evaluations end with the same numbers."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from keras_attn_defense.attacks import FGSM
+from keras_attn_defense.attacks import PGD
+from tests.evaluation import helpers
+from tests.evaluation.interrupted import evaluate
+from tests.evaluation.interrupted import numbers
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def run_until_killed(path, moment, saves):
+    command = [sys.executable, "-m", "tests.evaluation.interrupted"]
+    result = subprocess.run(
+        [*command, str(path), moment, str(saves)],
+        cwd=ROOT,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == -signal.SIGKILL, result.stderr
+
+
+def units(path):
+    with np.load(path) as file:
+        return int(file["units"])
+
+
+def test_killed_three_times_and_started_again(tmp_path):
+    path = tmp_path / "state.npz"
+    expected = numbers(evaluate(None))
+
+    # 24 images in blocks of 8, two attacks at two epsilons: 12 units of work.
+    run_until_killed(path, "written", 3)
+    assert units(path) == 3
+    run_until_killed(path, "writing", 2)
+    assert units(path) == 4
+    assert path.with_name("state.npz.tmp").stat().st_size == 100
+    run_until_killed(path, "attacking", 3)
+    assert units(path) == 7
+
+    assert numbers(evaluate(path)) == expected
+    assert units(path) == 12
+
+
+@pytest.fixture
+def finished(tmp_path):
+    path = tmp_path / "state.npz"
+    expected = numbers(evaluate(path))
+    return path, expected
+
+
+def test_finished_state_is_not_attacked_again(finished, monkeypatch):
+    path, expected = finished
+    monkeypatch.setattr(PGD, "run", None)
+    assert numbers(evaluate(path)) == expected
+    # What an attack is called by Keras is no difference.
+    attacks = {"fgsm": FGSM(name="other"), "pgd": PGD(steps=3, seed=1)}
+    assert numbers(evaluate(path, attacks=attacks)) == expected
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"epsilons": [0.03]}, "threat_model was .*0.1.* and is"),
+        ({"seed": 3}, "seed was 0 and is 3"),
+        ({"batch_size": 3}, "batch_size was 2 and is 3"),
+        ({"limit": 10}, "limit was None and is 10"),
+        ({"keep_images": False}, "keep_images"),
+        ({"attacks": FGSM()}, "attacks was"),
+        ({"model": helpers.brightness(30.0)}, "model_checksum was"),
+        ({"x": helpers.IMAGES[::-1]}, "block 0 of images or labels differs"),
+        ({"x": helpers.IMAGES[:16], "y": helpers.LABELS[:16]}, "24 images"),
+    ],
+)
+def test_other_evaluation_is_recognised(finished, change, message):
+    path, _ = finished
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=message) as error:
+        evaluate(path, **change)
+    assert str(path) in str(error.value) and "elete" in str(error.value)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-1],
+        lambda content: b"",
+        lambda content: b"no state at all",
+        lambda content: content.replace(b"labels", b"lapels"),
+        lambda content: content[:3000] + b"\x55" * 40 + content[3040:],
+    ],
+)
+def test_damaged_file_is_recognised(finished, damage):
+    path, _ = finished
+    content = damage(path.read_bytes())
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="damaged") as error:
+        evaluate(path)
+    assert str(path) in str(error.value)
+    assert path.read_bytes() == content
+
+
+def test_function_that_changed_is_recognised(tmp_path):
+    path = tmp_path / "state.npz"
+    model, other = helpers.brightness(), helpers.brightness(middle=0.6)
+    evaluate(path, model=lambda images: model(images))
+    with pytest.raises(ValueError, match="model_checksum was"):
+        evaluate(path, model=lambda images: other(images))
+
+
+def test_folder_has_to_exist(tmp_path):
+    with pytest.raises(ValueError, match="Create it first"):
+        evaluate(tmp_path / "no" / "state.npz")
