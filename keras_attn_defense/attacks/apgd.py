@@ -113,7 +113,7 @@ class APGD(SearchAttack):
         )
         state["score"] = state["best_value"]
         state["found"] = broken
-        return self._checked(state, count)
+        return self._at_checkpoint(state, count)
 
     def _moved(self, task, state, count):
         """A step along the gradient, with some of the last movement."""
@@ -125,7 +125,7 @@ class APGD(SearchAttack):
         moved = (1.0 - share) * (ahead - x) + share * (x - state["previous"])
         return project(x + moved)
 
-    def _checked(self, state, count):
+    def _at_checkpoint(self, state, count):
         """Halves the step at a checkpoint where the search does not rise."""
         period = ops.take(
             ops.convert_to_tensor(_periods(self.steps)), count, axis=0

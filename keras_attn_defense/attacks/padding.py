@@ -3,6 +3,8 @@
 import numpy as np
 from keras import ops
 
+from .._backend import SUPPORTS_JIT
+
 
 def padded_batches(*arrays, size):
     """Cuts arrays into batches of `size` rows, filling up the last.
@@ -23,14 +25,17 @@ def padded_batches(*arrays, size):
 
 
 def padded_size(rows, largest):
-    """The smallest of `largest`, half of it, and so on that holds `rows`.
+    """The size of a batch that holds `rows`, or as many as it can.
 
-    Few sizes, so that little is compiled; at most half of a batch is wasted.
+    Where a batch of another size is compiled anew, sizes are few: `largest`,
+    half of it, and so on, so that at most half of a batch is wasted.
 
     Args:
         rows: Number of rows.
         largest: The largest size.
     """
+    if not SUPPORTS_JIT:
+        return max(min(rows, largest), 1)
     size = largest
     while size // 2 >= max(rows, 1):
         size //= 2
