@@ -150,7 +150,8 @@ class GradientAttack(Attack):
     def with_epsilon(self, epsilon):
         other = super().with_epsilon(epsilon)
         if None not in (self.epsilon, self.step_size):
-            other.step_size = self.step_size * epsilon / np.max(self.epsilon)
+            largest = float(np.max(self.epsilon))
+            other.step_size = self.step_size * epsilon / largest
         return other
 
     def craft_batch(self, victim, value_range, x, y):
