@@ -215,3 +215,28 @@ def boundary_distances(model, images, labels, dual):
         distances = gaps / lengths
     distances[rows, labels] = np.inf
     return distances
+
+
+@keras.saving.register_keras_serializable(package="keras_attn_defense_tests")
+class Mask(layers.Layer):
+    """Sets a share of the values to zero, in inference too; keeps the mean."""
+
+    def __init__(self, rate, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.rate = rate
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.built = True
+
+    def call(self, inputs):
+        return keras.random.dropout(inputs, self.rate, seed=self.seed_generator)
+
+    def get_config(self):
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+
+def masked_linear(rate, classes=2):
+    """`linear` behind a random mask: its mean gradient is `linear`'s."""
+    plain = linear(classes=classes)
+    inputs = keras.Input(IMAGE_SHAPE)
+    return keras.Model(inputs, plain(Mask(rate)(inputs))), plain

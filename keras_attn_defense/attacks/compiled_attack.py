@@ -24,7 +24,7 @@ class CompiledAttack:
         """The compiled functions of `attack` on `victim`, by name."""
         config = attack.get_config()
         settings = {k: v for k, v in config.items() if k not in _PASSED}
-        key = (victim.model, value_range, settings)
+        key = (victim.identity, value_range, settings)
         # A plain function may read weights that the compiled code would keep
         # as they are now.
         if self._key != key or not victim.variables:

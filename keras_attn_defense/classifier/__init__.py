@@ -6,6 +6,8 @@ from .checks import check_labels as check_labels
 from .checks import check_value_range as check_value_range
 from .checks import class_indices as class_indices
 from .classifier import Classifier as Classifier
+from .classifier_view import ClassifierView as ClassifierView
+from .frozen import frozen as frozen
 from .function_classifier import as_classifier as as_classifier
 from .precision import full_precision as full_precision
 from .structure import all_layers as all_layers

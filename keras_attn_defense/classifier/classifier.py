@@ -1,14 +1,14 @@
 """One view of any Keras image classifier."""
 
 import contextlib
-import copy
 import weakref
 
 import keras
-from keras import ops
 
+from .classifier_view import ClassifierView
 from .feature_map import data_format
 from .feature_map import find_feature_layer
+from .frozen import frozen
 from .intercept import intercept
 from .logits import find_ending
 from .structure import all_layers
@@ -18,7 +18,7 @@ from .structure import run_symbolically
 _structures = weakref.WeakKeyDictionary()
 
 
-class Classifier:
+class Classifier(ClassifierView):
     """Reads logits and inner features from any Keras image classifier.
 
     The model is not taken apart: while it runs, the layers concerned are
@@ -33,7 +33,6 @@ class Classifier:
 
     def __init__(self, model):
         self.model = model
-        self._draw = None
         self.input_shape = _input_shape(model)
         known, structure = _structures.get(model, (None, None))
         layers = all_layers(model)
@@ -100,36 +99,8 @@ class Classifier:
 
     def frozen_logits(self, images):
         """The same with weights as constants: for gradients of images only."""
-        with self.frozen():
+        with frozen(self.variables, self.draw):
             return self(images)[0]
-
-    def frozen(self):
-        """A scope like `untouched` in which weights are constants."""
-        mapping = [(v, ops.stop_gradient(v.value)) for v in self.variables]
-        if self._draw is not None:
-            mapping += [(v, _advanced(v, self._draw)) for v in self.seeds]
-        return keras.StatelessScope(mapping)
-
-    @property
-    def seeds(self):
-        """The states of the random generators inside the model."""
-        name = "seed_generator_state"
-        return [v for v in self.variables if v.path.endswith(name)]
-
-    def drawn(self, draw):
-        """This classifier, with random numbers of their own for each draw.
-
-        A model that is random in inference would otherwise show an attack the
-        same noise at every step, as its seeds are left alone.
-
-        Args:
-            draw: A whole number, Python's or a scalar tensor.
-        """
-        if not self.seeds:
-            return self
-        other = copy.copy(self)
-        other._draw = draw
-        return other
 
     def try_out(self, function):
         """Runs a function of images without values, for its errors only."""
@@ -156,12 +127,6 @@ def _tapped(tap):
         return tap(original(*args, **kwargs))
 
     return handler
-
-
-def _advanced(seed, draw):
-    # A model may draw some numbers in each pass: streams do not overlap.
-    step = ops.convert_to_tensor([0, 1009], dtype=seed.dtype)
-    return seed.value + step * ops.cast(draw + 1, seed.dtype)
 
 
 def _input_shape(model):

@@ -4,6 +4,7 @@ from keras import Model
 from keras import ops
 
 from .classifier import Classifier
+from .classifier_view import ClassifierView
 from .logits import is_probability
 
 
@@ -14,7 +15,7 @@ def as_classifier(model):
     """
     if isinstance(model, Model):
         return Classifier(model)
-    if isinstance(model, (Classifier, FunctionClassifier)):
+    if isinstance(model, ClassifierView):
         return model
     if not callable(model):
         raise ValueError(
@@ -24,12 +25,13 @@ def as_classifier(model):
     return FunctionClassifier(model)
 
 
-class FunctionClassifier:
+class FunctionClassifier(ClassifierView):
     """What attacks need of a function from images to logits.
 
     Args:
         function: Takes images `(batch, height, width, channels)`, returns
-            logits `(batch, classes)`, without side effects.
+            logits `(batch, classes)`, without side effects. What it draws at
+            random is its own affair.
     """
 
     variables = ()
@@ -45,10 +47,6 @@ class FunctionClassifier:
     def frozen_logits(self, images):
         """The same: a function's weights are constants."""
         return self.logits(images)
-
-    def drawn(self, draw):
-        """The function itself: what it draws is its own affair."""
-        return self
 
     def check_logits(self, images):
         """Raises a `ValueError` if the function returns probabilities.

@@ -7,6 +7,9 @@ from .defense import Defense as Defense
 from .dlr import DLR as DLR
 from .dlr import dlr as dlr
 from .dlr import targeted_dlr as targeted_dlr
+from .expectation_over_transformation import (
+    ExpectationOverTransformation as ExpectationOverTransformation,
+)
 from .function_objective import FunctionObjective as FunctionObjective
 from .image_objective import ImageObjective as ImageObjective
 from .kl_divergence import KLDivergence as KLDivergence

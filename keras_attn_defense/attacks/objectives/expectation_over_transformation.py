@@ -1,0 +1,134 @@
+"""The mean of an objective over random passes and transformations."""
+
+import inspect
+
+import keras
+from keras import ops
+
+from ..._backend import repeat
+from ..._backend import vjp
+from ..._registration import register
+from ...classifier import frozen
+from ..arguments import check_count
+from .naming import get
+from .naming import serialize
+from .objective import Objective
+
+
+@register
+class ExpectationOverTransformation(Objective):
+    """The mean over passes of a random model, or of random transformations.
+
+    A model that is random in inference looks robust, because each gradient
+    belongs to another network than the next prediction. This objective takes
+    the mean of values and gradients over several passes, and of the
+    probabilities, by which the images are judged.
+
+    Every step and every sample has random numbers of its own, ahead of the
+    seeds of the model and of the transformation. The seeds themselves stay as
+    they are, so that an attack meets the same numbers each time it is called.
+
+    Args:
+        objective: What is averaged: a name, an `Objective`, or a function;
+            see `kad.attacks.objectives`.
+        samples: Number of passes.
+        transformation: Applied to the images before each pass: a Keras layer,
+            run in training mode (`keras.layers.RandomRotation(0.1)`), or a
+            differentiable function of images. None leaves them as they are.
+            A function that draws random numbers by itself draws them in a
+            compiled loop: use a layer instead.
+
+    Example:
+
+    >>> attack = PGD(objective=ExpectationOverTransformation(samples=20))
+
+    Reference:
+        [Athalye et al., 2018](https://arxiv.org/abs/1707.07397), section 2.1.
+    """
+
+    def __init__(
+        self, objective="cross_entropy", samples=20, transformation=None
+    ):
+        self.objective = get(objective)
+        self.samples = check_count("samples", samples)
+        self.transformation = _checked(transformation)
+        self.min_classes = self.objective.min_classes
+        self.passes = tuple(samples * n for n in self.objective.passes)
+
+    def check(self, victim):
+        self.objective.check(victim)
+
+    def runs(self, num_classes):
+        return self.objective.runs(num_classes)
+
+    def reference(self, task):
+        return self.objective.reference(task)
+
+    def call(self, logits, labels, reference):
+        return self.objective.call(logits, labels, reference)
+
+    def value_and_gradient(self, victim, x, labels, reference):
+        def sample(number):
+            values, gradient, logits = self._sample(
+                victim.drawn(number), x, labels, reference
+            )
+            return values, gradient, ops.softmax(logits, axis=-1)
+
+        def add(number, sums):
+            terms = sample(number + 1)
+            return tuple(a + b for a, b in zip(sums, terms, strict=True))
+
+        sums = sample(0)
+        if self.samples > 1:
+            sums = repeat(self.samples - 1, add, sums)
+        values, gradient, probabilities = (s / self.samples for s in sums)
+        return values, gradient, ops.log(ops.maximum(probabilities, 1e-30))
+
+    def _sample(self, victim, x, labels, reference):
+        if self.transformation is None:
+            return self.objective.value_and_gradient(
+                victim, x, labels, reference
+            )
+        moved, back = vjp(lambda x: self._transformed(x, victim.draw), x)
+        values, gradient, logits = self.objective.value_and_gradient(
+            victim, ops.stop_gradient(moved), labels, reference
+        )
+        return values, back(gradient), logits
+
+    def _transformed(self, x, draw):
+        transformation = self.transformation
+        if not isinstance(transformation, keras.layers.Layer):
+            return transformation(x)
+        arguments = {}
+        if "training" in inspect.signature(transformation.call).parameters:
+            arguments["training"] = True
+        with frozen(transformation.variables, draw):
+            return transformation(x, **arguments)
+
+    def get_config(self):
+        transformation = self.transformation
+        if transformation is not None:
+            transformation = keras.saving.serialize_keras_object(transformation)
+        return {
+            "objective": serialize(self.objective),
+            "samples": self.samples,
+            "transformation": transformation,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        transformation = config["transformation"]
+        if isinstance(transformation, dict):
+            transformation = keras.saving.deserialize_keras_object(
+                transformation
+            )
+        return cls(**{**config, "transformation": transformation})
+
+
+def _checked(transformation):
+    if transformation is None or callable(transformation):
+        return transformation
+    raise ValueError(
+        "`transformation` should be a Keras layer or a function of images. "
+        f"Received: transformation={transformation!r}"
+    )

@@ -1,0 +1,33 @@
+"""What all views of a classifier have in common."""
+
+import copy
+
+# Draws inside of one draw, at most.
+_INNER_DRAWS = 1000
+
+
+class ClassifierView:
+    """Base class of what attacks are given in place of a model."""
+
+    #: Number of the current draw of random numbers; None for the model's own.
+    draw = None
+
+    @property
+    def identity(self):
+        """What is equal for views whose compiled code is the same."""
+        return self.model
+
+    def drawn(self, draw):
+        """This view, with random numbers of their own for each draw.
+
+        A draw of a draw is one of its own too: `view.drawn(2).drawn(0)` and
+        `view.drawn(3).drawn(0)` differ.
+
+        Args:
+            draw: A whole number, Python's or a scalar tensor.
+        """
+        other = copy.copy(self)
+        if self.draw is not None:
+            draw = (self.draw + 1) * _INNER_DRAWS + draw
+        other.draw = draw
+        return other

@@ -1,0 +1,32 @@
+"""Run layers with weights and random states as constants."""
+
+import keras
+from keras import ops
+
+
+def frozen(variables, draw=None):
+    """A scope in which variables are constants and nothing is left behind.
+
+    Layers that are random in inference would show an attack the same noise at
+    every step, as their seeds are left alone. So inside of the scope each seed
+    is ahead of its value, by a distance that depends on `draw`.
+
+    Args:
+        variables: All variables of the layers, states of seeds included.
+        draw: A whole number, Python's or a scalar tensor. None leaves the
+            seeds where they are.
+    """
+    mapping = [(v, ops.stop_gradient(v.value)) for v in variables]
+    if draw is not None:
+        seeds = [v for v in variables if v.path.endswith(_SEED)]
+        mapping += [(v, _advanced(v, draw)) for v in seeds]
+    return keras.StatelessScope(mapping)
+
+
+_SEED = "seed_generator_state"
+
+
+def _advanced(seed, draw):
+    # A model may draw some numbers in each pass: streams do not overlap.
+    step = ops.convert_to_tensor([0, 1009], dtype=seed.dtype)
+    return seed.value + step * ops.cast(draw + 1, seed.dtype)
