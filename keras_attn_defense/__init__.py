@@ -1,5 +1,6 @@
 """Keras classifiers that keep their attention under attack."""
 
+from . import _command_line_backend as _command_line_backend
 from . import attacks as attacks
 from . import attention as attention
 from . import callbacks as callbacks

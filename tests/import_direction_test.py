@@ -15,14 +15,15 @@ ROOT = pathlib.Path(__file__).parent.parent / PACKAGE
 # Each level may import the levels before it. The parts ("rooms") of one level
 # do not know each other.
 LEVELS = (
-    ("_registration", "_backend", "version"),
+    ("_command_line_backend", "_registration", "_backend", "version"),
     ("classifier",),
     ("attention", "losses", "metrics", "datasets"),
     ("attacks",),
     ("models",),
     ("evaluation", "analysis"),
     ("visualization", "callbacks", "export"),
-    ("__init__",),
+    ("cli",),
+    ("__init__", "__main__"),
 )
 LEVEL_OF_ROOM = {
     room: level for level, rooms in enumerate(LEVELS) for room in rooms

@@ -1,0 +1,153 @@
+"""Arguments that the commands share."""
+
+import argparse
+import pathlib
+from fractions import Fraction
+
+from .._command_line_backend import BACKENDS
+
+DATA_HELP = """\
+data: a .npz file with the arrays x and y, x_test and y_test, or images and
+labels, the images as (number, height, width, channels) or without channels; or
+one of the names digit_scenes, cifar10 and mnist, for the test images of that
+set. Images of type uint8 are scaled to the value range."""
+
+
+def add_command(commands, name, run, summary, epilog):
+    """Adds a command with what all of them need.
+
+    Args:
+        commands: What `add_subparsers` returned.
+        name: The command.
+        run: Function of the parsed arguments that returns an exit code.
+        summary: What it does, in one sentence.
+        epilog: What its help ends with: examples.
+
+    Returns:
+        The parser of the command.
+    """
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=f"{DATA_HELP}\n\n{epilog}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("model", help="a model that Keras saved: model.keras")
+    parser.add_argument(
+        "--data",
+        required=True,
+        help="images and labels: a .npz file or the name of a set, see below",
+    )
+    parser.add_argument(
+        "--limit",
+        type=positive,
+        metavar="N",
+        help="use only the first N images (default: all)",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=positive,
+        default=128,
+        metavar="N",
+        help="images in one call of the model (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--value-range",
+        type=number,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="bounds of the pixel values that the model was trained on "
+        "(default: those that the model knows, or else 0 1)",
+    )
+    parser.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        help="what Keras computes with (default: KERAS_BACKEND, or Keras' own "
+        "configuration)",
+    )
+    return parser
+
+
+def add_threat(parser, several):
+    """Adds what an adversary may do.
+
+    Args:
+        parser: The parser of the command.
+        several: Whether there may be several radii.
+    """
+    parser.add_argument(
+        "--epsilon",
+        type=number,
+        nargs="+" if several else None,
+        help="how far a pixel (or, in l2 and l1, the image) may move, in the "
+        "units of the images: 8/255 or 0.03"
+        + ("; several are allowed" if several else "")
+        + " (default: the usual one of the norm)",
+    )
+    parser.add_argument(
+        "--norm",
+        choices=("linf", "l2", "l1"),
+        default="linf",
+        help="how the distance is measured (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="seed of what attacks draw at random (default: %(default)s)",
+    )
+
+
+def number(text):
+    """A number such as `0.03` or `8/255`."""
+    try:
+        return float(Fraction(text.replace(" ", "")))
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number; write it as 0.03 or 8/255"
+        ) from None
+
+
+def positive(text):
+    """A whole number above zero."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no whole number above zero"
+        )
+    return int(text)
+
+
+def share(text):
+    """A number between 0 and 1."""
+    value = number(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not between 0 and 1; 40 % is 0.4"
+        )
+    return value
+
+
+def output(*suffixes):
+    """A type of argument: a file that can be written.
+
+    Known before the work starts, so that no work is lost.
+
+    Args:
+        *suffixes: What the name may end in.
+    """
+
+    def path(text):
+        found = pathlib.Path(text)
+        if found.suffix.lower() not in suffixes:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} should end in {' or '.join(suffixes)}"
+            )
+        if not found.parent.is_dir():
+            raise argparse.ArgumentTypeError(
+                f"the folder of {text!r} does not exist"
+            )
+        return found
+
+    return path

@@ -1,0 +1,131 @@
+"""`evaluate`: measures accuracy under attack."""
+
+import sys
+
+from ..evaluation import evaluate_robustness
+from .arguments import add_command
+from .arguments import add_threat
+from .arguments import output
+from .arguments import share
+from .data import data_name
+from .data import load_data
+from .model import load_model
+from .model import value_range_of
+from .pictures import check_matplotlib
+
+_SUMMARY = "Measures how many images a model classifies correctly under attack."
+_EPILOG = """\
+attacks: quick (three attacks, minutes), autoattack (the standard of papers), or
+the names of attacks: fgsm, pgd, apgd-ce, apgd-t, fab-t, square, ...
+
+examples:
+  a first look:
+    python -m keras_attn_defense evaluate model.keras --data test.npz \\
+      --limit 200
+  the number to report, with a card for others to read:
+    python -m keras_attn_defense evaluate model.keras --data test.npz \\
+      --attacks autoattack --epsilon 8/255 --norm linf --out card.json \\
+      --state evaluation.npz
+  a curve over several radii:
+    python -m keras_attn_defense evaluate model.keras --data cifar10 \\
+      --epsilon 2/255 4/255 8/255 --plot curve.png
+  in continuous integration, to fail if robustness is lost:
+    python -m keras_attn_defense evaluate model.keras --data test.npz \\
+      --attacks pgd --limit 500 --fail-under 0.4"""
+
+
+def add_to(commands):
+    """Adds the command.
+
+    Args:
+        commands: What `add_subparsers` returned.
+    """
+    parser = add_command(commands, "evaluate", run, _SUMMARY, _EPILOG)
+    parser.add_argument(
+        "--attacks",
+        nargs="+",
+        default=["quick"],
+        metavar="NAME",
+        help="quick, autoattack, or one or more names (default: quick)",
+    )
+    add_threat(parser, several=True)
+    parser.add_argument(
+        "--out",
+        type=output(".json"),
+        metavar="CARD.JSON",
+        help="write all numbers to this file",
+    )
+    parser.add_argument(
+        "--plot",
+        type=output(".png", ".pdf", ".svg"),
+        metavar="CURVE.PNG",
+        help="draw accuracy against epsilon",
+    )
+    parser.add_argument(
+        "--state",
+        metavar="FILE",
+        help="save to this file after each attack; the same command, started "
+        "again, goes on from there",
+    )
+    parser.add_argument(
+        "--no-checks",
+        action="store_true",
+        help="leave out the checks for signs that the numbers deceive",
+    )
+    parser.add_argument(
+        "--fail-under",
+        type=share,
+        metavar="SHARE",
+        help="exit with 1 if the robust accuracy at the largest epsilon is "
+        "lower than this share, such as 0.4",
+    )
+
+
+def run(args):
+    """Runs the command.
+
+    Args:
+        args: The parsed arguments.
+
+    Returns:
+        The exit code.
+    """
+    if args.plot is not None:
+        check_matplotlib("--plot")
+    model = load_model(args.model)
+    value_range = value_range_of(model, args.value_range)
+    images, labels = load_data(args.data, value_range, args.limit)
+    report = evaluate_robustness(
+        model,
+        images,
+        labels,
+        # A card knows the standard attack by its name.
+        attacks=args.attacks if len(args.attacks) > 1 else args.attacks[0],
+        epsilons=args.epsilon,
+        norm=args.norm,
+        value_range=value_range,
+        batch_size=args.batch_size,
+        seed=args.seed,
+        state=args.state,
+        checks=not args.no_checks,
+        dataset=data_name(args.data),
+        verbose=1 if sys.stdout.isatty() else 0,
+    )
+    report.table()
+    if args.out is not None:
+        report.save(args.out)
+    if args.plot is not None:
+        report.plot(args.plot)
+    return _exit_code(report, args.fail_under)
+
+
+def _exit_code(report, least):
+    epsilon, accuracy = list(report.robust_accuracy.items())[-1]
+    if least is None or accuracy >= least:
+        return 0
+    print(
+        f"The robust accuracy of {accuracy:.4f} at epsilon "
+        f"{report.threat_model.label(epsilon)} is below {least:g}.",
+        file=sys.stderr,
+    )
+    return 1

@@ -1,0 +1,83 @@
+"""Parses a command, runs it, and turns errors into exit codes."""
+
+import argparse
+import sys
+
+import keras
+
+from . import attack
+from . import evaluate
+from . import explain
+
+_DESCRIPTION = """\
+How robust is my image classifier, and where does it look?
+
+  evaluate  measures accuracy under attack
+  attack    writes adversarial images
+  explain   writes attention maps
+
+`python -m keras_attn_defense COMMAND --help` explains a command."""
+_EPILOG = """\
+exit codes: 0 fine, 1 robust accuracy below --fail-under, 2 bad input, 130
+interrupted"""
+
+
+def main(argv=None):
+    """Runs a command.
+
+    Args:
+        argv: Its words. None takes those of the program.
+
+    Returns:
+        The exit code: 0 if all is well, 1 if the robust accuracy is lower
+        than asked for, 2 for bad input, 130 after Ctrl-C.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        _check_backend(args.backend)
+        return args.run(args)
+    except KeyboardInterrupt:
+        print(f"\nInterrupted. {_hint(args)}", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, ImportError) as error:
+        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        return 2
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_attn_defense",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(
+        required=True, metavar="COMMAND", title="commands"
+    )
+    for command in (evaluate, attack, explain):
+        command.add_to(commands)
+    return parser
+
+
+def _check_backend(backend):
+    running = keras.backend.backend()
+    if backend not in (None, running):
+        raise ValueError(
+            f"--backend {backend} comes too late: Keras runs on {running} "
+            "already. Set the environment variable KERAS_BACKEND before Keras "
+            "is imported."
+        )
+
+
+def _hint(args):
+    if "state" not in args:
+        return "Nothing was written."
+    if args.state is None:
+        return (
+            "With --state FILE an evaluation can be interrupted at any moment "
+            "and goes on when it is started again."
+        )
+    return (
+        f"What was finished is kept in '{args.state}': the same command goes "
+        "on from there."
+    )
