@@ -4,6 +4,7 @@ import torch
 from torch.nn.attention import SDPBackend
 from torch.nn.attention import sdpa_kernel
 
+from .channels_last import channels_stay_last
 from .disconnected import disconnected_error
 from .watch import enters
 
@@ -81,7 +82,12 @@ def repeat(steps, body, state):
 def compiled(function, variables):
     """Runs `function` as it is, without recording gradients of weights."""
     del variables
-    return torch.no_grad()(function)
+
+    def call(*args):
+        with torch.no_grad(), channels_stay_last():
+            return function(*args)
+
+    return call
 
 
 def is_traced(x):
@@ -118,9 +124,10 @@ class AdversarialTrainer:
     def train_step(self, data):
         adversarial = None
         for _ in range(self.adversarial_rounds):
-            with torch.no_grad():
+            with torch.no_grad(), channels_stay_last():
                 batch, adversarial = self.training_batch(data, adversarial)
-            logs = super().train_step(batch)
+            with channels_stay_last():
+                logs = super().train_step(batch)
         return logs
 
     def test_step(self, data):
