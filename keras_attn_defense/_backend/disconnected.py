@@ -7,5 +7,6 @@ def disconnected_error():
         "The model's output does not depend on the tensor that its gradient "
         "is asked for. Either the attention layer is not on the way to the "
         "output (choose another with `GradCAM(layer=...)`), or a step in "
-        "between, such as `argmax` or `stop_gradient`, has no gradient."
+        "between, such as `argmax`, `round` or `stop_gradient`, has no "
+        "gradient: attack it through `kad.attacks.BPDA`."
     )

@@ -5,6 +5,7 @@ from . import perturbation_sets as perturbation_sets
 from .apgd import APGD as APGD
 from .attack import Attack as Attack
 from .bim import BIM as BIM
+from .bpda import BPDA as BPDA
 from .carlini_wagner import CarliniWagner as CarliniWagner
 from .deep_fool import DeepFool as DeepFool
 from .fgsm import FGSM as FGSM

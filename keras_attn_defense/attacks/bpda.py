@@ -1,0 +1,113 @@
+"""Backward pass differentiable approximation: gradients past preprocessing."""
+
+from keras import ops
+
+from ..classifier import Classifier
+from ..classifier import all_layers
+from ..classifier import check_value_range
+from ..classifier.intercept import intercept
+
+
+class BPDA(Classifier):
+    """A classifier whose preprocessing is differentiated by approximation.
+
+    Preprocessing that has no useful gradient (quantisation, JPEG, thresholds)
+    hides a network from gradients without making it robust. Predictions of
+    this view include it; its gradients are those of an approximation. Give it
+    to an attack, or to `kad.evaluate_robustness`, in place of the model.
+
+    Args:
+        model: A built Keras classifier.
+        preprocessing: A function or Keras layer that images go through before
+            `model`; or a layer inside `model`, or the name of one.
+        approximation: A differentiable function of what the preprocessing
+            takes, of the shape that it returns. None means the identity.
+        value_range: `(lower, upper)` bounds of the images before
+            preprocessing. None takes the model's, or else `(0.0, 1.0)`.
+        input_shape: `(height, width, channels)` of the images, where the
+            preprocessing changes their shape. None means the model's.
+
+    Example:
+
+    >>> def quantize(x):
+    ...     return ops.round(x * 7.0) / 7.0
+    >>> x_adv = PGD()(BPDA(model, quantize), x, y)
+
+    Reference:
+        [Athalye et al., 2018](https://arxiv.org/abs/1802.00420), section 4.1.
+    """
+
+    def __init__(
+        self,
+        model,
+        preprocessing,
+        approximation=None,
+        *,
+        value_range=None,
+        input_shape=None,
+    ):
+        super().__init__(model)
+        self._inside = _layer_inside(model, preprocessing)
+        self.preprocessing = self._inside or preprocessing
+        self.approximation = approximation
+        if value_range is None:
+            value_range = getattr(model, "value_range", None)
+        else:
+            value_range = check_value_range(value_range)
+        self.value_range = value_range
+        if input_shape is not None:
+            self.input_shape = (None, *input_shape)
+
+    @property
+    def identity(self):
+        return (self.model, self.preprocessing, self.approximation)
+
+    @property
+    def variables(self):
+        found = {id(v): v for v in self.model.variables}
+        for part in (self.preprocessing, self.approximation):
+            found.update((id(v), v) for v in getattr(part, "variables", ()))
+        return list(found.values())
+
+    def __call__(self, images, training=False, layer=None, tap=None):
+        if self._inside is None:
+            images = self._approximated(self.preprocessing, images)
+            return super().__call__(images, training, layer, tap)
+        with intercept(self._inside, "call", self._approximated):
+            return super().__call__(images, training, layer, tap)
+
+    def _approximated(self, preprocessing, x, *args, **kwargs):
+        """The values of the preprocessing, with the approximation's slope."""
+        values = preprocessing(ops.stop_gradient(x), *args, **kwargs)
+        values = ops.stop_gradient(values)
+        smooth = x if self.approximation is None else self.approximation(x)
+        if tuple(smooth.shape[1:]) != tuple(values.shape[1:]):
+            raise ValueError(
+                "The preprocessing returns the shape "
+                f"{tuple(values.shape)}, its approximation "
+                f"{tuple(smooth.shape)}. Pass an `approximation` that returns "
+                "the same shape; None means the identity."
+            )
+        smooth = ops.cast(smooth, values.dtype)
+        # The difference is zero to the last bit: values stay exact.
+        return values + (smooth - ops.stop_gradient(smooth))
+
+
+def _layer_inside(model, preprocessing):
+    """The layer of the model that is meant, or None for a function before."""
+    layers = all_layers(model)
+    if isinstance(preprocessing, str):
+        found = [layer for layer in layers if layer.name == preprocessing]
+        if len(found) != 1:
+            raise ValueError(
+                f"The model '{model.name}' has {len(found)} layers named "
+                f"{preprocessing!r}. Its layers are: "
+                f"{[layer.name for layer in layers]}"
+            )
+        return found[0]
+    if not callable(preprocessing):
+        raise ValueError(
+            "`preprocessing` should be a function of images, a Keras layer, or "
+            f"the name of a layer. Received: {preprocessing!r}"
+        )
+    return preprocessing if preprocessing in layers else None
