@@ -7,6 +7,7 @@ from .._registration import register
 from ..attacks.objectives import ImageObjective
 from ..attacks.objectives import cross_entropy
 from ..attacks.objectives.attention_deviation import check_attention
+from ..classifier import frozen
 
 _PARTS = ("attention", "mask", "rectification_loss", "preservation_loss")
 
@@ -64,13 +65,13 @@ class AdaptiveObjective(ImageObjective):
         victim.feature_layer(self.attention.layer)
 
     def reference(self, task):
-        with task.victim.frozen():
+        with frozen(task.victim.variables, task.victim.draw):
             maps = self._explained(task.victim, task.images, task.labels)[1]
         return {"maps": ops.stop_gradient(maps)}
 
     def call_on_images(self, victim, x, labels, reference):
         classification, rectification, preservation = self.weights
-        with victim.frozen():
+        with frozen(victim.variables, victim.draw):
             logits, maps = self._explained(victim, x, labels)
             values = classification * cross_entropy(logits, labels)
             if rectification:
