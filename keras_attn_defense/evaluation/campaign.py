@@ -16,16 +16,14 @@ class Campaign:
     attacked by it again at a larger one, whose ball contains the smaller.
 
     Args:
-        model: The model, as the user gave it.
-        predictor: The `Predictor` that judges success.
+        predictor: The `Predictor` of the model, which judges success.
         records: The `Records` to fill.
         state: The `State` to save them in.
         progress: The `Progress` to show.
         seed: Integer; every attack's seed follows from it and its place.
     """
 
-    def __init__(self, model, predictor, records, state, progress, seed):
-        self.model = model
+    def __init__(self, predictor, records, state, progress, seed):
         self.predictor = predictor
         self.records = records
         self.state = state
@@ -93,7 +91,7 @@ class Campaign:
         attack.reseed(self._seed(contender.name, index, block))
         start = time.perf_counter()
         result = attack.run(
-            self.model,
+            self.predictor.victim,
             images[standing],
             labels[standing],
             self.predictor.batch_size,

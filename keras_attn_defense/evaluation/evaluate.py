@@ -59,7 +59,8 @@ def evaluate_robustness(
     Memory does not grow with the data, but for some numbers an image.
 
     Args:
-        model: A Keras classifier, or a function from images to logits.
+        model: A Keras classifier, a function from images to logits, or a
+            `kad.attacks.BPDA`.
         x: Images `(num, height, width, channels)`, NumPy or tensor; or a data
             set of `(images, labels)` batches: `tf.data`, a `PyDataset`, a
             PyTorch `DataLoader`, or any iterable.
@@ -131,15 +132,13 @@ def evaluate_robustness(
     )
     saved = State(state, identity)
     saved.load(records)
-    campaign = Campaign(model, predictor, records, saved, progress, seed)
+    campaign = Campaign(predictor, records, saved, progress, seed)
     campaign.run(blocks)
     progress.finish(records)
     flags = not_checked("`checks` is off.")
     if checks:
-        flags = run_checks(
-            Context(model, predictor, records, *blocks.first, seed)
-        )
-    about = describe(model, dataset, attacks, seed, records, identity)
+        flags = run_checks(Context(predictor, records, *blocks.first, seed))
+    about = describe(victim, dataset, attacks, seed, records, identity)
     return Report(records, flags, confidence, about)
 
 

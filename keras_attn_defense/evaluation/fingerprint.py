@@ -35,17 +35,18 @@ def fingerprint(predictor, images, records, **arguments):
     }
 
 
-def describe(model, dataset, attacks, seed, records, identity):
+def describe(victim, dataset, attacks, seed, records, identity):
     """What a report says of model, data and machine.
 
     Args:
-        model: The model.
+        victim: The classifier.
         dataset: The name of the data, or None.
         attacks: The argument that named the attacks.
         seed: The seed.
         records: The finished `Records`.
         identity: The fingerprint.
     """
+    model = victim.model
     name = getattr(model, "name", None) or getattr(model, "__name__", "model")
     return {
         "name": name,
@@ -93,7 +94,11 @@ def _model_checksum(predictor, images):
     if not victim.variables:
         arrays = [predictor.classes(images)]
     else:
-        arrays = [ops.convert_to_numpy(v) for v in victim.model.weights]
+        arrays = [
+            ops.convert_to_numpy(variable)
+            for variable in victim.variables
+            if not variable.path.endswith("seed_generator_state")
+        ]
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(np.ascontiguousarray(array).tobytes())

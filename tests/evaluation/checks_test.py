@@ -49,7 +49,7 @@ def evaluate(model, images=IMAGES, labels=LABELS, **arguments):
 def context_of(model, images=IMAGES, labels=LABELS, **arguments):
     report = evaluate(model, images, labels, checks=False, **arguments)
     predictor = Predictor(as_classifier(model), 32)
-    return Context(model, predictor, report._records, images, labels, 0)
+    return Context(predictor, report._records, images, labels, 0)
 
 
 def is_raised(name, *args, **arguments):

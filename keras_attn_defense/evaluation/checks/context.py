@@ -2,11 +2,11 @@
 
 import contextlib
 
-import keras
 import numpy as np
 from keras import ops
 
 from ... import attacks as kad_attacks
+from ...classifier import Classifier
 from ..campaign import judge
 
 # Images for extra attacks of the checks.
@@ -17,16 +17,14 @@ class Context:
     """The evaluation as the checks see it.
 
     Args:
-        model: The model, as the user gave it.
-        predictor: The `Predictor` that judges success.
+        predictor: The `Predictor` of the model, which judges success.
         records: The finished `Records`.
         images: The first block of images, in NumPy.
         labels: Its class indices.
         seed: Integer seed of extra attacks.
     """
 
-    def __init__(self, model, predictor, records, images, labels, seed):
-        self.model = model
+    def __init__(self, predictor, records, images, labels, seed):
         self.victim = predictor.victim
         self.predictor = predictor
         self.records = records
@@ -96,7 +94,7 @@ class Context:
             at_epsilon = attack.with_epsilon(radius)
             at_epsilon.reseed(self.seed)
             size = self.predictor.batch_size
-            result = at_epsilon.run(self.model, images, labels, size)
+            result = at_epsilon.run(self.victim, images, labels, size)
             found = judge(
                 self.predictor,
                 self.threat,
@@ -111,11 +109,9 @@ class Context:
         return self._runs[key][1:]
 
     def _predict(self, images):
-        if isinstance(self.model, keras.Model):
-            outputs = self.model(images, training=False)
-        else:
-            outputs = self.model(images)
-        return ops.convert_to_numpy(outputs)
+        if isinstance(self.victim, Classifier):
+            return ops.convert_to_numpy(self.victim(images)[0])
+        return ops.convert_to_numpy(self.victim.logits(images))
 
 
 def is_iterative(attack):
