@@ -6,6 +6,7 @@ from keras import ops
 from ..._registration import register
 from ...attention import GradCAM
 from ...classifier import Classifier
+from ...classifier import frozen
 from ...losses import PreservationLoss
 from ..arguments import check_positive
 from .image_objective import ImageObjective
@@ -68,7 +69,7 @@ class AttentionDeviation(ImageObjective):
         return self.objective.runs(num_classes) if self.objective else 1
 
     def reference(self, task):
-        with task.victim.frozen():
+        with frozen(task.victim.variables, task.victim.draw):
             maps = self.attention.explain(
                 task.victim, task.images, task.labels
             )[1]
@@ -76,7 +77,7 @@ class AttentionDeviation(ImageObjective):
         return {"maps": ops.stop_gradient(maps), "objective": its}
 
     def call_on_images(self, victim, x, labels, reference):
-        with victim.frozen():
+        with frozen(victim.variables, victim.draw):
             logits, maps, _ = self.attention.explain(victim, x, labels)
         values = self.weight * self.distance.call(reference["maps"], maps)
         if self.objective is not None:

@@ -1,0 +1,54 @@
+"""Attacks by the names that papers and leaderboards use."""
+
+from .apgd import APGD
+from .auto_attack import AutoAttack
+from .auto_attack_versions import COMPONENTS
+from .bim import BIM
+from .carlini_wagner import CarliniWagner
+from .deep_fool import DeepFool
+from .fgsm import FGSM
+from .momentum_bim import MomentumBIM
+from .pgd import PGD
+from .szegedy_lbfgs import SzegedyLBFGS
+
+_CLASSES = {
+    "fgsm": FGSM,
+    "bim": BIM,
+    "mim": MomentumBIM,
+    "pgd": PGD,
+    "apgd": APGD,
+    "deepfool": DeepFool,
+    "cw": CarliniWagner,
+    "lbfgs": SzegedyLBFGS,
+    "autoattack": AutoAttack,
+}
+
+
+def get(name, epsilon=None, *, norm="linf", **kwargs):
+    """Returns an attack by its name.
+
+    Args:
+        name: `"fgsm"`, `"bim"`, `"mim"`, `"pgd"`, `"apgd"`, `"apgd-ce"`,
+            `"apgd-dlr"`, `"apgd-t"`, `"fab"`, `"fab-t"`, `"square"`,
+            `"deepfool"`, `"cw"`, `"lbfgs"` or `"autoattack"`. An attack is
+            returned as it is.
+        epsilon: Radius of the ball, in the units of the images.
+        norm: `"linf"`, `"l2"` or `"l1"`.
+        **kwargs: Further arguments of that attack.
+
+    Returns:
+        An `Attack`.
+
+    Example:
+
+    >>> attack = kad.attacks.get("apgd-dlr", 8 / 255, seed=0)
+    """
+    if not isinstance(name, str):
+        return name
+    known = {**_CLASSES, **COMPONENTS}
+    if name.lower() not in known:
+        raise ValueError(
+            f"An attack should be one of {sorted(known)}, or an `Attack`. "
+            f"Received: {name!r}"
+        )
+    return known[name.lower()](epsilon=epsilon, norm=norm, **kwargs)
