@@ -1,0 +1,91 @@
+"""One number of a model, measured again and again."""
+
+import contextlib
+
+import numpy as np
+from keras import ops
+
+from ..classifier import as_classifier
+from ..evaluation.campaign import Campaign
+from ..evaluation.checked_blocks import CheckedBlocks
+from ..evaluation.predictor import Predictor
+from ..evaluation.progress import Progress
+from ..evaluation.records import Records
+from ..evaluation.state import State
+from ..evaluation.suite import contenders
+
+
+class RobustAccuracy:
+    """The share of images that withstand all attacks.
+
+    What `evaluate_robustness` measures, with compiled code that is kept from
+    one time to the next, and the same random numbers each time.
+
+    Args:
+        model: The Keras classifier.
+        images: NumPy images.
+        labels: Their labels.
+        attacks: A dict of attacks by name.
+        threat: The `ThreatModel`, with one epsilon.
+        batch_size: Images in one call of the model.
+        seed: Integer seed of all attacks.
+    """
+
+    def __init__(
+        self, model, images, labels, attacks, threat, batch_size, seed
+    ):
+        victim = as_classifier(model)
+        blocks = CheckedBlocks(
+            images, labels, len(images), None, victim, threat.value_range
+        )
+        self.model = model
+        self._blocks = list(blocks)
+        self._threat = threat
+        self._suite = contenders(
+            attacks, victim.num_classes, threat.value_range
+        )
+        for contender in self._suite:
+            contender.attack.check(victim)
+        self._predictor = Predictor(victim, batch_size)
+        self._seed = seed
+
+    def measure(self, verbose=0):
+        """Attacks the model as it is now.
+
+        Args:
+            verbose: `"auto"` or 1 for a progress bar, 2 for one line, 0 for
+                silence.
+
+        Returns:
+            A number between 0 and 1.
+        """
+        (_, images, _) = self._blocks[0]
+        records = Records(self._suite, self._threat)
+        campaign = Campaign(
+            self._predictor,
+            records,
+            State(None, {}),
+            Progress(len(images), verbose),
+            self._seed,
+        )
+        with _at_full_strength([each.attack for each in self._suite]):
+            campaign.run(self._blocks)
+        (epsilon,) = self._threat.epsilons
+        return float((records.worst_reach() > epsilon).mean())
+
+
+@contextlib.contextmanager
+def _at_full_strength(attacks):
+    """A scope in which no schedule acts on attacks; they stay as they were.
+
+    An attack may be the one that the model trains with.
+    """
+    variables = [variable for each in attacks for variable in each.variables]
+    before = [np.array(ops.convert_to_numpy(v.value)) for v in variables]
+    try:
+        for attack in attacks:
+            attack.strength.assign(1.0)
+        yield
+    finally:
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)

@@ -1,0 +1,103 @@
+"""The most robust epoch is the one to keep."""
+
+import keras
+
+from .carried import Carried
+
+
+class RobustCheckpoint(keras.callbacks.ModelCheckpoint):
+    """Saves the model when its robust accuracy is the best so far.
+
+    Among epochs of equal robust accuracy, the one of highest clean accuracy
+    counts as better; of those, the first. Epochs in which the robust accuracy
+    was not measured anew (see `RobustnessEvaluation`) are left out.
+
+    Args:
+        filepath: The file, as in `keras.callbacks.ModelCheckpoint`:
+            `"best.keras"`, or `"best.weights.h5"` for weights only; it may
+            hold the fields `{epoch}` and those of the logs.
+        monitor: Name of the robust accuracy in the logs, which is maximised:
+            that of a `RobustnessEvaluation` before this callback, or
+            `"val_robust_accuracy"` of an `AttentionDefendedModel`.
+        tie_break: Name of the clean accuracy in the logs, which decides
+            between equals. None keeps the first of them.
+        save_weights_only: Whether to save the weights only.
+        restore_best_weights: Whether the model has the weights of the best
+            epoch after training. They are kept in memory.
+        verbose: 1 for a line whenever it saves, 0 for silence.
+
+    Attributes:
+        best: The best values of `monitor` and `tie_break`, a tuple.
+        best_epoch: Their epoch, counted from 0.
+
+    Raises:
+        ValueError: In the first epoch, if the logs lack one of the values.
+
+    Example:
+
+    >>> checkpoint = kad.callbacks.RobustCheckpoint("best.keras")
+    >>> defended.fit(x, y, validation_data=val_ds, callbacks=[checkpoint])
+
+    Reference:
+        Robust accuracy on held-out images falls again in late epochs:
+        Overfitting in adversarially robust deep learning,
+        [Rice et al., 2020](https://arxiv.org/abs/2002.11569).
+    """
+
+    def __init__(
+        self,
+        filepath,
+        monitor="val_robust_accuracy",
+        tie_break="val_accuracy",
+        *,
+        save_weights_only=False,
+        restore_best_weights=False,
+        verbose=0,
+    ):
+        super().__init__(
+            filepath,
+            monitor,
+            mode="max",
+            save_weights_only=save_weights_only,
+            verbose=verbose,
+        )
+        self.tie_break = tie_break
+        self.restore_best_weights = restore_best_weights
+        self.best_epoch = None
+        self._best_weights = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
+        self._epoch = epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        score = self._score(logs)
+        if isinstance(score[0], Carried):
+            return
+        if self.best is not None and score <= self.best:
+            return
+        self.best, self.best_epoch = score, epoch
+        if self.restore_best_weights:
+            self._best_weights = self.model.get_weights()
+        super().on_epoch_end(epoch, logs)
+
+    def on_train_end(self, logs=None):
+        # A `RobustnessEvaluation` may have measured once more.
+        if self.monitor in logs:
+            self.on_epoch_end(self._epoch, logs)
+        if self._best_weights is not None:
+            self.model.set_weights(self._best_weights)
+
+    def _score(self, logs):
+        names = [name for name in (self.monitor, self.tie_break) if name]
+        missing = [name for name in names if name not in logs]
+        if missing:
+            raise ValueError(
+                f"{type(self).__name__} needs {missing} in the logs, which "
+                f"have {sorted(logs)}. Place a RobustnessEvaluation before it "
+                "in the list of callbacks and name its value as `monitor`; "
+                "for a clean accuracy, compile with metrics=['accuracy'] and "
+                "pass `validation_data` to `fit` (with validation_freq=1), or "
+                "pass another `tie_break`, or None."
+            )
+        return tuple(logs[name] for name in names)

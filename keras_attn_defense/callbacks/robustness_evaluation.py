@@ -1,0 +1,174 @@
+"""Robust accuracy beside the other logs of training."""
+
+import sys
+
+import keras
+
+from ..attacks.arguments import check_count
+from ..classifier import check_value_range
+from ..evaluation.data import blocks
+from ..evaluation.suite import common_epsilon
+from ..evaluation.suite import named_attacks
+from ..evaluation.threat_model import ThreatModel
+from ..evaluation.threat_model import check_epsilons
+from ..evaluation.threat_model import check_norm
+from .carried import Carried
+from .robust_accuracy import RobustAccuracy
+
+
+class RobustnessEvaluation(keras.callbacks.Callback):
+    """Attacks the model between epochs, and logs the accuracy that is left.
+
+    Works for any Keras classifier, `AttentionDefendedModel` included. Place it
+    before callbacks that read its value: `RobustCheckpoint`,
+    `keras.callbacks.ModelCheckpoint` and `EarlyStopping` (with `mode="max"`),
+    `CSVLogger`, `TensorBoard`.
+
+    It measures after the first epoch, after every `every`-th and after the
+    last. In the epochs between, the last value is logged again: `CSVLogger`
+    knows only what the first epoch has, and `ModelCheckpoint` would save in
+    each epoch without a value. `accuracies` has what was measured.
+
+    Images and random numbers are the same each time, so epochs compare.
+
+    Args:
+        x: Images `(num, height, width, channels)`, or a data set of `(images,
+            labels)` batches, which is read once and kept in memory.
+        y: Labels, if `x` are images: class indices or one-hot.
+        attack: The name of an attack (see `kad.attacks.get`), `"quick"`,
+            `"autoattack"`, an attack, or several, of which each image has to
+            withstand all.
+        epsilon: The radius, in the units of the images. None takes that of
+            the attack, or else 8/255 of the value range (`"l2"`: 0.5 times
+            it, `"l1"`: 12 times it).
+        norm: `"linf"`, `"l2"` or `"l1"`.
+        every: Number of epochs from one measurement to the next.
+        limit: Use only so many images, the first ones. None uses all.
+        batch_size: Images in one call of the model.
+        value_range: `(lower, upper)` bounds of the images. None takes the
+            model's `value_range`, or else `(0.0, 1.0)`.
+        seed: Integer seed of the attacks.
+        name: Name of the value in the logs. None means
+            `val_robust_accuracy_<attack>`, with several attacks the names of
+            all, and `_` for `-`.
+        verbose: `"auto"` or 1 for a progress bar, 2 for one line, 0 for
+            silence.
+
+    Attributes:
+        accuracies: A dict of the measured values by epoch, counted from 0.
+
+    Raises:
+        ValueError: If arguments, images or labels are not what is expected.
+
+    Example:
+
+    >>> robustness = kad.callbacks.RobustnessEvaluation(
+    ...     x_val, y_val, attack="apgd-ce", epsilon=8 / 255, every=2, limit=512
+    ... )
+    >>> checkpoint = kad.callbacks.RobustCheckpoint(
+    ...     "best.keras", monitor="val_robust_accuracy_apgd_ce"
+    ... )
+    >>> model.fit(
+    ...     x, y, validation_data=val_ds, callbacks=[robustness, checkpoint]
+    ... )
+    """
+
+    def __init__(
+        self,
+        x,
+        y=None,
+        attack="pgd",
+        epsilon=None,
+        *,
+        norm="linf",
+        every=1,
+        limit=None,
+        batch_size=128,
+        value_range=None,
+        seed=0,
+        name=None,
+        verbose=0,
+    ):
+        super().__init__()
+        self.norm = check_norm(norm)
+        self.every = check_count("every", every)
+        self.batch_size = check_count("batch_size", batch_size)
+        self.value_range = value_range and check_value_range(value_range)
+        self.seed = seed
+        self.verbose = verbose
+        self.attacks = named_attacks(attack, norm, seed)
+        self.epsilon = (
+            common_epsilon(self.attacks) if epsilon is None else epsilon
+        )
+        self.name = name or _name(attack, self.attacks)
+        self.accuracies = {}
+        self._images, self._labels = _in_memory(x, y, limit)
+        self._accuracy = None
+
+    def on_train_begin(self, logs=None):
+        self.accuracies = {}
+        self._epoch = None
+        if self.model.built:  # What does not fit is told before training.
+            self._prepare()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._is_due(epoch):
+            self._measure(logs)
+        else:
+            *_, last = self.accuracies.values()
+            logs[self.name] = Carried(last)
+
+    def on_train_end(self, logs=None):
+        # Training was stopped, and not known to stop when the epoch ended.
+        if self._epoch not in (None, *self.accuracies):
+            self._measure(logs)
+
+    def _is_due(self, epoch):
+        is_last = epoch + 1 == self.params["epochs"] or self.model.stop_training
+        is_first = not self.accuracies
+        return is_first or is_last or (epoch + 1) % self.every == 0
+
+    def _measure(self, logs):
+        self._prepare()
+        accuracy = self._accuracy.measure(self.verbose)
+        self.accuracies[self._epoch] = logs[self.name] = accuracy
+
+    def _prepare(self):
+        if self._accuracy is None or self._accuracy.model is not self.model:
+            self._accuracy = RobustAccuracy(
+                self.model,
+                self._images,
+                self._labels,
+                self.attacks,
+                self._threat(),
+                self.batch_size,
+                self.seed,
+            )
+
+    def _threat(self):
+        its = getattr(self.model, "value_range", None) or (0.0, 1.0)
+        value_range = self.value_range or check_value_range(its)
+        epsilons = check_epsilons(self.epsilon, self.norm, value_range)
+        if len(epsilons) > 1:
+            raise ValueError(
+                "`epsilon` should be one number: each value in the logs "
+                "belongs to one radius. Use one RobustnessEvaluation for each. "
+                f"Received: epsilon={self.epsilon!r}"
+            )
+        return ThreatModel(self.norm, epsilons, value_range)
+
+
+def _in_memory(x, y, limit):
+    limit = None if limit is None else check_count("limit", limit)
+    everything = next(blocks(x, y, limit or sys.maxsize, limit), None)
+    if everything is None:
+        raise ValueError("There are no images in `x`.")
+    return everything
+
+
+def _name(attack, attacks):
+    label = attack if isinstance(attack, str) else "_".join(attacks)
+    return "val_robust_accuracy_" + label.replace("-", "_")
