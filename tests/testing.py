@@ -193,6 +193,8 @@ def perturbation_size(x_adv, x, norm):
     change = change.reshape(len(change), -1)
     if norm == "linf":
         return abs(change).max(-1)
+    if norm == "l1":
+        return abs(change).sum(-1)
     return np.sqrt((change**2).sum(-1))
 
 

@@ -6,8 +6,7 @@ from .._registration import register
 from .arguments import check_count
 from .arguments import check_norm
 from .arguments import check_positive
-from .image_gradient import logit_gradients
-from .objectives.margin import logit_of
+from .boundaries import nearest_boundary
 from .objectives.margin import others
 from .search_attack import SearchAttack
 
@@ -91,7 +90,9 @@ class DeepFool(SearchAttack):
 
     def step(self, task, state, count, draws):
         lower, upper = task.value_range
-        distance, gradient = self._nearest(task, state)
+        _, gradient, distance = nearest_boundary(
+            task.victim, state["x"], task.labels, state["rivals"], self.ball
+        )
         distance = distance + _BEYOND * (upper - lower)
         step = self.ball.ascent_direction(gradient)
         perturbation = (
@@ -116,35 +117,6 @@ class DeepFool(SearchAttack):
 
     def finished(self, state):
         return state["broken"]
-
-    def _nearest(self, task, state):
-        """The distance to the nearest boundary, and the gradient across it."""
-        logits, gradient_of = logit_gradients(
-            task.victim.frozen_logits, state["x"]
-        )
-        classes = logits.shape[-1]
-        own = ops.one_hot(task.labels, classes, dtype=logits.dtype)
-        nearest = nearest_gradient = None
-        for number in range(state["rivals"].shape[-1]):
-            rival = state["rivals"][:, number]
-            gap = logit_of(logits, rival) - logit_of(logits, task.labels)
-            gradient = gradient_of(
-                ops.one_hot(rival, classes, dtype=logits.dtype) - own
-            )
-            # The dual norm: how fast a step of norm one can close the gap.
-            slope = ops.sum(
-                gradient * self.ball.ascent_direction(gradient), axis=(1, 2, 3)
-            )
-            distance = ops.abs(gap) / ops.maximum(slope, 1e-30)
-            if nearest is None:
-                nearest, nearest_gradient = distance, gradient
-                continue
-            nearer = distance < nearest
-            nearest = ops.where(nearer, distance, nearest)
-            nearest_gradient = ops.where(
-                nearer[:, None, None, None], gradient, nearest_gradient
-            )
-        return nearest, nearest_gradient
 
     def _rivals(self, num_classes):
         return min(self.candidates, num_classes) - 1

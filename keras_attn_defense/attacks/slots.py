@@ -36,6 +36,8 @@ def search(attack, functions, runs, epsilon, images, labels, batch_size):
     size = padded_size(len(images), batch_size)
     places = _Places(functions, epsilon, images, labels, size)
     found = _Found(attack, images)
+    # Looking for the smallest perturbation, one success is not enough.
+    exhaustive = attack.minimal and np.isinf(ops.convert_to_numpy(epsilon))
     waiting = deque((index, 0) for index in range(len(images)))
     while waiting or places.active.any():
         if not waiting:
@@ -44,7 +46,7 @@ def search(attack, functions, runs, epsilon, images, labels, batch_size):
             places.fill(waiting)
         for index, run, outcome in places.advance():
             found.add(index, outcome)
-            if run + 1 < runs and not found.success[index]:
+            if run + 1 < runs and (exhaustive or not found.success[index]):
                 waiting.append((index, run + 1))
     return found.result()
 
@@ -139,10 +141,11 @@ class _Found:
     def add(self, index, outcome):
         self._begun[index] += 1
         self._steps[index] += outcome["count"]
-        if outcome["found"] or outcome["score"] > self._score[index]:
+        before = (self.success[index], self._score[index])
+        if (outcome["found"], outcome["score"]) > before:
             self._adversarial[index] = outcome["adversarial"]
             self._score[index] = outcome["score"]
-        self.success[index] |= bool(outcome["found"])
+            self.success[index] = outcome["found"]
 
     def result(self):
         begin, step = self._attack.passes_to_begin, self._attack.passes_of_step

@@ -1,0 +1,209 @@
+"""FAB: the fast adaptive boundary attack."""
+
+from keras import ops
+
+from .._registration import register
+from .arguments import check_count
+from .arguments import check_positive
+from .boundaries import nearest_boundary
+from .hyperplanes import change_to_hyperplane
+from .l1_projection import flat
+from .objectives import Margin
+from .objectives import TargetedMargin
+from .objectives.margin import others
+from .objectives.targeted import ranked_target
+from .search_attack import SearchAttack
+from .search_attack import select
+
+# The shortest length that is divided by.
+_SHORT = 1e-8
+
+
+@register
+class FAB(SearchAttack):
+    """Fast adaptive boundary attack: looks for the smallest perturbation.
+
+    Each step takes the logits as linear and goes to the nearest boundary
+    between classes, biased towards the clean image and a little beyond the
+    boundary. Where the class has changed, the perturbation is noted, if it is
+    the smallest so far, and the search goes on closer to the clean image.
+
+    Args:
+        epsilon: None looks for the smallest perturbation in all steps and
+            runs. With a number, in the units of the images, an image is done
+            as soon as a perturbation of that size is found; a larger one is
+            shortened to it.
+        steps: Number of steps of one run.
+        num_targets: How many of the strongest wrong classes of the clean
+            image to go through, each in a run of its own. None goes to the
+            nearest class in each step instead, which takes a backward pass
+            for each wrong class. Without meaning if `targeted`.
+        alpha_max: Largest weight of the step from the clean image.
+        eta: How far a step goes; above 1 is beyond the boundary.
+        beta: What is left of a perturbation when a step has succeeded.
+        **kwargs: Arguments of every attack: `norm`, `targeted`, `restarts`
+            (the first run starts at the clean image, others at random points
+            nearby), `value_range`, `seed`, `name`; see `Attack`.
+
+    Example:
+
+    >>> x_adv = FAB(norm="l2")(model, x, y)
+
+    Reference:
+        [Croce and Hein, 2020](https://arxiv.org/abs/1907.02044), algorithm 1.
+    """
+
+    minimal = True
+    passes_to_begin = (1, 0)
+    # Without targets more gradients: see `run_batches`.
+    passes_of_step = (2, 1)
+
+    def __init__(
+        self,
+        epsilon=None,
+        steps=100,
+        *,
+        num_targets=9,
+        alpha_max=0.1,
+        eta=1.05,
+        beta=0.9,
+        **kwargs,
+    ):
+        super().__init__(epsilon, steps, **kwargs)
+        if num_targets is not None:
+            check_count("num_targets", num_targets)
+        self.num_targets = num_targets
+        self.alpha_max = check_positive("alpha_max", alpha_max)
+        self.eta = check_positive("eta", eta)
+        self.beta = check_positive("beta", beta)
+
+    def runs(self, victim):
+        return self.restarts * self._targets(victim.num_classes)
+
+    def begin(self, task):
+        logits = task.victim.frozen_logits(task.images)
+        broken = task.broken(logits)
+        distance = ops.where(broken, 0.0, float("inf"))
+        return {
+            "x": self._start(task, logits.shape[-1]),
+            "rivals": self._rivals(task, logits),
+            "adversarial": task.images,
+            "score": -distance,
+            "found": broken,
+            "done": broken,
+        }
+
+    def step(self, task, state, count, draws):
+        x = self._approached(task, state)
+        broken = task.broken(task.victim.frozen_logits(x))
+        state = _noted(task, {**state, "x": x}, self.ball, broken)
+        back = task.images + self.beta * (x - task.images)
+        return select(broken, {**state, "x": back}, state)
+
+    def finished(self, state):
+        return state["done"]
+
+    def _approached(self, task, state):
+        """A step to the boundary, from the point and from the clean image."""
+        lower, upper = task.value_range
+        x, images = state["x"], task.images
+        value, normal = self._boundary(task, state)
+        at_clean = value + ops.sum(normal * (images - x), axis=(1, 2, 3))
+        changes = change_to_hyperplane(
+            flat(ops.concatenate([x, images])),
+            flat(ops.concatenate([normal, normal])),
+            ops.concatenate([value, at_clean]),
+            task.value_range,
+            self.norm,
+        )
+        changes = ops.reshape(changes, (2, *ops.shape(x)))
+        moved, pulled = changes[0], changes[1]
+        length, other = (
+            ops.maximum(self.ball.norm(change), _SHORT)
+            for change in (moved, pulled)
+        )
+        share = ops.minimum(length / (length + other), self.alpha_max)
+        share = share[:, None, None, None]
+        from_x = x + self.eta * moved
+        from_clean = images + self.eta * pulled
+        x = (1.0 - share) * from_x + share * from_clean
+        return ops.clip(x, lower, upper)
+
+    def _boundary(self, task, state):
+        """A linear function that is zero at the nearest boundary."""
+        if self.targeted:
+            return Margin().value_and_gradient(
+                task.victim, state["x"], task.labels, {}
+            )[:2]
+        return nearest_boundary(
+            task.victim, state["x"], task.labels, state["rivals"], self.ball
+        )[:2]
+
+    def _start(self, task, num_classes):
+        if self.restarts == 1:
+            return task.images
+        lower, upper = task.value_range
+        usual = self.ball.default_epsilon * (upper - lower)
+        radius = ops.where(ops.isinf(task.epsilon), usual, task.epsilon)
+        noise = self.ball.sample_border(
+            ops.shape(task.images), radius / 2.0, self.seed_generator
+        )
+        first = task.run < self._targets(num_classes)
+        x = ops.clip(task.images + noise, lower, upper)
+        return select(first, task.images, x)
+
+    def _rivals(self, task, logits):
+        """The classes to go to, `(batch, rivals)`."""
+        classes = logits.shape[-1]
+        if self.num_targets is None:
+            order = ops.argsort(-others(logits, task.labels), axis=-1)
+            return ops.cast(order[:, : classes - 1], "int32")
+        rank = task.run % self._targets(classes)
+        return ranked_target(logits, task.labels, rank)[:, None]
+
+    def _targets(self, num_classes):
+        if self.targeted or self.num_targets is None:
+            return 1
+        return TargetedMargin(self.num_targets).runs(num_classes)
+
+    def run_batches(self, victim, value_range, images, labels, batch_size):
+        result = super().run_batches(
+            victim, value_range, images, labels, batch_size
+        )
+        if self.targeted or self.num_targets is not None:
+            return result
+        gradients = victim.num_classes - 1
+        return result._replace(
+            backward_passes=result.backward_passes * gradients
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_targets": self.num_targets,
+            "alpha_max": self.alpha_max,
+            "eta": self.eta,
+            "beta": self.beta,
+        }
+
+
+def _noted(task, state, ball, broken):
+    """The state with the smallest perturbation so far, and how small it is."""
+    change = state["x"] - task.images
+    distance = ball.norm(change)
+    lower, upper = task.value_range
+    bound = max(abs(lower), abs(upper))
+    radius = ball.margin(task.epsilon, ops.shape(change), bound)
+    inside = distance <= radius
+    factor = ops.minimum(1.0, radius / ops.maximum(distance, _SHORT))
+    shortened = task.images + factor[:, None, None, None] * change
+    noted = {
+        **state,
+        "adversarial": ops.where(
+            inside[:, None, None, None], state["x"], shortened
+        ),
+        "score": -distance,
+        "found": inside,
+        "done": inside & ops.isfinite(task.epsilon),
+    }
+    return select(broken & (-distance > state["score"]), noted, state)

@@ -1,0 +1,88 @@
+"""The nearest point of a hyperplane inside the value range."""
+
+from keras import ops
+
+_TINY = 1e-30
+
+
+def change_to_hyperplane(points, normal, value, value_range, norm):
+    """The smallest change that brings points to a hyperplane.
+
+    The hyperplane is where `value + normal . change` is zero; the changed
+    points lie inside the value range. If it is out of reach there, the change
+    goes as far towards it as it can.
+
+    Args:
+        points: Points inside the range, `(batch, size)`.
+        normal: Normals of the hyperplanes, `(batch, size)`.
+        value: Values of the linear functions at the points, `(batch,)`.
+        value_range: `(lower, upper)` bounds.
+        norm: `"linf"`, `"l2"` or `"l1"`: what is to be small.
+
+    Returns:
+        `(batch, size)`.
+
+    Reference:
+        [Croce and Hein, 2020](https://arxiv.org/abs/1907.02044), section 2.2.
+    """
+    lower, upper = value_range
+    # Scaled, so that squares of small gradients do not underflow.
+    largest = ops.max(ops.abs(normal), axis=-1, keepdims=True)
+    normal = ops.divide_no_nan(normal, largest)
+    total = ops.divide_no_nan(ops.abs(value)[:, None], largest)
+    # Now every coordinate has one direction to go, and room up to a bound:
+    # look for the smallest lengths with `sum(weights * lengths) = total`.
+    direction = -ops.sign(normal) * ops.sign(value)[:, None]
+    weights = ops.abs(normal)
+    room = ops.where(direction > 0, upper - points, points - lower)
+    room = ops.where(weights > 0, ops.maximum(room, 0.0), 0.0)
+    return direction * _LENGTHS[norm](weights, room, total)
+
+
+def _linf_lengths(weights, room, total):
+    """All coordinates go equally far, until their room is used up."""
+    return _grown(weights, ops.ones_like(weights), room, total)
+
+
+def _l2_lengths(weights, room, total):
+    """Coordinates go in proportion to their weights, as far as they can."""
+    return _grown(weights, weights, room, total)
+
+
+def _l1_lengths(weights, room, total):
+    """Coordinates go one after another, those of large weight first."""
+    order = ops.argsort(-weights, axis=-1)
+    gain = ops.take_along_axis(weights * room, order, axis=-1)
+    before = ops.cumsum(gain, axis=-1) - gain
+    before = ops.take_along_axis(before, ops.argsort(order, axis=-1), axis=-1)
+    needed = (total - before) / ops.maximum(weights, _TINY)
+    return ops.clip(needed, 0.0, room)
+
+
+_LENGTHS = {"linf": _linf_lengths, "l2": _l2_lengths, "l1": _l1_lengths}
+
+
+def _grown(weights, speed, room, total):
+    """`min(time * speed, room)` at the time when its weighted sum is `total`.
+
+    That sum grows piecewise linearly. Sorted by the times when coordinates
+    have used up their room, its values at all of these times are known.
+    """
+    end = room / ops.maximum(speed, _TINY)
+    order = ops.argsort(end, axis=-1)
+    end, used, rate = (
+        ops.take_along_axis(value, order, axis=-1)
+        for value in (end, weights * room, weights * speed)
+    )
+    before = ops.cumsum(used, axis=-1) - used
+    rate = ops.flip(ops.cumsum(ops.flip(rate, axis=-1), axis=-1), axis=-1)
+    reached = before + end * rate
+    short = ops.sum(ops.cast(reached < total, "int32"), axis=-1, keepdims=True)
+    piece = ops.minimum(short, end.shape[-1] - 1)
+    before, rate = (
+        ops.take_along_axis(value, piece, axis=-1) for value in (before, rate)
+    )
+    time = (total - before) / ops.maximum(rate, _TINY)
+    # Out of reach: all go as far as they can.
+    grown = ops.minimum(time * speed, room)
+    return ops.where(short == end.shape[-1], room, grown)
