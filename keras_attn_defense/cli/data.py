@@ -63,14 +63,27 @@ def _read(path, limit):
     with np.load(path, allow_pickle=False) as file:
         for images, labels in _KEYS:
             if images in file.files:
-                found = file[images][:limit]
                 known = labels in file.files
-                return found, file[labels][:limit] if known else None
+                return (
+                    _array(file, images, path)[:limit],
+                    _array(file, labels, path)[:limit] if known else None,
+                )
         raise ValueError(
             f"The data '{path}' should hold the arrays x and y, x_test and "
             f"y_test, or images and labels. It holds {sorted(file.files)}. "
             "Write it with `np.savez(path, x=images, y=labels)`."
         )
+
+
+def _array(file, name, path):
+    try:
+        return file[name]
+    except ValueError:
+        raise ValueError(
+            f"The array {name} of '{path}' holds Python objects, which are "
+            "not loaded, as they could run code. Expected numbers: stack "
+            "images of one size with `np.stack` before saving."
+        ) from None
 
 
 def _scaled(images, bounds, value_range, source):

@@ -1,0 +1,87 @@
+"""Data from files and by name; models that are none."""
+
+import numpy as np
+import pytest
+
+from keras_attn_defense.cli import data
+from keras_attn_defense.cli.data import data_name
+from keras_attn_defense.cli.data import load_data
+from keras_attn_defense.cli.model import load_model
+from keras_attn_defense.cli.model import value_range_of
+from keras_attn_defense.datasets import ImageSplit
+
+BYTES = np.array([0, 51, 255], "uint8").reshape(3, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "names", [("x", "y"), ("x_test", "y_test"), ("images", "labels")]
+)
+def test_names_of_arrays(names):
+    arrays = dict(zip(names, (BYTES / 255, [1, 2, 3]), strict=True))
+    np.savez("file.npz", x_train=BYTES[:1], **arrays)
+    images, labels = load_data("file.npz", (0.0, 1.0), limit=2)
+    np.testing.assert_allclose(images[:, 0, 0, 0], [0, 0.2], rtol=1e-6)
+    assert images.dtype == "float32"
+    np.testing.assert_array_equal(labels, [1, 2])
+
+
+@pytest.mark.parametrize(
+    "value_range, expected",
+    [
+        ((0.0, 1.0), [0, 0.2, 1]),
+        ((-1.0, 1.0), [-1, -0.6, 1]),
+        ((0.0, 255.0), [0, 51, 255]),
+    ],
+)
+def test_bytes_in_value_ranges(value_range, expected, capsys):
+    np.savez("file.npz", x=BYTES[..., 0], y=[0, 0, 0])  # No channel axis.
+    images, _ = load_data("file.npz", value_range)
+    assert images.shape == (3, 1, 1, 1) and images.dtype == "float32"
+    np.testing.assert_allclose(images.ravel(), expected, rtol=1e-6)
+    said = "scaled" in capsys.readouterr().err
+    assert said == (value_range != (0.0, 255.0))
+
+
+def test_sets_by_name(monkeypatch, capsys):
+    test = ImageSplit(BYTES.astype("float32") / 255, np.array([3, 4, 5]))
+    monkeypatch.setitem(data._SETS, "mnist", lambda: (None, test))
+    images, labels = load_data("mnist", (-1.0, 1.0), limit=2)
+    np.testing.assert_allclose(images.ravel(), [-1, -0.6], rtol=1e-6)
+    np.testing.assert_array_equal(labels, [3, 4])
+    assert "mnist: float32 images are scaled" in capsys.readouterr().err
+    assert data_name("mnist") == "mnist"
+    assert data_name("folder/set.v2.npz") == "set.v2"
+
+
+def test_no_such_data(folder):
+    with pytest.raises(ValueError, match="no data 'nothing'.*digit_scenes"):
+        load_data("nothing", (0.0, 1.0))
+    (folder / "text.npz").write_text("x, y")
+    with pytest.raises(ValueError, match="'text.npz' is no .npz"):
+        load_data("text.npz", (0.0, 1.0))
+    np.savez("other.npz", pictures=BYTES, targets=[1])
+    with pytest.raises(ValueError, match=r"holds \['pictures', 'targets'\]"):
+        load_data("other.npz", (0.0, 1.0))
+    objects = np.array([BYTES, BYTES[0]], dtype=object)
+    np.savez("objects.npz", x=objects, y=[1, 2])
+    with pytest.raises(ValueError, match="'objects.npz'.*np.stack"):
+        load_data("objects.npz", (0.0, 1.0))
+
+
+def test_no_such_model(folder):
+    with pytest.raises(ValueError, match="no model 'nothing.keras'"):
+        load_model("nothing.keras")
+    (folder / "text.keras").write_text("no archive")
+    with pytest.raises(ValueError, match="'text.keras' could not be loaded"):
+        load_model("text.keras")
+    with pytest.raises(ValueError, match="'test.npz' could not be loaded"):
+        load_model("test.npz")
+
+
+def test_value_range_of_a_model():
+    class Model:
+        value_range = (0, 255)
+
+    assert value_range_of(Model(), None) == (0.0, 255.0)
+    assert value_range_of(Model(), [-1.0, 1.0]) == (-1.0, 1.0)
+    assert value_range_of(object(), None) == (0.0, 1.0)

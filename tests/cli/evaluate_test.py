@@ -1,0 +1,153 @@
+"""`evaluate`: numbers in closed form, files, and exit codes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from keras_attn_defense import attacks
+from keras_attn_defense.evaluation import load_card
+from tests.cli.helpers import IMAGES
+from tests.cli.helpers import LABELS
+from tests.cli.helpers import fails
+from tests.cli.helpers import robust_share
+from tests.cli.helpers import run
+
+FGSM = "evaluate model.keras --data test.npz --attacks fgsm --no-checks "
+
+
+def test_card_table_and_plot(capsys, folder):
+    code = run(
+        FGSM + "--epsilon 20/255 0.04 --batch-size 9 --limit 23 --seed 5 "
+        "--out card.json --plot curve.png --norm linf"
+    )
+    assert code == 0
+    distances = abs(np.linspace(0.2, 0.8, 24) - 0.5)[:23]
+    card = load_card("card.json")
+    assert card["threat_model"]["epsilons"] == [0.04, 20 / 255]
+    accuracies = {
+        (line["attack"], line["epsilon"]): line["accuracy"]
+        for line in card["results"]
+    }
+    assert accuracies["clean", 0.0] == 1.0
+    for epsilon in (0.04, 20 / 255):
+        expected = (distances > epsilon).mean()
+        assert accuracies["fgsm", epsilon] == pytest.approx(expected)
+        assert accuracies["worst case", epsilon] == pytest.approx(expected)
+    assert card["num_images"] == 23
+    assert card["dataset"] == "test"
+    assert card["seed"] == 5
+    output = capsys.readouterr().out
+    assert "20/255" in output and "worst case" in output
+    assert f"{100 * (distances > 20 / 255).mean():.1f}" in output
+    assert "not checked: vanishing gradients" in output
+    assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_fail_under(capsys):
+    share = robust_share(0.1)
+    assert 0.5 < share < 0.8
+    assert run(FGSM + f"--epsilon 0.02 0.1 --fail-under {share}") == 0
+    assert run(FGSM + "--epsilon 0.02 0.1 --fail-under 0.8") == 1
+    message = capsys.readouterr().err
+    assert f"{share:.4f} at epsilon 0.1 is below 0.8" in message
+
+
+def test_bytes_are_scaled_to_the_value_range(capsys):
+    np.savez("bytes.npz", x=(IMAGES * 255).round().astype("uint8"), y=LABELS)
+    command = FGSM.replace("test.npz", "bytes.npz") + "--out card.json "
+    assert run(command + "--epsilon 0.1") == 0
+    assert (
+        "uint8 images are scaled from (0.0, 255.0)" in capsys.readouterr().err
+    )
+    card = load_card("card.json")
+    assert card["results"][-1]["accuracy"] == robust_share(0.1)
+    assert card["threat_model"]["value_range"] == [0.0, 1.0]
+
+
+def test_several_attacks_by_name():
+    code = run(
+        "evaluate model.keras --data test.npz --attacks fgsm pgd "
+        "--no-checks --epsilon 0.1 --out card.json"
+    )
+    assert code == 0
+    card = load_card("card.json")
+    assert list(card["attacks"]) == ["fgsm", "pgd"]
+    assert card["autoattack_acc"] is None
+
+
+def test_interrupted_and_continued(capsys, monkeypatch, folder):
+    command = FGSM + "--epsilon 0.04 0.1 --out card.json"
+    attack = attacks.FGSM.run
+
+    def interrupted(self, *args):
+        if self.epsilon == 0.1:
+            raise KeyboardInterrupt
+        return attack(self, *args)
+
+    monkeypatch.setattr(attacks.FGSM, "run", interrupted)
+    assert run(command) == 130
+    assert "With --state FILE" in capsys.readouterr().err
+    assert run(command + " --state half.npz") == 130
+    assert "kept in 'half.npz'" in capsys.readouterr().err
+    assert not (folder / "card.json").exists()
+
+    epsilons = []
+
+    def noted(self, *args):
+        epsilons.append(self.epsilon)
+        return attack(self, *args)
+
+    monkeypatch.setattr(attacks.FGSM, "run", noted)
+    assert run(command + " --state half.npz") == 0
+    assert epsilons == [0.1]  # What was done is not done again.
+    accuracies = [
+        line["accuracy"]
+        for line in json.loads((folder / "card.json").read_text())["results"]
+        if line["attack"] == "fgsm"
+    ]
+    assert accuracies == [robust_share(0.04), robust_share(0.1)]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ("--attacks nonsense", "'nonsense'"),
+        ("--epsilon 8", "did you mean 8 / 255"),
+        ("--epsilon 0.1 --value-range 1 0", "value_range"),
+        ("--value-range 0 0.5", "value_range"),
+        ("--state nowhere/state.npz", "folder of state"),
+        ("--state test.npz", "damaged, or is none"),
+    ],
+)
+def test_bad_input(arguments, message, capsys):
+    assert message in fails(FGSM + arguments, capsys)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ("--epsilon 8//255", "'8//255' is no number; write it as 0.03"),
+        ("--epsilon 8/0", "'8/0' is no number"),
+        ("--limit 0", "'0' is no whole number above zero"),
+        ("--batch-size few", "'few' is no whole number"),
+        ("--fail-under 40", "40 % is 0.4"),
+        ("--out card.txt", "should end in .json"),
+        ("--out nowhere/card.json", "folder of 'nowhere/card.json'"),
+        ("--backend caffe", "choose from"),
+    ],
+)
+def test_bad_arguments(arguments, message, capsys):
+    with pytest.raises(SystemExit) as raised:
+        run(FGSM + arguments)
+    assert raised.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error and error.startswith("usage: ")
+
+
+def test_plots_need_matplotlib_which_is_told_before_the_work(
+    capsys, monkeypatch
+):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    message = fails(FGSM + "--plot curve.png", capsys)
+    assert "pip install keras-attn-defense[viz]" in message

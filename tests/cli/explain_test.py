@@ -1,0 +1,66 @@
+"""`explain`: maps of the class and layer that are asked for."""
+
+import numpy as np
+import pytest
+
+import keras_attn_defense as kad
+from tests import networks
+from tests.cli.helpers import fails
+from tests.cli.helpers import run
+from tests.testing import to_numpy
+
+COMMAND = "explain net.keras --data images.npz --out maps.npz "
+IMAGES, LABELS = networks.images_and_labels(5)
+
+
+@pytest.fixture(autouse=True)
+def network(folder):
+    model = networks.sequential()
+    model.save("net.keras")
+    np.savez("images.npz", images=IMAGES)
+    np.savez("labeled.npz", x_test=IMAGES, y_test=LABELS[:, None])
+    return model
+
+
+def expected(model, labels, layer=None):
+    grad_cam = kad.attention.GradCAM(layer, normalization="max", model=model)
+    return to_numpy(grad_cam(IMAGES, labels))
+
+
+def test_predicted_class(network, capsys, folder):
+    assert run(COMMAND + "--batch-size 2 --png maps.png") == 0
+    predicted = to_numpy(network(IMAGES)).argmax(-1)
+    with np.load("maps.npz") as file:
+        np.testing.assert_array_equal(file["classes"], predicted)
+        np.testing.assert_array_equal(file["predictions"], predicted)
+        maps = expected(network, predicted)
+        np.testing.assert_allclose(file["maps"], maps, rtol=1e-4, atol=1e-6)
+        assert file["maps"].shape == (5, 8, 8)
+        assert file["maps"].max() == pytest.approx(1.0, abs=1e-3)
+    assert "5 attention maps. Written to maps.npz" in capsys.readouterr().out
+    assert (folder / "maps.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_true_class_at_a_layer(network):
+    command = COMMAND.replace("images.npz", "labeled.npz")
+    assert run(command + "--labels true --layer first --limit 3") == 0
+    with np.load("maps.npz") as file:
+        np.testing.assert_array_equal(file["classes"], LABELS[:3])
+        maps = expected(network, LABELS, "first")[:3]
+        np.testing.assert_allclose(file["maps"], maps, rtol=1e-4, atol=1e-6)
+    assert abs(maps - expected(network, LABELS)[:3]).max() > 0.01
+
+
+def test_defended_model(network):
+    kad.AttentionDefendedModel(network).save("net.keras")
+    assert run(COMMAND) == 0
+    with np.load("maps.npz") as file:
+        maps = expected(network, file["classes"])
+        np.testing.assert_allclose(file["maps"], maps, rtol=1e-4, atol=1e-6)
+
+
+def test_bad_input(capsys, folder):
+    assert "no labels" in fails(COMMAND + "--labels true", capsys)
+    message = fails(COMMAND + "--layer nowhere", capsys)
+    assert "nowhere" in message and "last" in message
+    assert not (folder / "maps.npz").exists()
