@@ -82,11 +82,6 @@ class SzegedyLBFGS(Attack):
             "`CarliniWagner` there."
         )
 
-    def craft_batch(self, victim, value_range, x, y):
-        images, labels = (ops.convert_to_numpy(value) for value in (x, y))
-        result = self.run_batches(victim, value_range, images, labels, 1)
-        return ops.convert_to_tensor(result.images)
-
     def run_batches(self, victim, value_range, images, labels, batch_size):
         functions = self._compiled(self, victim, value_range)
         found = np.empty_like(images)

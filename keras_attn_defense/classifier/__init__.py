@@ -7,6 +7,7 @@ from .checks import check_value_range as check_value_range
 from .checks import class_indices as class_indices
 from .classifier import Classifier as Classifier
 from .classifier_view import ClassifierView as ClassifierView
+from .ensemble_classifier import EnsembleClassifier as EnsembleClassifier
 from .frozen import frozen as frozen
 from .function_classifier import as_classifier as as_classifier
 from .precision import full_precision as full_precision
