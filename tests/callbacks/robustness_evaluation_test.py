@@ -137,6 +137,14 @@ def test_training_that_is_stopped_ends_with_a_measurement():
     history = fit(robustness, stop)
     assert len(history[KEY]) == 3
     assert robustness.accuracies == {0: SHARES[0], 2: SHARES[2]}
+
+    # Where it is known in time, the logs of the epoch have it.
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch == 2
+
+    logged = fit(Stop(), evaluation(every=5))[KEY]
+    assert logged == [SHARES[0], SHARES[0], SHARES[2]]
     # The same callback in another training.
     fit(robustness, epochs=1)
     assert robustness.accuracies == {0: SHARES[0]}
