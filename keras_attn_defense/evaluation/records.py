@@ -61,6 +61,19 @@ class Records:
         """The smallest distance of all contenders of its cascade."""
         return self.reach(self._cascade(contender)[-1])
 
+    def fallen(self, contender, index):
+        """Which images have fallen once a contender has had its turn.
+
+        Args:
+            contender: The contender.
+            index: The position of the radius among all.
+        """
+        epsilons = self.threat.epsilons
+        fallen = self.reach(contender) <= epsilons[index]
+        if index:  # Its whole cascade had a turn at the smaller one.
+            fallen |= self.cascade_reach(contender) <= epsilons[index - 1]
+        return fallen
+
     def worst_reach(self):
         """The smallest distance of all contenders."""
         return np.min(list(self.distances.values()), axis=0)

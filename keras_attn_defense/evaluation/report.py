@@ -77,9 +77,10 @@ class Report:
             samples[f"{contender.name}_distance"] = np.where(
                 np.isinf(reach), np.nan, reach
             )
-            for epsilon in self.threat_model.epsilons:
+            for index, epsilon in enumerate(self.threat_model.epsilons):
                 label = self.threat_model.label(epsilon)
-                samples[f"{contender.name}_success@{label}"] = reach <= epsilon
+                fallen = records.fallen(contender, index)
+                samples[f"{contender.name}_success@{label}"] = fallen
         for epsilon in self.threat_model.epsilons:
             label = self.threat_model.label(epsilon)
             samples[f"robust@{label}"] = records.worst_reach() > epsilon

@@ -51,25 +51,26 @@ def summarize(records, confidence):
     lines = [_line("clean", 0.0, records.correct, confidence)]
     for index, epsilon in enumerate(records.threat.epsilons):
         for row, contender in enumerate(records.contenders):
-            reach = records.reach(contender)
+            fallen = records.fallen(contender, index)
             lines.append(
                 _line(
                     contender.name,
                     epsilon,
-                    reach > epsilon,
+                    ~fallen,
                     confidence,
-                    **_distances(records, reach, epsilon),
+                    **_distances(records.cascade_reach(contender), fallen),
                     **_work(records.work[row, index]),
                 )
             )
         reach = records.worst_reach()
+        fallen = reach <= epsilon
         lines.append(
             _line(
                 "worst case",
                 epsilon,
-                reach > epsilon,
+                ~fallen,
                 confidence,
-                **_distances(records, reach, epsilon),
+                **_distances(reach, fallen),
                 **_work(_together(records.work[:, index])),
             )
         )
@@ -82,13 +83,13 @@ def _line(attack, epsilon, standing, confidence, **more):
     return Accuracy(attack, epsilon, correct / total, interval, **more)
 
 
-def _distances(records, reach, epsilon):
-    fallen = reach[records.correct & (reach <= epsilon)]
-    if not len(fallen):
+def _distances(reach, fallen):
+    moved = reach[fallen & (reach > 0)]
+    if not len(moved):
         return {}
     return {
-        "mean_distance": float(fallen.mean()),
-        "median_distance": float(np.median(fallen)),
+        "mean_distance": float(moved.mean()),
+        "median_distance": float(np.median(moved)),
     }
 
 

@@ -65,7 +65,7 @@ def test_honest_model_trips_none():
 
 
 def test_honest_model_with_attacks_that_the_checks_have_to_add():
-    context = context_of(brightness(), attacks=FGSM())
+    context = context_of(brightness(), attacks=few_queries())
     for name in (
         "single-step beats iterative",
         "black-box beats white-box",

@@ -143,9 +143,19 @@ def test_standard_autoattack_is_told_from_others():
             IMAGES[:4],
             LABELS[:4],
             attacks=attacks,
-            epsilons=0.1,
+            epsilons=0.3,
             checks=False,
             verbose=0,
         ).card
 
     assert card({"autoattack": FGSM()})["autoattack_acc"] is None
+    # All fall to the first component, so that the others are not run.
+    with pytest.warns(UserWarning, match="2 classes"):
+        standard = card("autoattack")
+    assert standard["autoattack_acc"] == standard["reported"] == "0.00"
+    assert list(standard["attacks"]) == [
+        f"autoattack/{name}"
+        for name in ("apgd-ce", "apgd-t", "fab-t", "square")
+    ]
+    attacked = [line["attacked"] for line in standard["results"][1:-1]]
+    assert attacked == [4, 0, 0, 0]

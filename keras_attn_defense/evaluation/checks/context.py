@@ -66,7 +66,7 @@ class Context:
         """An attack of many gradient steps, of the evaluation if there is."""
         for contender in self.contenders(is_iterative):
             return contender.attack
-        return self.build(kad_attacks.PGD, steps=20)
+        return self.build(kad_attacks.APGD, steps=20)
 
     def build(self, attack_class, **arguments):
         """An attack of the evaluation's norm, value range and seed."""
