@@ -3,7 +3,7 @@
 The same ResNet, from the same initial weights and on the same budget, is
 trained plainly, with adversarial training, and with attention losses on top
 of it. Then a table compares their accuracy on attacked test images, a picture
-shows what they look at, and the defended model is saved and loaded again.
+shows what they look at, and the three are saved and loaded again.
 
     python examples/quickstart.py
     python examples/quickstart.py --backend jax --data cifar10 --epochs 30
@@ -38,7 +38,7 @@ def parse_options():
         "--out",
         type=pathlib.Path,
         default="out",
-        help="folder for the picture and the model (default: %(default)s)",
+        help="folder for the picture and the models (default: %(default)s)",
     )
     return parser.parse_args()
 
@@ -61,6 +61,11 @@ DEFENSES = {
     "plain training": None,
     "adversarial training": WITHOUT_ATTENTION,
     "attention defense": {},
+}
+FILES = {
+    "plain training": "plain.keras",
+    "adversarial training": "adversarial.keras",
+    "attention defense": "defended.keras",
 }
 
 
@@ -194,8 +199,8 @@ def main(options):
     picture = options.out / "quickstart.png"
     draw_attention(networks, captions, test, picture)
     print(f"\n{picture}: what the networks look at")
-    path = options.out / "defended.keras"
-    check_saving(models["attention defense"], test.images, path)
+    for name, file in FILES.items():
+        check_saving(models[name], test.images, options.out / file)
 
 
 if __name__ == "__main__":
