@@ -163,7 +163,7 @@ class EnsembleAttack(Attack):
 
     def get_config(self):
         return {
-            "models": self._sources.get_config(),
+            "models": self._sources.configs(),
             "attack": keras.saving.serialize_keras_object(self.attack),
             "mode": self.mode,
             "include_victim": self.include_victim,

@@ -41,7 +41,7 @@ class SourceModels:
             )
         return self._classifiers
 
-    def get_config(self):
+    def configs(self):
         """The configurations of the models, without weights."""
         return [
             keras.saving.serialize_keras_object(each.model)
