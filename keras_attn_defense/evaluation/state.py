@@ -99,15 +99,20 @@ class State:
             )
 
     def _compare(self, then):
-        now = self.fingerprint
-        different = [
-            f"{key} was {then.get(key)!r} and is {now.get(key)!r}"
-            for key in {**then, **now}
-            if then.get(key) != now.get(key)
-        ]
+        different = list(_differences(then, self.fingerprint))
         if different:
             raise ValueError(
                 f"The state file '{self.path}' belongs to another evaluation: "
                 f"{'; '.join(different)}. Repeat the call as it was to go on, "
                 "delete the file to start anew, or name another file."
             )
+
+
+def _differences(then, now, place=""):
+    """Yields a sentence for each value that two nested dicts differ in."""
+    for key in {**then, **now}:
+        old, new = then.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _differences(old, new, f"{place}{key}.")
+        elif old != new:
+            yield f"{place}{key} was {old!r} and is {new!r}"

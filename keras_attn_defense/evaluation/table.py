@@ -46,6 +46,8 @@ def _table(report):
     table = Table(
         title=f"{report.about['name']}: {report.num_images} images, "
         f"{threat.norm}, value range {threat.value_range}",
+        caption="distance: mean of those that fell. passes: forward + "
+        "backward, mean of those attacked.",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         collapse_padding=True,

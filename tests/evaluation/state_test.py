@@ -72,12 +72,19 @@ def test_finished_state_is_not_attacked_again(finished, monkeypatch):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"epsilons": [0.03]}, "threat_model was .*0.1.* and is"),
+        (
+            {"epsilons": [0.03]},
+            r"threat_model.epsilons was \[0.03, 0.1\] and is",
+        ),
         ({"seed": 3}, "seed was 0 and is 3"),
         ({"batch_size": 3}, "batch_size was 2 and is 3"),
         ({"limit": 10}, "limit was None and is 10"),
         ({"keep_images": False}, "keep_images"),
-        ({"attacks": FGSM()}, "attacks was"),
+        ({"attacks": FGSM()}, "attacks.pgd was .* and is None"),
+        (
+            {"attacks": {"fgsm": FGSM(), "pgd": PGD(steps=2, seed=1)}},
+            "attacks.pgd.steps was 3 and is 2",
+        ),
         ({"model": helpers.brightness(30.0)}, "model_checksum was"),
         ({"x": helpers.IMAGES[::-1]}, "block 0 of images or labels differs"),
         ({"x": helpers.IMAGES[:16], "y": helpers.LABELS[:16]}, "24 images"),
