@@ -31,12 +31,12 @@ def torchattacks(model, settings):
     import torchattacks
 
     attack = torchattacks.PGD(
-        _module(model),
+        module(model),
         eps=settings["epsilon"],
         alpha=settings["step_size"],
         steps=settings["steps"],
     )
-    return _on_torch(lambda x, y: attack(x, y))
+    return on_torch(lambda x, y: attack(x, y))
 
 
 def cleverhans(model, settings):
@@ -60,10 +60,10 @@ def cleverhans(model, settings):
     _only("torch")
     from cleverhans.torch.attacks import projected_gradient_descent as pgd
 
-    module = _module(model)
-    return _on_torch(
+    wrapped = module(model)
+    return on_torch(
         lambda x, y: pgd.projected_gradient_descent(
-            module, x, *arguments, y=y, **bounds
+            wrapped, x, *arguments, y=y, **bounds
         )
     )
 
@@ -76,10 +76,8 @@ def foolbox(model, settings):
     )
     epsilon = settings["epsilon"]
     if BACKEND == "torch":
-        wrapped = foolbox.PyTorchModel(_module(model), bounds=(0, 1))
-        return _on_torch(
-            lambda x, y: attack(wrapped, x, y, epsilons=epsilon)[1]
-        )
+        wrapped = foolbox.PyTorchModel(module(model), bounds=(0, 1))
+        return on_torch(lambda x, y: attack(wrapped, x, y, epsilons=epsilon)[1])
     if BACKEND == "jax":
         raise ImportError("compared on TensorFlow and PyTorch")
     import tensorflow as tf
@@ -95,33 +93,9 @@ def foolbox(model, settings):
 
 def art(model, settings):
     from art.attacks.evasion import ProjectedGradientDescent
-    from art.estimators import classification
 
-    if BACKEND == "torch":
-        import torch
-
-        wrapped = classification.PyTorchClassifier(
-            _module(model),
-            torch.nn.CrossEntropyLoss(),
-            input_shape=(3, 32, 32),
-            nb_classes=10,
-            clip_values=(0, 1),
-            device_type="cpu",
-        )
-    elif BACKEND == "tensorflow":
-        wrapped = classification.TensorFlowV2Classifier(
-            model,
-            nb_classes=10,
-            input_shape=(32, 32, 3),
-            loss_object=keras.losses.SparseCategoricalCrossentropy(
-                from_logits=True
-            ),
-            clip_values=(0, 1),
-        )
-    else:
-        raise ImportError("ART has no classifier for JAX models")
     attack = ProjectedGradientDescent(
-        wrapped,
+        art_classifier(model),
         eps=settings["epsilon"],
         eps_step=settings["step_size"],
         max_iter=settings["steps"],
@@ -153,12 +127,41 @@ def channels_first(model):
     return lambda x: model(x.permute(0, 2, 3, 1))
 
 
+def art_classifier(model):
+    """ART's view of a Keras model."""
+    from art.estimators import classification
+
+    if BACKEND == "torch":
+        import torch
+
+        return classification.PyTorchClassifier(
+            module(model),
+            torch.nn.CrossEntropyLoss(),
+            input_shape=(3, 32, 32),
+            nb_classes=10,
+            clip_values=(0, 1),
+            device_type="cpu",
+        )
+    if BACKEND == "tensorflow":
+        return classification.TensorFlowV2Classifier(
+            model,
+            nb_classes=10,
+            input_shape=(32, 32, 3),
+            loss_object=keras.losses.SparseCategoricalCrossentropy(
+                from_logits=True
+            ),
+            clip_values=(0, 1),
+        )
+    raise ImportError("ART has no classifier for JAX models")
+
+
 def _only(backend):
     if BACKEND != backend:
         raise ImportError(f"runs on {backend} only")
 
 
-def _module(model):
+def module(model):
+    """A PyTorch module of NCHW images."""
     import torch
 
     class Module(torch.nn.Module):
@@ -174,7 +177,8 @@ def _module(model):
     return Module().eval()
 
 
-def _on_torch(attack):
+def on_torch(attack):
+    """A function of NumPy NHWC images, from one of PyTorch NCHW images."""
     import torch
 
     def run(x, y):
