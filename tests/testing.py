@@ -250,7 +250,8 @@ def run_attack_test(
     x_adv = to_numpy(x_adv)
     assert x_adv.shape == x.shape
     assert_inside(x_adv, x, epsilon, attack.norm, value_range)
-    assert (x_adv != x).mean() > 0.5
+    # In l1 few values change, and much.
+    assert (x_adv != x).mean() > (0.01 if attack.norm == "l1" else 0.5)
     _check_harm(model, x, x_adv, y, target)
 
     np.testing.assert_array_equal(x, x_before)

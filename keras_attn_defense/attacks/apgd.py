@@ -5,6 +5,7 @@ from keras import ops
 
 from .._registration import register
 from ..classifier import as_classifier
+from . import apgd_l1
 from . import objectives
 from .search_attack import SearchAttack
 from .search_attack import select
@@ -26,15 +27,22 @@ class APGD(SearchAttack):
     point, if fewer than `rho` of the steps since raised the objective, or
     neither step size nor best value changed.
 
+    In `"l1"` steps change the values of largest gradient only, ever fewer of
+    them, and their size begins at the radius. The radius is `3 * epsilon` for
+    30 % of the steps, then `2 * epsilon` for as many, then `epsilon`; two
+    evaluations more bring the best point into the smaller balls.
+
     Args:
         epsilon: Radius of the ball, in the units of the images. None means
-            8/255 of the value range (in `"l2"` 0.5 times it).
+            8/255 of the value range, 0.5 times it in `"l2"` and 12 times in
+            `"l1"`.
         steps: Number of steps.
         objective: What is maximised: `"cross_entropy"` (APGD-CE), `"dlr"`
             (APGD-DLR), `"targeted_dlr"` (APGD-T: one run for each of the 9
             strongest wrong classes), or any other; see
             `kad.attacks.objectives`.
-        rho: Share of the steps that should raise the objective.
+        rho: Share of the steps that should raise the objective. Without
+            meaning in `"l1"`.
         **kwargs: Arguments of every attack: `norm`, `targeted`, `restarts`,
             `value_range`, `seed`, `name`; see `Attack`.
 
@@ -43,7 +51,9 @@ class APGD(SearchAttack):
     >>> x_adv = APGD(epsilon=8 / 255, objective="dlr")(model, x, y)
 
     Reference:
-        [Croce and Hein, 2020](https://arxiv.org/abs/2003.01690), algorithm 1.
+        [Croce and Hein, 2020](https://arxiv.org/abs/2003.01690), algorithm 1;
+        in `"l1"`,
+        [Croce and Hein, 2021](https://arxiv.org/abs/2103.01208), algorithm 1.
     """
 
     def __init__(
@@ -66,14 +76,22 @@ class APGD(SearchAttack):
     def check(self, model):
         self.objective.check(as_classifier(model))
 
+    @property
+    def total_steps(self):
+        if self.norm == "l1":
+            return apgd_l1.total_steps(self.steps)
+        return self.steps
+
     def begin(self, task):
+        if self.norm == "l1":
+            return apgd_l1.begin(self, task)
         reference = self.objective.reference(task)
         shape = ops.shape(task.images)
         noise = self.ball.sample_border(
             shape, task.epsilon, self.seed_generator
         )
         x = self._project(task)(task.images + noise)
-        values, gradient, logits = self._evaluate(task, x, reference)
+        values, gradient, logits = self.evaluate(task, x, reference)
         none = ops.zeros_like(values)
         return {
             "x": x,
@@ -94,9 +112,11 @@ class APGD(SearchAttack):
         }
 
     def step(self, task, state, count, draws):
+        if self.norm == "l1":
+            return apgd_l1.step(self, task, state, count)
         reference = state["reference"]
         x = self._moved(task, state, count)
-        values, gradient, logits = self._evaluate(task, x, reference)
+        values, gradient, logits = self.evaluate(task, x, reference)
         rose = values > state["value"]
         state = {
             **state,
@@ -150,7 +170,8 @@ class APGD(SearchAttack):
         }
         return select(checkpoint, at_checkpoint, state)
 
-    def _evaluate(self, task, x, reference):
+    def evaluate(self, task, x, reference):
+        """What is maximised, its gradient, and the logits."""
         values, gradient, logits = self.objective.value_and_gradient(
             task.victim, x, task.labels, reference
         )

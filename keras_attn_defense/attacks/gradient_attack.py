@@ -96,7 +96,8 @@ class GradientAttack(Attack):
                 gradient = self.objective.value_and_gradient(
                     victim.drawn(i), x, labels, reference
                 )[1]
-                direction, memory = self.direction(sign * gradient, memory)
+                gradient = self.ball.followed(sign * gradient, x, value_range)
+                direction, memory = self.direction(gradient, memory)
                 return project(x + step_size * direction), memory
 
             state = (x, self.memory(images))

@@ -3,13 +3,19 @@
 import numpy as np
 import pytest
 
+from keras_attn_defense.attacks import APGD
 from keras_attn_defense.attacks import BIM
+from keras_attn_defense.attacks import FAB
 from keras_attn_defense.attacks import FGSM
 from keras_attn_defense.attacks import PGD
+from keras_attn_defense.attacks import CarliniWagner
+from keras_attn_defense.attacks import DeepFool
 from keras_attn_defense.attacks import IterLL
 from keras_attn_defense.attacks import MomentumBIM
 from keras_attn_defense.attacks import RandomizedStepLL
+from keras_attn_defense.attacks import Square
 from keras_attn_defense.attacks import StepLL
+from keras_attn_defense.attacks import SzegedyLBFGS
 from keras_attn_defense.classifier import Classifier
 from tests import networks
 from tests.testing import run_attack_test
@@ -45,6 +51,12 @@ ATTACKS = [
         {"epsilon": 0.1, "steps": 2, "restarts": 2, "seed": 5},
         RANDOM,
     ),
+    (
+        "pgd_l1",
+        PGD,
+        {"epsilon": 2.0, "steps": 2, "norm": "l1", "seed": 5},
+        RANDOM,
+    ),
     ("epsilon_range", BIM, {"epsilon": (0.05, 0.1), "seed": 5}, RANDOM),
     ("step_ll", StepLL, {"epsilon": 0.075}, {}),
     (
@@ -56,6 +68,24 @@ ATTACKS = [
     ("iter_ll", IterLL, {"epsilon": 0.1, "steps": 3}, {}),
 ]
 LEAST_LIKELY = (StepLL, IterLL)
+ONE_CONSTANT = {"steps": 15, "binary_search_steps": 1, "initial_const": 1e3}
+# Attacks that look for the smallest change, with a radius that they stay in.
+MINIMAL = [
+    ("deep_fool", DeepFool, {"steps": 3}),
+    ("deep_fool_linf", DeepFool, {"steps": 3, "norm": "linf"}),
+    ("carlini_wagner", CarliniWagner, {"learning_rate": 0.1, **ONE_CONSTANT}),
+    ("fab", FAB, {"steps": 3, "num_targets": 2}),
+    ("fab_l1_nearest", FAB, {"steps": 3, "norm": "l1", "num_targets": None}),
+    ("szegedy_lbfgs", SzegedyLBFGS, ONE_CONSTANT),
+]
+BLIND = {"queries": 40, "objective": "cross_entropy"}
+# Attacks that end at a success, with a radius that is too small for it.
+SEARCHES = [
+    ("apgd", APGD, 0.01, {"steps": 3}),
+    ("apgd_l1", APGD, 1.0, {"steps": 3, "norm": "l1"}),
+    ("square", Square, 0.02, BLIND),
+    ("square_l2", Square, 0.2, {"norm": "l2", **BLIND}),
+]
 
 
 @pytest.mark.parametrize(
@@ -82,6 +112,33 @@ def test_contract(cls, arguments, special):
         uses_labels=not issubclass(cls, LEAST_LIKELY),
         **special,
     )
+
+
+@pytest.mark.parametrize(
+    "cls, arguments",
+    [row[1:] for row in MINIMAL],
+    ids=[row[0] for row in MINIMAL],
+)
+def test_minimal_contract(cls, arguments):
+    model = networks.stateful()
+    # What is wrong already is left as it is.
+    y = to_numpy(model(X)).argmax(-1).astype("int32")
+
+    run_attack_test(cls(4.0, **arguments), model, X, y, epsilon=4.0)
+
+
+@pytest.mark.parametrize(
+    "cls, epsilon, arguments",
+    [row[1:] for row in SEARCHES],
+    ids=[row[0] for row in SEARCHES],
+)
+def test_search_contract(cls, epsilon, arguments):
+    model = networks.stateful()
+    y = to_numpy(model(X)).argmax(-1).astype("int32")
+
+    attack = cls(epsilon, seed=5, **arguments)
+    run_attack_test(attack, model, X, y, epsilon=epsilon, random=True)
+    assert (to_numpy(model(attack(model, X, y))).argmax(-1) == y).all()
 
 
 @pytest.mark.parametrize("form", sorted(set(networks.FORMS) - {"sequential"}))

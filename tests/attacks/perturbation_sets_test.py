@@ -89,6 +89,20 @@ def test_dual_norm(norm):
     np.testing.assert_allclose(to_numpy(actual), expected, rtol=1e-5)
 
 
+def test_l1_steps_leave_out_what_is_at_its_bound():
+    x = np.array([0.0, 0.0, 1.0, 1.0, 0.5, 1 - 1e-7], "float32")
+    gradient = np.array([1.0, -2.0, 3.0, -4.0, 5.0, 6.0], "float32")
+    shape = (1, 2, 3, 1)
+    tensors = [ops.convert_to_tensor(v.reshape(shape)) for v in (gradient, x)]
+
+    followed = ball_of("l1").followed(*tensors, (0.0, 1.0))
+    expected = [1.0, 0.0, 0.0, -4.0, 5.0, 0.0]
+    np.testing.assert_array_equal(to_numpy(followed).ravel(), expected)
+    for norm in ("linf", "l2"):
+        followed = ball_of(norm).followed(*tensors, (0.0, 1.0))
+        np.testing.assert_array_equal(to_numpy(followed).ravel(), gradient)
+
+
 @pytest.mark.parametrize("norm", NORMS)
 def test_border(norm):
     seed = keras.random.SeedGenerator(0)
