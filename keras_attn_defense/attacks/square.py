@@ -66,7 +66,7 @@ class Square(SearchAttack):
                 f"at most 1. Received: p_init={p_init}"
             )
         self.p_init = float(p_init)
-        self.objective = objectives.get(objective)
+        self.objective = _of_logits(objectives.get(objective))
         self.rescale_schedule = bool(rescale_schedule)
 
     @property
@@ -137,6 +137,18 @@ class Square(SearchAttack):
             "objective": objectives.serialize(self.objective),
             "rescale_schedule": self.rescale_schedule,
         }
+
+
+def _of_logits(objective):
+    usual = objectives.Objective.value_and_gradient
+    if type(objective).value_and_gradient is not usual:
+        raise ValueError(
+            "Square looks at one prediction for each query and needs an "
+            "objective that is a function of the logits, such as 'margin' or "
+            f"'cross_entropy'. Received: {type(objective).__name__}, which "
+            "runs the model in its own way."
+        )
+    return objective
 
 
 def _channels_first():

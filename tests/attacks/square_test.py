@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_attn_defense.attacks import PGD
 from keras_attn_defense.attacks import Square
+from keras_attn_defense.attacks.objectives import ExpectationOverTransformation
 from keras_attn_defense.classifier import Classifier
 from tests import networks
 from tests.testing import to_numpy
@@ -104,6 +105,13 @@ def test_channels_first(model):
 def test_impossible_share(p_init):
     with pytest.raises(ValueError, match="`p_init` should be a share"):
         Square(p_init=p_init)
+
+
+def test_objective_with_passes_of_its_own():
+    objective = ExpectationOverTransformation(samples=3)
+
+    with pytest.raises(ValueError, match="needs an objective that is a fun"):
+        Square(objective=objective)
 
 
 def test_impossible_queries():
