@@ -1,9 +1,13 @@
 """The patterns of Square in the l2 and l1 norms: two pyramids of one sum."""
 
+import functools
+
 import numpy as np
 from keras import ops
 
 
+# Without compilation each query would compute the patterns anew.
+@functools.lru_cache(maxsize=64)
 def pattern(side, power):
     """A pyramid in the upper half of a square, its negative in the lower.
 
