@@ -37,7 +37,7 @@ def main(argv=None):
         _check_backend(args.backend)
         return args.run(args)
     except KeyboardInterrupt:
-        print(f"\nInterrupted. {_hint(args)}", file=sys.stderr)
+        print(f"\nInterrupted.{_hint(args)}", file=sys.stderr)
         return 130
     except (ValueError, OSError, ImportError) as error:
         print("error:", " ".join(str(error).split()), file=sys.stderr)
@@ -71,13 +71,13 @@ def _check_backend(backend):
 
 def _hint(args):
     if "state" not in args:
-        return "Nothing was written."
+        return ""
     if args.state is None:
         return (
-            "With --state FILE an evaluation can be interrupted at any moment "
+            " With --state FILE an evaluation can be interrupted at any moment "
             "and goes on when it is started again."
         )
     return (
-        f"What was finished is kept in '{args.state}': the same command goes "
+        f" What was finished is kept in '{args.state}': the same command goes "
         "on from there."
     )

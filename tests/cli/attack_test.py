@@ -82,4 +82,4 @@ def test_interrupted(capsys, monkeypatch):
 
     monkeypatch.setattr("keras_attn_defense.attacks.FGSM.run", interrupt)
     assert run(COMMAND + "--attack fgsm") == 130
-    assert "Nothing was written" in capsys.readouterr().err
+    assert capsys.readouterr().err == "\nInterrupted.\n"
