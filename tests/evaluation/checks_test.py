@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 from keras import layers
 from keras import ops
 
@@ -64,6 +65,7 @@ def test_honest_model_trips_none():
     assert all(flag.sentence.endswith(".") for flag in flags)
 
 
+@pytest.mark.slow
 def test_honest_model_with_attacks_that_the_checks_have_to_add():
     context = context_of(brightness(), attacks=few_queries())
     for name in (

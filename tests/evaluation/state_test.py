@@ -36,6 +36,7 @@ def units(path):
         return int(file["units"])
 
 
+@pytest.mark.slow
 def test_killed_three_times_and_started_again(tmp_path):
     path = tmp_path / "state.npz"
     expected = numbers(evaluate(None))
@@ -53,10 +54,18 @@ def test_killed_three_times_and_started_again(tmp_path):
     assert units(path) == 12
 
 
-@pytest.fixture
-def finished(tmp_path):
-    path = tmp_path / "state.npz"
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    path = tmp_path_factory.mktemp("finished") / "state.npz"
     expected = numbers(evaluate(path))
+    return path.read_bytes(), expected
+
+
+@pytest.fixture
+def finished(tmp_path, written):
+    content, expected = written
+    path = tmp_path / "state.npz"
+    path.write_bytes(content)
     return path, expected
 
 
