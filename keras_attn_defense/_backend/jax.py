@@ -11,8 +11,8 @@ SUPPORTS_JIT = True
 
 def vjp(function, x, reusable=False):
     """Returns `function(x)` and the function from its cotangent to x's."""
-    outputs, pullback = jax.vjp(function, x)
     del reusable  # It always is.
+    outputs, pullback = jax.vjp(function, x)
     return outputs, _checked(pullback)
 
 
