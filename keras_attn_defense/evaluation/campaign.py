@@ -86,7 +86,7 @@ class Campaign:
         records.carry_images(contender, epsilon, rows)
         if not standing.any():
             return
-        radius = None if contender.attack.minimal else epsilon
+        radius = None if self._wants_distances(contender) else epsilon
         attack = contender.attack.with_epsilon(radius)
         attack.reseed(self._seed(contender.name, index, block))
         start = time.perf_counter()
@@ -115,6 +115,12 @@ class Campaign:
         records.fall(contender, where, found)
         if column in records.images:
             records.images[column][where] = result.images
+
+    def _wants_distances(self, contender):
+        # Of a cascade at one radius only success is asked, which is cheaper.
+        part = contender.cascade != contender.name
+        alone = part and len(self.threat.epsilons) == 1
+        return contender.attack.minimal and not alone
 
     def _seed(self, name, index, block):
         place = [self.seed, zlib.crc32(name.encode()), index, block]
