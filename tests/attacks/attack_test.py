@@ -345,7 +345,10 @@ def test_own_attack(model):
         ({"steps": 2.5}, "`steps` should be"),
         ({"steps": True}, "`steps` should be"),
         ({"restarts": 0}, "`restarts` should be"),
-        ({"norm": "l1"}, r"`norm` should be one of \['l2', 'linf'\].*'l1'"),
+        (
+            {"norm": "l3"},
+            r"`norm` should be one of \['l1', 'l2', 'linf'\].*'l3'",
+        ),
         ({"value_range": (1, 0)}, "`value_range` should be"),
     ],
 )
