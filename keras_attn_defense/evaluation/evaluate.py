@@ -65,10 +65,10 @@ def evaluate_robustness(
             set of `(images, labels)` batches: `tf.data`, a `PyDataset`, a
             PyTorch `DataLoader`, or any iterable.
         y: Labels, if `x` are images: class indices or one-hot.
-        attacks: `"quick"` (FGSM, PGD with 20 steps and 3 restarts, Square
-            with 200 queries), `"autoattack"`, the name of another attack (see
-            `kad.attacks.get`), an attack, a list of names and attacks, or a
-            dict of attacks by name.
+        attacks: `"quick"` (FGSM, PGD with 20 steps and 3 restarts, in `"l1"`
+            APGD, and Square with 200 queries), `"autoattack"`, the name of
+            another attack (see `kad.attacks.get`), an attack, a list of names
+            and attacks, or a dict of attacks by name.
         epsilons: The radii, in the units of the images. None takes the radius
             that the attacks carry, or else 8/255 of the value range (`"l2"`:
             0.5 times it, `"l1"`: 12 times it).

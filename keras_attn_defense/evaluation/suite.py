@@ -56,9 +56,13 @@ def named_attacks(attacks, norm, seed):
 
 def quick_attacks(norm, seed):
     """One gradient step, many with restarts, and a search without gradients."""
+    # In l1 PGD moves one value a step, and breaks far less than APGD.
+    name, iterative = "pgd", kad_attacks.PGD
+    if norm == "l1":
+        name, iterative = "apgd", kad_attacks.APGD
     return {
         "fgsm": kad_attacks.FGSM(norm=norm),
-        "pgd": kad_attacks.PGD(steps=20, restarts=3, norm=norm, seed=seed),
+        name: iterative(steps=20, restarts=3, norm=norm, seed=seed),
         "square": kad_attacks.Square(
             queries=200, rescale_schedule=True, norm=norm, seed=seed
         ),

@@ -90,6 +90,21 @@ def test_accuracies_in_closed_form():
     )
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
+def test_quick_set(norm):
+    report = evaluate(attacks="quick", epsilons=None, norm=norm)
+
+    iterative = "apgd" if norm == "l1" else "pgd"
+    attacks = ["clean", "fgsm", iterative, "square", "worst case"]
+    assert [each.attack for each in report.lines] == attacks
+    # The mean moves by epsilon, or by its share of all values.
+    (epsilon,) = report.robust_accuracy
+    size = {"linf": 1.0, "l2": IMAGES[0].size ** 0.5, "l1": IMAGES[0].size}
+    expected = (DISTANCES > epsilon / size[norm]).mean()
+    assert report.robust_accuracy[epsilon] == expected
+
+
 def data_sources():
     class Sequence(keras.utils.PyDataset):
         def __len__(self):
