@@ -19,7 +19,7 @@ def adam_step(state, gradient, number, learning_rate):
         state: What `adam_start` returned, or this function.
         gradient: `(batch, height, width, channels)`.
         number: Number of this step, from 1, `(batch,)`.
-        learning_rate: A number.
+        learning_rate: A number, or one for each image `(batch, 1, 1, 1)`.
 
     Returns:
         The change to subtract, and the new state.

@@ -30,9 +30,10 @@ class CarliniWagner(SearchAttack):
     Minimises `penalty + constant * max(z_y - max_{i != y} z_i + confidence,
     0)` over images `x = tanh(w)`, scaled to the value range, with Adam. The
     penalty is the squared length in `"l2"`, with a binary search over the
-    constant; in `"linf"` it is the excess of each value over a bound that
-    shrinks by a tenth after each success. Lengths count as shares of the value
-    range, so that the defaults fit any.
+    constant; a round ends early where it makes no progress. In `"linf"` it is
+    the excess of each value over a bound that shrinks by a tenth after each
+    success, which ends a round. Lengths count as shares of the value range, so
+    that the defaults fit any.
 
     Args:
         epsilon: None returns the smallest perturbation found, however large;
@@ -40,7 +41,8 @@ class CarliniWagner(SearchAttack):
             its perturbation is that small.
         steps: Largest number of steps in a round, that is for one constant
             and bound.
-        learning_rate: Learning rate of Adam.
+        learning_rate: Learning rate of Adam. In `"linf"` it is multiplied by
+            the bound: Adam cannot stop closer than its steps are long.
         confidence: By how much the wrong logit should be ahead.
         binary_search_steps: Number of rounds. In `"linf"`, where rounds are
             many and short, only its product with `steps` counts: no image
@@ -129,9 +131,8 @@ class CarliniWagner(SearchAttack):
         gradient = constant[:, None, None, None] * gap_gradient
         gradient = (gradient + penalty_slope / width) * slope
         number = state["number"] + 1
-        moved, adam = adam_step(
-            state["adam"], gradient, number, self.learning_rate
-        )
+        rate = self.learning_rate * self._penalty.pace(search)
+        moved, adam = adam_step(state["adam"], gradient, number, rate)
         success = task.broken(logits) & (gap <= 0)
         met = success & self._penalty.is_met(penalty, search)
         stalled, checked_loss = self._stalled(state, number, loss)
@@ -144,9 +145,8 @@ class CarliniWagner(SearchAttack):
             "succeeded": state["succeeded"] | met,
             "checked_loss": checked_loss,
         }
-        over = stalled | (number >= self.steps)
-        if self._penalty.ends_with_success:
-            over = over | met
+        ended = met if self._penalty.ends_with_success else stalled
+        over = ended | (number >= self.steps)
         return select(over, self._next_round(state, size / width), state)
 
     def _gap(self, task, x):

@@ -40,6 +40,10 @@ class SquaredLength:
         """The penalty `(batch,)` of a change of the images, and its slope."""
         return ops.sum(ops.square(change), axis=(1, 2, 3)), 2.0 * change
 
+    def pace(self, search):
+        """What the learning rate is multiplied by."""
+        return 1.0
+
     def is_met(self, penalty, search):
         """Whether an adversarial image of this penalty is a success."""
         return ops.ones_like(penalty, dtype="bool")
@@ -97,6 +101,9 @@ class ExcessOverBound:
         excess = ops.relu(ops.abs(change) - bound)
         slope = ops.where(excess > 0, ops.sign(change), 0.0)
         return ops.sum(excess, axis=(1, 2, 3)), slope
+
+    def pace(self, search):
+        return search["bound"][:, None, None, None]
 
     def is_met(self, penalty, search):
         return penalty <= self.largest_penalty * search["constant"]
