@@ -44,7 +44,7 @@ def largest_gain(model, y, epsilon):
     "attack, least",
     [
         (APGD(3.0, 30, objective="margin", norm="l1", seed=0), 0.95),
-        (PGD(3.0, steps=30, objective="margin", norm="l1", seed=0), 0.7),
+        (PGD(3.0, steps=8, objective="margin", norm="l1", seed=0), 0.5),
         (Square(3.0, 100, rescale_schedule=True, norm="l1", seed=0), 0.2),
     ],
     ids=["apgd", "pgd", "square"],
