@@ -8,6 +8,7 @@ line by line:
 - `vjp_inside(function, variables, add_loss)`: the same for a tensor inside
   `function`.
 - `repeat(steps, body, state)`: a loop of known length.
+- `unrolls_loops()`: whether a longer loop takes longer to compile.
 - `compiled(function, variables)`: one compiled call.
 - `is_traced(x)`: whether `x` belongs to a step that is being compiled.
 - `accelerators()`: the names of GPUs and TPUs.
@@ -41,6 +42,7 @@ compiled = _chosen.compiled
 differentiates = _chosen.differentiates
 is_traced = _chosen.is_traced
 repeat = _chosen.repeat
+unrolls_loops = _chosen.unrolls_loops
 unscaled = _chosen.unscaled
 vjp = _chosen.vjp
 vjp_inside = _chosen.vjp_inside

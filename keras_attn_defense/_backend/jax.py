@@ -78,11 +78,16 @@ def repeat(steps, body, state):
     XLA's convolutions inside loops are many times slower on the CPU, so the
     steps are unrolled there; elsewhere a loop compiles in constant time.
     """
-    if steps == 1 or jax.default_backend() == "cpu":
+    if steps == 1 or unrolls_loops():
         for i in range(steps):
             state = body(i, state)
         return state
     return jax.lax.fori_loop(0, steps, body, state)
+
+
+def unrolls_loops():
+    """Whether a longer `repeat` takes longer to compile."""
+    return jax.default_backend() == "cpu"
 
 
 def compiled(function, variables):

@@ -72,6 +72,11 @@ def repeat(steps, body, state):
     )[1]
 
 
+def unrolls_loops():
+    """Whether a longer `repeat` takes longer to compile."""
+    return False
+
+
 def compiled(function, variables):
     """Compiles `function(*tensors)`, which may read and write `variables`."""
     del variables

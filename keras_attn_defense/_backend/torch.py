@@ -79,6 +79,11 @@ def repeat(steps, body, state):
     return state
 
 
+def unrolls_loops():
+    """Whether a longer `repeat` takes longer to compile."""
+    return False
+
+
 def compiled(function, variables):
     """Runs `function` as it is, without recording gradients of weights."""
     del variables

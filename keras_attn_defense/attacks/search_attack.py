@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from .._backend import repeat
+from .._backend import unrolls_loops
 from .._registration import register
 from . import slots
 from .arguments import check_count
@@ -11,9 +12,9 @@ from .attack import Attack
 from .compiled_attack import CompiledAttack
 from .task import Task
 
-# Steps in one compiled call. Between calls finished images make room for
-# others; JAX unrolls the steps on the CPU, so that more take long to compile.
-SEGMENT = 5
+# Steps in one compiled call; between calls images that are done make room for
+# others.
+_STEPS_OF_CALL = 5
 
 
 @register
@@ -193,7 +194,8 @@ def _functions(attack, victim, value_range):
 
     def advance(images, labels, epsilon, run, state, draw):
         current = task(images, labels, epsilon, run)
-        state = attack.advance(current, state, SEGMENT, draw)
+        steps = 1 if unrolls_loops() else _STEPS_OF_CALL
+        state = attack.advance(current, state, steps, draw)
         over = attack.finished(state) | (state["count"] >= attack.total_steps)
         return state, over
 
