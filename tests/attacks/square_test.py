@@ -79,7 +79,7 @@ def test_needs_no_gradient(model):
 def test_targeted(model):
     y = to_numpy(Classifier(model).logits(X)).argsort(-1)[:, -2]
 
-    result = Square(0.5, 200, targeted=True, seed=0).run(model, X, y)
+    result = Square(0.8, 200, targeted=True, seed=0).run(model, X, y)
     assert (predictions(model, result.images) == y).all()
     assert result.forward_passes.max() < 201
 
