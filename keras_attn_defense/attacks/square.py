@@ -66,7 +66,8 @@ class Square(SearchAttack):
                 f"at most 1. Received: p_init={p_init}"
             )
         self.p_init = float(p_init)
-        self.objective = _of_logits(objectives.get(objective))
+        # One prediction a query.
+        self.objective = objectives.get(objective).of_logits("Square")
         self.rescale_schedule = bool(rescale_schedule)
 
     @property
@@ -137,18 +138,6 @@ class Square(SearchAttack):
             "objective": objectives.serialize(self.objective),
             "rescale_schedule": self.rescale_schedule,
         }
-
-
-def _of_logits(objective):
-    usual = objectives.Objective.value_and_gradient
-    if type(objective).value_and_gradient is not usual:
-        raise ValueError(
-            "Square looks at one prediction for each query and needs an "
-            "objective that is a function of the logits, such as 'margin' or "
-            f"'cross_entropy'. Received: {type(objective).__name__}, which "
-            "runs the model in its own way."
-        )
-    return objective
 
 
 def _channels_first():

@@ -52,7 +52,9 @@ class AttentionDeviation(ImageObjective):
         distance=None,
     ):
         self.weight = check_positive("weight", weight)
-        self.objective = None if objective is None else get(objective)
+        if objective is not None:
+            objective = get(objective).of_logits("AttentionDeviation")
+        self.objective = objective
         self._given = {"attention": attention, "distance": distance}
         self.attention = attention or GradCAM(
             normalization="l2", upsample=False

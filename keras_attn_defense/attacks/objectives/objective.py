@@ -81,6 +81,23 @@ class Objective:
     #: Forward and backward passes of one `value_and_gradient`.
     passes = (1, 1)
 
+    def of_logits(self, user):
+        """This objective, if it is a function of the logits alone.
+
+        Args:
+            user: Who needs one, for the error.
+
+        Raises:
+            ValueError: If it runs the model in its own way.
+        """
+        if type(self).value_and_gradient is Objective.value_and_gradient:
+            return self
+        raise ValueError(
+            f"{user} needs an objective that is a function of the logits, such "
+            f"as 'margin' or 'cross_entropy'. Received: {type(self).__name__}, "
+            "which runs the model in its own way."
+        )
+
     def get_config(self):
         return {}
 

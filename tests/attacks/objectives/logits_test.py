@@ -185,6 +185,15 @@ def test_any_function():
     assert (to_numpy(model(x_adv))[:, 0] > to_numpy(model(x))[:, 0]).all()
 
 
+@pytest.mark.parametrize(
+    "inner", ["defense", objectives.ExpectationOverTransformation()]
+)
+def test_attention_deviation_adds_to_functions_of_logits(inner):
+    # Of the others, part would silently be left out.
+    with pytest.raises(ValueError, match="AttentionDeviation needs.*'margin'"):
+        objectives.AttentionDeviation(objective=inner)
+
+
 def test_unknown_objective():
     with pytest.raises(ValueError, match="cross_entropy.*'none-such'"):
         PGD(objective="none-such")
