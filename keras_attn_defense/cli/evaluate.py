@@ -92,7 +92,6 @@ def run(args):
     """
     if args.plot is not None:
         check_matplotlib("--plot")
-    on_screen = sys.stdout.isatty()
     model = load_model(args.model)
     value_range = value_range_of(model, args.value_range)
     images, labels = load_data(args.data, value_range, args.limit)
@@ -110,12 +109,9 @@ def run(args):
         state=args.state,
         checks=not args.no_checks,
         dataset=data_name(args.data),
-        verbose=1 if on_screen else 0,
+        verbose=1 if sys.stdout.isatty() else 0,
     )
-    if on_screen:
-        report.table()
-    else:  # A file is wide enough for all of it.
-        print(report)
+    report.table()
     if args.out is not None:
         report.save(args.out)
     if args.plot is not None:

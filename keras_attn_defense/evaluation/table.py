@@ -1,6 +1,7 @@
 """A report as a table on the screen, or as plain text."""
 
 import io
+import os
 
 from rich import box
 from rich.console import Console
@@ -17,7 +18,12 @@ _MARKS = {
 
 def print_report(report):
     """Prints a report."""
-    _write(report, Console())
+    console = Console()
+    shown = console.is_terminal or console.is_jupyter
+    if not shown and "COLUMNS" not in os.environ:
+        # A file is wide enough for all of it.
+        console = Console(width=_WIDTH)
+    _write(report, console)
 
 
 def text_of_report(report):

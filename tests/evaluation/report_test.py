@@ -58,6 +58,12 @@ def test_table_fits_a_narrow_terminal(report, monkeypatch, capsys):
     assert "…" not in shown
 
 
+def test_table_in_a_file_is_not_cut(report, monkeypatch, capsys):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    report.table()
+    assert capsys.readouterr().out == str(report)
+
+
 def test_plot(report, tmp_path):
     figure = report.plot(tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
