@@ -100,6 +100,28 @@ def add_threat(parser, several):
     )
 
 
+def add_files(parser, drawn):
+    """Adds the files that a command writes.
+
+    Args:
+        parser: The parser of the command.
+        drawn: What its picture shows.
+    """
+    parser.add_argument(
+        "--out",
+        type=output(".npz"),
+        required=True,
+        metavar="FILE.NPZ",
+        help="the file to write",
+    )
+    parser.add_argument(
+        "--png",
+        type=output(".png"),
+        metavar="SHEET.PNG",
+        help=drawn,
+    )
+
+
 def number(text):
     """A number such as `0.03` or `8/255`."""
     try:

@@ -6,8 +6,8 @@ from .. import attacks
 from ..evaluation.threat_model import ThreatModel
 from ..evaluation.threat_model import check_epsilons
 from .arguments import add_command
+from .arguments import add_files
 from .arguments import add_threat
-from .arguments import output
 from .checked import load_inputs
 from .pictures import check_matplotlib
 from .pictures import draw_attack
@@ -41,19 +41,7 @@ def add_to(commands):
         "%(default)s)",
     )
     add_threat(parser, several=False)
-    parser.add_argument(
-        "--out",
-        type=output(".npz"),
-        required=True,
-        metavar="FILE.NPZ",
-        help="the file to write",
-    )
-    parser.add_argument(
-        "--png",
-        type=output(".png"),
-        metavar="SHEET.PNG",
-        help="draw the first images before and after",
-    )
+    add_files(parser, "draw the first images before and after")
 
 
 def run(args):

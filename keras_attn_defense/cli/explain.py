@@ -5,7 +5,7 @@ from keras import ops
 
 from ..attention import GradCAM
 from .arguments import add_command
-from .arguments import output
+from .arguments import add_files
 from .checked import load_inputs
 from .pictures import check_matplotlib
 from .pictures import draw_maps
@@ -42,19 +42,7 @@ def add_to(commands):
         default="predicted",
         help="which class to explain (default: %(default)s)",
     )
-    parser.add_argument(
-        "--out",
-        type=output(".npz"),
-        required=True,
-        metavar="FILE.NPZ",
-        help="the file to write",
-    )
-    parser.add_argument(
-        "--png",
-        type=output(".png"),
-        metavar="SHEET.PNG",
-        help="draw the first images and their maps",
-    )
+    add_files(parser, "draw the first images and their maps")
 
 
 def run(args):
