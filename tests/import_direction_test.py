@@ -18,10 +18,10 @@ LEVELS = (
     ("_command_line_backend", "_registration", "_backend", "version"),
     ("classifier",),
     ("attention", "losses", "metrics", "datasets"),
-    ("attacks",),
+    ("attacks", "visualization"),
     ("models",),
     ("evaluation", "analysis"),
-    ("visualization", "callbacks", "export"),
+    ("callbacks", "export"),
     ("cli",),
     ("__init__", "__main__"),
 )

@@ -1,7 +1,6 @@
 """Attacks: adversarial images for any Keras classifier."""
 
 from . import objectives as objectives
-from . import perturbation_sets as perturbation_sets
 from .apgd import APGD as APGD
 from .attack import Attack as Attack
 from .auto_attack import AutoAttack as AutoAttack
@@ -18,8 +17,9 @@ from .momentum_bim import MomentumBIM as MomentumBIM
 from .named import get as get
 from .pgd import PGD as PGD
 from .randomized_step_ll import RandomizedStepLL as RandomizedStepLL
-from .result import Result as Result
+from .running.result import Result as Result
 from .search_attack import SearchAttack as SearchAttack
 from .square import Square as Square
 from .step_ll import StepLL as StepLL
 from .szegedy_lbfgs import SzegedyLBFGS as SzegedyLBFGS
+from .threat_models import perturbation_sets as perturbation_sets

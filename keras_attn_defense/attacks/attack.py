@@ -13,9 +13,9 @@ from ..classifier import check_images
 from ..classifier import check_labels
 from ..classifier import check_value_range
 from ..classifier import class_indices
-from . import perturbation_sets
 from .arguments import check_count
 from .arguments import check_epsilon
+from .threat_models import perturbation_sets
 
 
 @register

@@ -6,9 +6,9 @@ from .._registration import register
 from .arguments import check_count
 from .arguments import check_norm
 from .arguments import check_positive
-from .boundaries import nearest_boundary
 from .objectives.margin import others
 from .search_attack import SearchAttack
+from .threat_models.boundaries import nearest_boundary
 
 # How far beyond the boundary each step goes, as a share of the value range:
 # rounding would stop short of it.

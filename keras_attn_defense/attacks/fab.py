@@ -5,15 +5,15 @@ from keras import ops
 from .._registration import register
 from .arguments import check_count
 from .arguments import check_positive
-from .boundaries import nearest_boundary
-from .hyperplanes import change_to_hyperplane
-from .l1_projection import flat
 from .objectives import Margin
 from .objectives import TargetedMargin
 from .objectives.margin import others
 from .objectives.targeted import ranked_target
 from .search_attack import SearchAttack
 from .search_attack import select
+from .threat_models.boundaries import nearest_boundary
+from .threat_models.hyperplanes import change_to_hyperplane
+from .threat_models.l1_projection import flat
 
 # The shortest length that is divided by.
 _SHORT = 1e-8

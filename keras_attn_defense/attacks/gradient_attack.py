@@ -10,11 +10,11 @@ from . import objectives
 from .arguments import check_count
 from .arguments import check_positive
 from .attack import Attack
-from .compiled_attack import CompiledAttack
-from .padding import padded_batches
-from .result import Result
-from .task import Task
-from .worst_case import worst_case
+from .running.compiled_attack import CompiledAttack
+from .running.padding import padded_batches
+from .running.result import Result
+from .running.task import Task
+from .running.worst_case import worst_case
 
 
 @register

@@ -6,11 +6,11 @@ from keras import ops
 from .._backend import repeat
 from .._backend import unrolls_loops
 from .._registration import register
-from . import slots
 from .arguments import check_count
 from .attack import Attack
-from .compiled_attack import CompiledAttack
-from .task import Task
+from .running import slots
+from .running.compiled_attack import CompiledAttack
+from .running.task import Task
 
 # Steps in one compiled call; between calls images that are done make room for
 # others.

@@ -9,11 +9,11 @@ from .arguments import check_count
 from .arguments import check_norm
 from .arguments import check_positive
 from .attack import Attack
-from .compiled_attack import CompiledAttack
-from .image_gradient import image_gradient
 from .objectives import cross_entropy
 from .objectives.margin import others
-from .result import Result
+from .running.compiled_attack import CompiledAttack
+from .running.image_gradient import image_gradient
+from .running.result import Result
 
 
 @register

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..attacks import perturbation_sets
+from ..attacks.threat_models import perturbation_sets
 
 # Rounding of float32: a share of epsilon, and a share of the value range.
 _RELATIVE_SLACK = 1e-4

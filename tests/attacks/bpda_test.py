@@ -10,8 +10,8 @@ from keras_attn_defense.attacks import APGD
 from keras_attn_defense.attacks import BPDA
 from keras_attn_defense.attacks import FGSM
 from keras_attn_defense.attacks import PGD
-from keras_attn_defense.attacks.image_gradient import image_gradient
 from keras_attn_defense.attacks.objectives import margin
+from keras_attn_defense.attacks.running.image_gradient import image_gradient
 from keras_attn_defense.classifier import as_classifier
 from tests import networks
 from tests.testing import assert_same_state

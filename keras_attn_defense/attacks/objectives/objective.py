@@ -1,7 +1,7 @@
 """The base class of what attacks maximise."""
 
 from ..._registration import register
-from ..image_gradient import image_gradient
+from ..running.image_gradient import image_gradient
 
 
 @register

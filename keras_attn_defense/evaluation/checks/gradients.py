@@ -4,8 +4,8 @@ import numpy as np
 from keras import ops
 
 from ..._backend import compiled
-from ...attacks.image_gradient import image_gradient
 from ...attacks.objectives import CrossEntropy
+from ...attacks.running.image_gradient import image_gradient
 
 # Below it, steps no longer change a cross-entropy in float32.
 _TINY = 1e-12

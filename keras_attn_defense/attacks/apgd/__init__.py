@@ -1,0 +1,3 @@
+"""APGD, and its own rules in l1."""
+
+from .apgd import APGD as APGD

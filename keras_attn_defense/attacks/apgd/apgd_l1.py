@@ -1,0 +1,164 @@
+"""Auto-PGD in the l1 norm: sparse steps inside a shrinking ball."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from ..search_attack import select
+from ..threat_models.l1_projection import sparse_sign
+
+# The radius of each phase, in multiples of the last; all but the last phase
+# have this share of the steps.
+_RADII = (3.0, 2.0, 1.0)
+_PHASE = 0.3
+# How often a phase adapts its steps, as a share of its length.
+_PERIOD = 0.04
+# The step size begins at the radius and is divided by the one again and again,
+# down to the radius divided by the other.
+_DECREASE = 1.5
+_SMALLEST = 10.0
+# A step changes fewer values than the best point does, by this factor.
+_SPARSER = 1.5
+# With fewer values changed than this share of before, it starts anew.
+_NARROWED = 0.95
+
+
+def total_steps(steps):
+    """With the two that only bring the best point into a smaller ball."""
+    return steps + len(_RADII) - 1
+
+
+def begin(attack, task):
+    """See `SearchAttack.begin`."""
+    lower, upper = task.value_range
+    radius = _RADII[0] * task.epsilon * ops.ones(ops.shape(task.labels))
+    noise = keras.random.normal(
+        ops.shape(task.images), seed=attack.seed_generator
+    )
+    project = attack.ball.projection(task.images, radius, task.value_range)
+    x = project(task.images + (upper - lower) * noise)
+    reference = attack.objective.reference(task)
+    values, gradient, logits = attack.evaluate(task, x, reference)
+    inside = _is_inside(attack, task, x)
+    found = task.broken(logits) & inside
+    return {
+        **_anew(task, x, radius),
+        **_as_best(x, values, gradient),
+        "x": x,
+        "gradient": gradient,
+        "adversarial": ops.where(found[:, None, None, None], x, task.images),
+        "score": ops.full_like(values, -float("inf")),
+        "found": found,
+        "reference": reference,
+    }
+
+
+def step(attack, task, state, count):
+    """See `SearchAttack.step`."""
+    factor, enters, adapts = (
+        ops.take(ops.convert_to_tensor(row), count)
+        for row in schedule(attack.steps)
+    )
+    radius = factor * task.epsilon
+    project = attack.ball.projection(task.images, radius, task.value_range)
+    direction = sparse_sign(state["gradient"], state["share"])
+    ahead = state["x"] + state["step_size"][:, None, None, None] * direction
+    x = project(ops.where(enters[:, None, None, None], state["best"], ahead))
+    values, gradient, logits = attack.evaluate(task, x, state["reference"])
+    state = {**state, "x": x, "gradient": gradient}
+    risen = {**state, **_as_best(x, values, gradient)}
+    state = select(enters | (values > state["best_value"]), risen, state)
+    state = select(enters, {**state, **_anew(task, x, radius)}, state)
+    state = select(adapts, _adapted(task, state, radius), state)
+    return _noted(attack, task, state, x, task.broken(logits), factor == 1.0)
+
+
+def schedule(steps):
+    """What each step is, and one row more that is never used.
+
+    Args:
+        steps: Number of steps, without those that enter a smaller ball.
+
+    Returns:
+        The radius in multiples of epsilon, whether the step only enters that
+        ball, and whether it is followed by an adaptation, in NumPy.
+    """
+    first = math.ceil(_PHASE * steps)
+    second = min(first, steps - first)
+    rows = []
+    for factor, length in zip(
+        _RADII, (first, second, steps - first - second), strict=True
+    ):
+        if rows:
+            rows.append((factor, True, False))
+        period = max(int(_PERIOD * length), 1)
+        rows += [
+            (factor, False, number % period == 0)
+            for number in range(1, length + 1)
+        ]
+    factors, enters, adapts = zip(*rows, rows[-1], strict=True)
+    return np.array(factors, "float32"), np.array(enters), np.array(adapts)
+
+
+def _as_best(x, values, gradient):
+    return {"best": x, "best_value": values, "best_gradient": gradient}
+
+
+def _anew(task, x, radius):
+    """Largest steps, as sparse as the point where a phase begins."""
+    changed = _changed(task, x)
+    return {
+        "step_size": radius,
+        "changed": changed,
+        "share": changed / _SPARSER,
+    }
+
+
+def _adapted(task, state, radius):
+    """Large steps from the best point if it is sparser, or else smaller."""
+    changed = _changed(task, state["best"])
+    narrowed = changed < _NARROWED * state["changed"]
+    smaller = ops.maximum(state["step_size"] / _DECREASE, radius / _SMALLEST)
+    state = {
+        **state,
+        "step_size": smaller,
+        "changed": changed,
+        "share": changed / _SPARSER,
+    }
+    back = {
+        **state,
+        "step_size": radius,
+        "x": state["best"],
+        "gradient": state["best_gradient"],
+    }
+    return select(narrowed, back, state)
+
+
+def _noted(attack, task, state, x, broken, last):
+    """The state with what there is inside the ball of radius epsilon."""
+    state = select(
+        last,
+        {
+            **state,
+            "adversarial": state["best"],
+            "score": state["best_value"],
+        },
+        state,
+    )
+    found = broken & (last | _is_inside(attack, task, x))
+    return select(found, {**state, "adversarial": x, "found": found}, state)
+
+
+def _is_inside(attack, task, x):
+    lower, upper = task.value_range
+    radius = attack.ball.margin(
+        task.epsilon, ops.shape(x), max(abs(lower), abs(upper))
+    )
+    return attack.ball.norm(x - task.images) <= radius
+
+
+def _changed(task, x):
+    """The share of values that differ from the clean image."""
+    return ops.mean(ops.cast(x != task.images, "float32"), axis=(1, 2, 3))

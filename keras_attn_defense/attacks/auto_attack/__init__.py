@@ -1,0 +1,3 @@
+"""AutoAttack and its versions."""
+
+from .auto_attack import AutoAttack as AutoAttack

@@ -1,0 +1,173 @@
+"""The ensemble of attacks that robustness is reported with."""
+
+import numpy as np
+from keras import ops
+
+from ..._registration import register
+from ...classifier import as_classifier
+from ..attack import Attack
+from ..running.compiled_attack import CompiledAttack
+from ..running.padding import padded_batches
+from ..running.result import Result
+from ..running.task import Task
+from . import versions
+
+
+@register
+class AutoAttack(Attack):
+    """AutoAttack: attacks without parameters to tune, one after another.
+
+    Each attacks only the images that still stand, from the clean image. The
+    versions and their settings are those published:
+
+    - `"standard"`: APGD-CE, APGD-T, FAB-T, Square.
+    - `"plus"`: APGD-CE, APGD-DLR, FAB, Square, APGD-T, FAB-T; five restarts.
+    - `"rand"`, for models that are random in inference: APGD-CE and APGD-DLR,
+      each gradient the mean of 20.
+
+    With three classes or two, the ratios of logits that need more are replaced
+    by margins, with a warning.
+
+    Args:
+        epsilon: Radius of the ball, in the units of the images. None means
+            8/255 of the value range, 0.5 times it in `"l2"`, 12 times in
+            `"l1"`.
+        norm: `"linf"`, `"l2"` or `"l1"`.
+        version: `"standard"`, `"plus"`, `"rand"`, or a list of names (see
+            `kad.attacks.get`) and attacks.
+        value_range: `(lower, upper)` bounds of the images. None takes the
+            attacked model's `value_range`, or else `(0.0, 1.0)`.
+        seed: Integer seed.
+        name: Name of the layer.
+
+    Example:
+
+    >>> x_adv = AutoAttack(epsilon=8 / 255)(model, x, y)
+
+    Reference:
+        [Croce and Hein, 2020](https://arxiv.org/abs/2003.01690), section 6;
+        for `"l1"`, [Croce and Hein, 2021](https://arxiv.org/abs/2103.01208).
+    """
+
+    def __init__(
+        self,
+        epsilon=None,
+        *,
+        norm="linf",
+        version="standard",
+        value_range=None,
+        seed=None,
+        name=None,
+    ):
+        super().__init__(
+            epsilon,
+            norm=norm,
+            value_range=value_range,
+            seed=seed,
+            name=name,
+        )
+        self.version = versions.check(version)
+        self._parts = _Parts()
+        self._compiled = CompiledAttack(_functions)
+
+    def components(self, num_classes):
+        """The attacks of this version, by name and in order.
+
+        Args:
+            num_classes: Number of classes of the model.
+        """
+        parts = self._parts.get(self, num_classes)
+        return {
+            name: part.with_epsilon(self.epsilon)
+            for name, part in parts.items()
+        }
+
+    def check(self, model):
+        victim = as_classifier(model)
+        if victim.num_classes is not None:
+            for part in self.components(victim.num_classes).values():
+                part.check(victim)
+
+    def perturb(
+        self, victim, images, labels, value_range, start=None, steps=None
+    ):
+        raise ValueError(
+            "AutoAttack decides between its attacks which images still stand, "
+            "which a compiled training step cannot. Train with `PGD` or "
+            "`APGD`, and evaluate with `AutoAttack`."
+        )
+
+    def run_batches(self, victim, value_range, images, labels, batch_size):
+        broken = self._compiled(self, victim, value_range)["broken"]
+        crafted = images.copy()
+        passes = np.zeros((2, len(images)), "int64")
+        passes[0] += 1
+        standing = ~_judged(broken, images, labels, batch_size)
+        epsilon = float(self.radius(value_range))
+        for part in self.components(victim.num_classes).values():
+            rows = np.flatnonzero(standing)
+            if not len(rows):
+                break
+            part = part.with_epsilon(epsilon)
+            part.reseed(_integer(self.seed_generator))
+            result = part.run_batches(
+                victim, value_range, images[rows], labels[rows], batch_size
+            )
+            fell = _judged(broken, result.images, labels[rows], batch_size)
+            # Those that stand keep what came closest last.
+            crafted[rows] = result.images
+            standing[rows] = ~fell
+            passes[:, rows] += [
+                result.forward_passes + 1,
+                result.backward_passes,
+            ]
+        return Result(crafted, *passes)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["targeted"], config["restarts"]
+        version = versions.serialize(self.version)
+        return {**config, "version": version}
+
+    @classmethod
+    def from_config(cls, config):
+        version = versions.deserialize(config["version"])
+        return cls(**{**config, "version": version})
+
+
+class _Parts:
+    """The attacks for the last number of classes; not tracked by Keras."""
+
+    def __init__(self):
+        self._num_classes = self._parts = None
+
+    def get(self, attack, num_classes):
+        if self._num_classes != num_classes:
+            self._num_classes = num_classes
+            self._parts = versions.build(
+                attack.version, num_classes, attack.norm, attack.value_range
+            )
+        return self._parts
+
+
+def _functions(attack, victim, value_range):
+    def broken(images, labels):
+        task = Task(victim, images, labels, None, value_range)
+        return task.broken(victim.logits(images))
+
+    return {"broken": broken}
+
+
+def _judged(broken, images, labels, batch_size):
+    """Which images the model takes for another class, in NumPy."""
+    judged = np.empty(len(images), bool)
+    for rows, batch in padded_batches(images, labels, size=batch_size):
+        found = ops.convert_to_numpy(broken(*batch))
+        judged[rows] = found[: len(judged[rows])]
+    return judged
+
+
+def _integer(seed_generator):
+    """A seed for another generator."""
+    state = ops.convert_to_numpy(seed_generator.next()).astype("uint32")
+    return np.random.SeedSequence(state.tolist()).generate_state(1)[0] // 2

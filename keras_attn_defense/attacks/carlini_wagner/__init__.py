@@ -1,0 +1,3 @@
+"""Carlini and Wagner's attack, its penalties and optimizer."""
+
+from .carlini_wagner import CarliniWagner as CarliniWagner

@@ -1,0 +1,225 @@
+"""Carlini and Wagner's attack: the smallest change, by optimisation."""
+
+import math
+
+from keras import ops
+
+from ..._registration import register
+from ..arguments import check_count
+from ..arguments import check_norm
+from ..arguments import check_positive
+from ..objectives import margin
+from ..running.image_gradient import image_gradient
+from ..search_attack import SearchAttack
+from ..search_attack import select
+from .adam import adam_start
+from .adam import adam_step
+from .penalties import ExcessOverBound
+from .penalties import SquaredLength
+
+# The hyperbolic tangent reaches the bounds of the images only at infinity.
+_INSIDE = 0.999999
+# A round is given up when a tenth of its steps lower the loss by less.
+_LEAST_PROGRESS = 0.9999
+
+
+@register
+class CarliniWagner(SearchAttack):
+    """Carlini and Wagner's attack: slow, and among the smallest changes.
+
+    Minimises `penalty + constant * max(z_y - max_{i != y} z_i + confidence,
+    0)` over images `x = tanh(w)`, scaled to the value range, with Adam. The
+    penalty is the squared length in `"l2"`, with a binary search over the
+    constant; a round ends early where it makes no progress. In `"linf"` it is
+    the excess of each value over a bound that shrinks by a tenth after each
+    success, which ends a round. Lengths count as shares of the value range, so
+    that the defaults fit any.
+
+    Args:
+        epsilon: None returns the smallest perturbation found, however large;
+            with a number, in the units of the images, an image is done once
+            its perturbation is that small.
+        steps: Largest number of steps in a round, that is for one constant
+            and bound.
+        learning_rate: Learning rate of Adam. In `"linf"` it is multiplied by
+            the bound: Adam cannot stop closer than its steps are long.
+        confidence: By how much the wrong logit should be ahead.
+        binary_search_steps: Number of rounds. In `"linf"`, where rounds are
+            many and short, only its product with `steps` counts: no image
+            takes more steps than that.
+        initial_const: The first constant. It grows tenfold until a round
+            succeeds.
+        norm: `"l2"` or `"linf"`, which is made small.
+        **kwargs: Arguments of every attack: `targeted`, `value_range`, `name`;
+            see `Attack`.
+
+    Example:
+
+    >>> x_adv = CarliniWagner(steps=200)(model, x, y)
+
+    Reference:
+        [Carlini and Wagner, 2017](https://arxiv.org/abs/1608.04644), sections
+        VI-A and VI-C.
+    """
+
+    minimal = True
+    passes_to_begin = (1, 0)
+
+    def __init__(
+        self,
+        epsilon=None,
+        steps=1000,
+        *,
+        learning_rate=0.01,
+        confidence=0.0,
+        binary_search_steps=9,
+        initial_const=1e-3,
+        norm="l2",
+        **kwargs,
+    ):
+        super().__init__(epsilon, steps, norm=norm, **kwargs)
+        check_norm(self, ("l2", "linf"))
+        self.learning_rate = check_positive("learning_rate", learning_rate)
+        self.confidence = check_positive("confidence", confidence)
+        self.binary_search_steps = check_count(
+            "binary_search_steps", binary_search_steps
+        )
+        self.initial_const = check_positive("initial_const", initial_const)
+        if norm == "l2":
+            self._penalty = SquaredLength(initial_const, binary_search_steps)
+        else:
+            self._penalty = ExcessOverBound(initial_const)
+
+    @property
+    def total_steps(self):
+        return self.steps * self.binary_search_steps
+
+    def begin(self, task):
+        start = _to_unbounded(task.images, task.value_range)
+        broken = task.broken(task.victim.frozen_logits(task.images))
+        nothing = ops.zeros_like(task.labels, dtype="float32")
+        size = ops.where(broken, 0.0, nothing + float("inf"))
+        return {
+            "start": start,
+            "search": self._penalty.begin(task.labels),
+            **self._begin_round(start),
+            "adversarial": task.images,
+            "score": -size,
+            "found": broken,
+            "over": broken,
+        }
+
+    def _begin_round(self, start):
+        nothing = ops.zeros_like(start[:, 0, 0, 0])
+        return {
+            "w": start,
+            "adam": adam_start(start),
+            "number": ops.cast(nothing, "int32"),
+            "succeeded": nothing > 0,
+            "checked_loss": nothing + float("inf"),
+        }
+
+    def step(self, task, state, count, draws):
+        search = state["search"]
+        x, slope = _to_images(state["w"], task.value_range)
+        width = task.value_range[1] - task.value_range[0]
+        change = (x - task.images) / width
+        gap, gap_gradient, logits = self._gap(task, x)
+        penalty, penalty_slope = self._penalty(change, search)
+        constant = search["constant"]
+        loss = constant * gap + penalty
+        gradient = constant[:, None, None, None] * gap_gradient
+        gradient = (gradient + penalty_slope / width) * slope
+        number = state["number"] + 1
+        rate = self.learning_rate * self._penalty.pace(search)
+        moved, adam = adam_step(state["adam"], gradient, number, rate)
+        success = task.broken(logits) & (gap <= 0)
+        met = success & self._penalty.is_met(penalty, search)
+        stalled, checked_loss = self._stalled(state, number, loss)
+        size = self.ball.norm(x - task.images)
+        state = {
+            **self._with_best(task, state, x, size, success),
+            "w": state["w"] - moved,
+            "adam": adam,
+            "number": number,
+            "succeeded": state["succeeded"] | met,
+            "checked_loss": checked_loss,
+        }
+        ended = met if self._penalty.ends_with_success else stalled
+        over = ended | (number >= self.steps)
+        return select(over, self._next_round(state, size / width), state)
+
+    def _gap(self, task, x):
+        """What is missing for success, its gradient, and the logits."""
+
+        def gap(logits):
+            ahead = task.sign * margin(logits, task.labels)
+            return ops.relu(self.confidence - ahead)
+
+        return image_gradient(task.victim.frozen_logits, gap, x)
+
+    def _stalled(self, state, number, loss):
+        """Whether the loss has not fallen since it was last looked at."""
+        look = number % math.ceil(self.steps / 10) == 0
+        checked_loss = state["checked_loss"]
+        fallen = loss <= _LEAST_PROGRESS * checked_loss
+        return look & ~fallen, ops.where(look, loss, checked_loss)
+
+    def _with_best(self, task, state, x, size, success):
+        project = self.ball.projection(
+            task.images, task.epsilon, task.value_range
+        )
+        better = success & (-size > state["score"])
+        score = ops.where(better, -size, state["score"])
+        found = -score <= task.epsilon
+        return {
+            **state,
+            "adversarial": ops.where(
+                better[:, None, None, None], project(x), state["adversarial"]
+            ),
+            "score": score,
+            "found": found & ops.isfinite(score),
+            # With a radius, any image within it will do.
+            "over": found & ops.isfinite(task.epsilon),
+        }
+
+    def _next_round(self, state, size):
+        succeeded = state["succeeded"]
+        start = state["start"]
+        if self._penalty.ends_with_success:
+            start = select(succeeded, state["w"], start)
+        search = self._penalty.next(state["search"], succeeded, size)
+        return {
+            **state,
+            "start": start,
+            "search": search,
+            **self._begin_round(start),
+            "over": state["over"] | self._penalty.is_over(search),
+        }
+
+    def finished(self, state):
+        return state["over"]
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "learning_rate": self.learning_rate,
+            "confidence": self.confidence,
+            "binary_search_steps": self.binary_search_steps,
+            "initial_const": self.initial_const,
+        }
+
+
+def _to_unbounded(images, value_range):
+    """The `w` of images."""
+    lower, upper = value_range
+    centred = (2.0 * images - lower - upper) / (upper - lower)
+    return ops.arctanh(ops.clip(centred, -_INSIDE, _INSIDE))
+
+
+def _to_images(w, value_range):
+    """The images of `w`, and their derivative by it."""
+    lower, upper = value_range
+    half = (upper - lower) / 2.0
+    tanh = ops.tanh(w)
+    return lower + half * (tanh + 1.0), half * (1.0 - ops.square(tanh))

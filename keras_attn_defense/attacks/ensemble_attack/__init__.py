@@ -1,0 +1,3 @@
+"""Attacks on several models."""
+
+from .ensemble_attack import EnsembleAttack as EnsembleAttack

@@ -1,0 +1,193 @@
+"""Attacks crafted on several models: transfer, and ensemble training."""
+
+import copy
+
+import keras
+import numpy as np
+from keras import ops
+
+from ..._registration import register
+from ...classifier import EnsembleClassifier
+from ...classifier import as_classifier
+from ..attack import Attack
+from ..pgd import PGD
+from ..running.result import Result
+from .source_models import SourceModels
+
+
+@register
+class EnsembleAttack(Attack):
+    """An attack on several models at once, or on one of them for each image.
+
+    Crafted on other models than the one that is attacked, adversarial images
+    show how far they transfer, and whether a model only hides its gradients.
+    In training they are the examples of ensemble adversarial training, which
+    do not depend on the weights that are being trained.
+
+    The source models run in inference mode and stay as they are. All models
+    have the same classes and take the same images. Sources are saved with a
+    model that trains with them. On JAX their weights become part of a compiled
+    training step: compile the model anew if you change them.
+
+    Args:
+        models: A list of Keras classifiers, the sources.
+        attack: The attack, with its radius, norm and steps. None means
+            `PGD()`.
+        mode: `"joint"` attacks the mean of the models' log-probabilities;
+            `"rotate"` attacks one model for each image, in turn from a random
+            offset, which takes as long as attacking a single model. Its
+            batches should be several times as large as the number of models.
+        include_victim: Whether the attacked model is one of the models too.
+        name: Name of the layer.
+
+    Example:
+
+    >>> x_adv = EnsembleAttack([first, second], PGD(steps=20))(model, x, y)
+    >>> attack = EnsembleAttack(
+    ...     [first, second], PGD(steps=7), mode="rotate", include_victim=True
+    ... )
+    >>> AttentionDefendedModel(base, attack=attack).fit(train_ds)
+
+    Reference:
+        [Liu et al., 2017](https://arxiv.org/abs/1611.02770), section 5, for
+        the ensemble; [Tramèr et al., 2018](https://arxiv.org/abs/1705.07204),
+        section 4, for training.
+    """
+
+    def __init__(
+        self,
+        models,
+        attack=None,
+        *,
+        mode="joint",
+        include_victim=False,
+        name=None,
+    ):
+        attack = PGD() if attack is None else attack
+        if not isinstance(attack, Attack):
+            raise ValueError(
+                "`attack` should be an attack, such as `kad.attacks.PGD()`. "
+                f"Received: attack={attack!r}"
+            )
+        if mode not in ("joint", "rotate"):
+            raise ValueError(
+                f"`mode` should be 'joint' or 'rotate'. Received: mode={mode!r}"
+            )
+        super().__init__(
+            attack.epsilon,
+            norm=attack.norm,
+            targeted=attack.targeted,
+            restarts=attack.restarts,
+            value_range=attack.value_range,
+            seed=attack.seed,
+            name=name,
+        )
+        self.attack = attack
+        # Schedules change the strength of the attack that is at work.
+        del self.strength
+        self.strength = attack.strength
+        self.mode = mode
+        self.include_victim = bool(include_victim)
+        self.black_box = not include_victim
+        self.minimal = attack.minimal
+        if not isinstance(models, SourceModels):
+            models = SourceModels(models)
+            EnsembleClassifier(models.classifiers)  # They fit.
+        self._sources = models
+
+    def check(self, model):
+        for view in self._views(as_classifier(model)):
+            self.attack.check(view)
+
+    def perturb(
+        self, victim, images, labels, value_range, start=None, steps=None
+    ):
+        views = self._views(victim)
+        count, total = len(views), ops.shape(images)[0]
+        offset = 0
+        if count > 1:
+            share = keras.random.uniform((), seed=self.attack.seed_generator)
+            offset = ops.cast(share * count, "int32")
+        # Image `i` is at place `i + offset`, and place `p` belongs to model
+        # `p % count`. Some images are attacked twice, lest a model has none.
+        places = ops.arange(total + count - 1, dtype="int32")
+        parts = [places[number::count] for number in range(count)]
+        crafted = []
+        for view, part in zip(views, parts, strict=True):
+            rows = (part - offset) % total
+            batch = [_rows(values, rows) for values in (images, labels, start)]
+            crafted.append(
+                self.attack.perturb(
+                    view, *batch[:2], value_range, batch[2], steps
+                )
+            )
+        # From the order of the models back to that of the places.
+        back = ops.argsort(ops.concatenate(parts))
+        back = _rows(back, places[:total] + offset)
+        return _rows(ops.concatenate(crafted), back)
+
+    def run_batches(self, victim, value_range, images, labels, batch_size):
+        views = self._views(victim)
+        crafted = np.empty_like(images)
+        passes = np.zeros((2, len(images)), "int64")
+        for number, view in enumerate(views):
+            rows = slice(number, None, len(views))
+            result = self.attack.run_batches(
+                view, value_range, images[rows], labels[rows], batch_size
+            )
+            crafted[rows] = result.images
+            # Those of the attacked model count, not those of the sources.
+            if view is victim or (self.mode == "joint" and self.include_victim):
+                passes[:, rows] = result[1:]
+        return Result(crafted, *passes)
+
+    def _views(self, victim):
+        """What to attack: each view with its share of the images."""
+        # Also where the victim is not attacked, it has to fit.
+        members = EnsembleClassifier([*self._sources.classifiers, victim])
+        if not self.include_victim:
+            members = EnsembleClassifier(self._sources.classifiers)
+        return [members] if self.mode == "joint" else list(members.members)
+
+    def reseed(self, seed):
+        self.attack.reseed(seed)
+
+    def with_epsilon(self, epsilon):
+        return type(self)(
+            self._sources,
+            self.attack.with_epsilon(epsilon),
+            mode=self.mode,
+            include_victim=self.include_victim,
+            name=self.name,
+        )
+
+    def get_config(self):
+        return {
+            "models": self._sources.configs(),
+            "attack": keras.saving.serialize_keras_object(self.attack),
+            "mode": self.mode,
+            "include_victim": self.include_victim,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        # Keras empties the configuration of a functional model.
+        models, attack = (
+            keras.saving.deserialize_keras_object(copy.deepcopy(config[key]))
+            for key in ("models", "attack")
+        )
+        sources = SourceModels(models, trained=False)
+        return cls(**{**config, "models": sources, "attack": attack})
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        self._sources.save(store)
+
+    def load_own_variables(self, store):
+        super().load_own_variables(store)
+        self._sources.load(store)
+
+
+def _rows(values, rows):
+    return None if values is None else ops.take(values, rows, axis=0)

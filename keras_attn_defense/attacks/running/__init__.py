@@ -1,0 +1,1 @@
+"""What attacks run on: tasks, batches, compiled loops, gradients."""

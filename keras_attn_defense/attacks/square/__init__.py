@@ -1,0 +1,3 @@
+"""Square, its moves and their shapes."""
+
+from .square import Square as Square

@@ -1,0 +1,152 @@
+"""Square: random search with square windows."""
+
+import keras
+from keras import ops
+
+from ..._registration import register
+from ...classifier import as_classifier
+from .. import objectives
+from ..arguments import check_count
+from ..search_attack import SearchAttack
+from ..search_attack import select
+from .moves import PatternedSquares
+from .moves import SignedSquares
+from .windows import halvings
+
+
+@register
+class Square(SearchAttack):
+    """Random search that changes one square window of each image at a time.
+
+    Only predictions are used, no gradients. A change is kept if it raises the
+    objective. The windows become smaller as the queries go on.
+
+    Args:
+        epsilon: Radius of the ball, in the units of the images. None means
+            8/255 of the value range, 0.5 times it in the `"l2"` norm and 12
+            times it in `"l1"`.
+        queries: Number of changes that are tried in one run.
+        p_init: Share of the image's area that a window covers at first,
+            above 0 and at most 1.
+        objective: What is maximised, a function of the logits: `"margin"`,
+            `"cross_entropy"` or another; see `kad.attacks.objectives`.
+        rescale_schedule: Whether the windows shrink over the queries given,
+            rather than as published, for 10,000 queries.
+        **kwargs: Arguments of every attack: `norm`, `targeted`, `restarts`,
+            `value_range`, `seed`, `name`; see `Attack`.
+
+    Example:
+
+    >>> x_adv = Square(epsilon=8 / 255, queries=1000)(model, x, y)
+
+    Reference:
+        [Andriushchenko et al., 2020](https://arxiv.org/abs/1912.00049); in
+        the l1 norm
+        [Croce and Hein, 2021](https://arxiv.org/abs/2103.01208), section 4.
+    """
+
+    black_box = True
+    passes_to_begin = (1, 0)
+    passes_of_step = (1, 0)
+
+    def __init__(
+        self,
+        epsilon=None,
+        queries=5000,
+        *,
+        p_init=0.8,
+        objective="margin",
+        rescale_schedule=False,
+        **kwargs,
+    ):
+        super().__init__(epsilon, check_count("queries", queries), **kwargs)
+        if not 0 < p_init <= 1:
+            raise ValueError(
+                "`p_init` should be a share of the image's area, above 0 and "
+                f"at most 1. Received: p_init={p_init}"
+            )
+        self.p_init = float(p_init)
+        # One prediction a query.
+        self.objective = objectives.get(objective).of_logits("Square")
+        self.rescale_schedule = bool(rescale_schedule)
+
+    @property
+    def moves(self):
+        """How it begins, and what it tries next, in its norm."""
+        if self.norm == "linf":
+            return SignedSquares(self.p_init)
+        return PatternedSquares(self.p_init, {"l2": 2, "l1": 1}[self.norm])
+
+    def runs(self, victim):
+        return self.restarts * self.objective.runs(victim.num_classes)
+
+    def check(self, model):
+        self.objective.check(as_classifier(model))
+
+    def draw(self, images, steps):
+        batch, *_, channels = ops.shape(_channels_last(images))
+
+        def uniform(*shape):
+            shape = (steps, batch, *shape)
+            return keras.random.uniform(shape, seed=self.seed_generator)
+
+        draws = {"corners": uniform(2, 2), "signs": uniform(channels)}
+        return {**draws, "flip": uniform()}
+
+    def begin(self, task):
+        reference = self.objective.reference(task)
+        images = _channels_last(task.images)
+        change = self.moves.start(
+            ops.shape(images), task.epsilon, self.seed_generator
+        )
+        return {
+            **self._judged(task, change, reference),
+            "reference": reference,
+        }
+
+    def step(self, task, state, count, draws):
+        images, best = map(_channels_last, (task.images, state["adversarial"]))
+        queries = self.steps if self.rescale_schedule else None
+        change = self.moves.move(
+            best - images, task.epsilon, halvings(count, queries), draws
+        )
+        tried = {**state, **self._judged(task, change, state["reference"])}
+        better = tried["found"] | (tried["score"] > state["score"])
+        return select(better, tried, state)
+
+    def _judged(self, task, change, reference):
+        """The state of the images changed so, brought back to the ball."""
+        project = self.ball.projection(
+            task.images, task.epsilon, task.value_range
+        )
+        x = project(task.images + _as_given(change))
+        logits = task.victim.frozen_logits(x)
+        values = self.objective.call(logits, task.labels, reference)
+        return {
+            "adversarial": x,
+            "score": task.sign * values,
+            "found": task.broken(logits),
+        }
+
+    def get_config(self):
+        config = super().get_config()
+        queries = config.pop("steps")
+        return {
+            **config,
+            "queries": queries,
+            "p_init": self.p_init,
+            "objective": objectives.serialize(self.objective),
+            "rescale_schedule": self.rescale_schedule,
+        }
+
+
+def _channels_first():
+    return keras.config.image_data_format() == "channels_first"
+
+
+def _channels_last(images):
+    return ops.moveaxis(images, 1, -1) if _channels_first() else images
+
+
+def _as_given(images):
+    return ops.moveaxis(images, -1, 1) if _channels_first() else images
