@@ -6,12 +6,12 @@ from keras import ops
 from .._backend import repeat
 from .._registration import register
 from ..classifier import as_classifier
+from ..classifier.padding import padded_batches
 from . import objectives
 from .arguments import check_count
 from .arguments import check_positive
 from .attack import Attack
 from .running.compiled_attack import CompiledAttack
-from .running.padding import padded_batches
 from .running.result import Result
 from .running.task import Task
 from .running.worst_case import worst_case

@@ -6,9 +6,9 @@ import numpy as np
 from keras import ops
 
 from ..classifier import as_classifier
+from ..classifier.predictor import Predictor
 from ..evaluation.campaign import Campaign
 from ..evaluation.checked_blocks import CheckedBlocks
-from ..evaluation.predictor import Predictor
 from ..evaluation.progress import Progress
 from ..evaluation.records import Records
 from ..evaluation.state import State

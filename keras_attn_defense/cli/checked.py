@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..classifier import as_classifier
+from ..classifier.predictor import Predictor
 from ..evaluation.checked_blocks import CheckedBlocks
-from ..evaluation.predictor import Predictor
 from .data import load_data
 from .model import load_model
 from .model import value_range_of

@@ -3,6 +3,7 @@
 from ..attacks.arguments import check_count
 from ..classifier import as_classifier
 from ..classifier import check_value_range
+from ..classifier.predictor import Predictor
 from .campaign import Campaign
 from .checked_blocks import CheckedBlocks
 from .checks import Context
@@ -12,7 +13,6 @@ from .confidence import check_confidence
 from .data import number_of_images
 from .fingerprint import describe
 from .fingerprint import fingerprint
-from .predictor import Predictor
 from .progress import Progress
 from .records import Records
 from .report import Report

@@ -12,9 +12,9 @@ from keras_attn_defense.attacks import FGSM
 from keras_attn_defense.attacks import PGD
 from keras_attn_defense.attacks import Square
 from keras_attn_defense.classifier import as_classifier
+from keras_attn_defense.classifier.predictor import Predictor
 from keras_attn_defense.evaluation.checks import CHECKS
 from keras_attn_defense.evaluation.checks import Context
-from keras_attn_defense.evaluation.predictor import Predictor
 from tests.evaluation.helpers import IMAGE_SHAPE
 from tests.evaluation.helpers import IMAGES
 from tests.evaluation.helpers import LABELS

@@ -5,9 +5,9 @@ from keras import ops
 
 from ..._registration import register
 from ...classifier import as_classifier
+from ...classifier.padding import padded_batches
 from ..attack import Attack
 from ..running.compiled_attack import CompiledAttack
-from ..running.padding import padded_batches
 from ..running.result import Result
 from ..running.task import Task
 from . import versions

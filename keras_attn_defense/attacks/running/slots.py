@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from .padding import padded_size
+from ...classifier.padding import padded_size
 from .result import Result
 
 # New images enter when this share of the places is free: beginning costs a

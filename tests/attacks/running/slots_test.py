@@ -5,8 +5,8 @@ import pytest
 from keras import ops
 
 from keras_attn_defense.attacks import SearchAttack
-from keras_attn_defense.attacks.running.padding import padded_batches
-from keras_attn_defense.attacks.running.padding import padded_size
+from keras_attn_defense.classifier.padding import padded_batches
+from keras_attn_defense.classifier.padding import padded_size
 from tests.testing import BACKEND
 from tests.testing import to_numpy
 

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from .._backend import compiled
-from ..attacks.running.padding import padded_batches
+from .padding import padded_batches
 
 
 class Predictor:

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from ..._backend import SUPPORTS_JIT
+from .._backend import SUPPORTS_JIT
 
 
 def padded_batches(*arrays, size):
