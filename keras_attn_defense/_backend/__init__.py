@@ -5,8 +5,8 @@ line by line:
 
 - `vjp(function, x)`: outputs, and their gradient with respect to `x`; several
   gradients with `reusable=True`.
-- `vjp_inside(function, variables, add_loss)`: the same for a tensor inside
-  `function`.
+- `vjp_inside(function, variables, add_loss)`: the same for tensors
+  inside `function`.
 - `repeat(steps, body, state)`: a loop of known length.
 - `unrolls_loops()`: whether a longer loop takes longer to compile.
 - `compiled(function, variables)`: one compiled call.

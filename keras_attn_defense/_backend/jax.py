@@ -17,20 +17,25 @@ def vjp(function, x, reusable=False):
 
 
 def vjp_inside(function, variables, add_loss):
-    """Runs `function(tap)`; differentiates by the tensor given to `tap`.
+    """Runs `function(tap)`; differentiates by the tensors given to `tap`.
 
     `function` returns a tuple whose first item is differentiated. It may
     update `variables` (BatchNorm statistics, seeds); `add_loss` takes losses
     that its layers add.
+
+    Returns the tuple, the list of tensors, and the function from the first
+    item's cotangent to the list of theirs.
     """
     values = [variable.value for variable in variables]
 
-    def run(probe=None):
+    def run(probes=None):
         features = []
 
         def tap(tensor):
             features.append(tensor)
-            return tensor if probe is None else tensor + probe
+            if probes is None:
+                return tensor
+            return tensor + probes[len(features) - 1]
 
         # Updates inside `jax.vjp` would leak its tracers: they leave as
         # auxiliary outputs and are applied below.
@@ -39,13 +44,13 @@ def vjp_inside(function, variables, add_loss):
         ) as scope:
             first, *rest = function(tap)
         updates = [scope.get_current_value(v) for v in variables]
-        return first, (rest, features[0], updates, scope.losses)
+        return first, (rest, features, updates, scope.losses)
 
-    # Adding a probe of zeros to the features and differentiating by it gives
-    # their gradient without taking the model apart.
-    spec = jax.eval_shape(lambda: run()[1][1])
-    probe = jax.numpy.zeros(spec.shape, spec.dtype)
-    first, pullback, aux = jax.vjp(run, probe, has_aux=True)
+    # Adding probes of zeros to the features and differentiating by them gives
+    # their gradients without taking the model apart.
+    specs = jax.eval_shape(lambda: run()[1][1])
+    probes = [jax.numpy.zeros(spec.shape, spec.dtype) for spec in specs]
+    first, pullback, aux = jax.vjp(run, probes, has_aux=True)
     rest, features, updates, losses = aux
     for variable, update in zip(variables, updates, strict=True):
         if not variable.trainable:
@@ -65,7 +70,7 @@ def _checked(pullback):
         for equation in program.eqns:
             if any(id(variable) in dependent for variable in equation.invars):
                 dependent.update(id(variable) for variable in equation.outvars)
-        if id(program.outvars[0]) not in dependent:
+        if any(id(variable) not in dependent for variable in program.outvars):
             raise disconnected_error()
         return pullback(cotangent)[0]
 

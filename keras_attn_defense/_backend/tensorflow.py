@@ -14,10 +14,10 @@ def _pullback(tape, outputs, x):
     def pullback(cotangent):
         # Asked outside of `tape`, so that an outer tape records it: this is
         # what makes attention maps differentiable.
-        gradient = tape.gradient(outputs, x, output_gradients=cotangent)
-        if gradient is None:
+        gradients = tape.gradient(outputs, x, output_gradients=cotangent)
+        if any(gradient is None for gradient in tf.nest.flatten([gradients])):
             raise disconnected_error()
-        return gradient
+        return gradients
 
     return pullback
 
@@ -34,11 +34,14 @@ def vjp(function, x, reusable=False):
 
 
 def vjp_inside(function, variables, add_loss):
-    """Runs `function(tap)`; differentiates by the tensor given to `tap`.
+    """Runs `function(tap)`; differentiates by the tensors given to `tap`.
 
     `function` returns a tuple whose first item is differentiated. It may
     update `variables` (BatchNorm statistics, seeds); `add_loss` takes losses
     that its layers add.
+
+    Returns the tuple, the list of tensors, and the function from the first
+    item's cotangent to the list of theirs.
     """
     del variables, add_loss  # Only JAX has to be told.
     features = []
@@ -52,7 +55,7 @@ def vjp_inside(function, variables, add_loss):
             return tensor
 
         outputs = function(tap)
-    return outputs, features[0], _pullback(tape, outputs[0], features[0])
+    return outputs, features, _pullback(tape, outputs[0], features)
 
 
 def repeat(steps, body, state):

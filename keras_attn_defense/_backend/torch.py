@@ -11,7 +11,7 @@ from .watch import enters
 SUPPORTS_JIT = False
 
 
-def _pullback(outputs, x, reusable=False):
+def _pullback(outputs, tensors, reusable=False):
     # Differentiable exactly when the caller is: in a training step, but not
     # in an attack or in `evaluate`, which run under `no_grad`.
     create_graph = torch.is_grad_enabled()
@@ -19,18 +19,18 @@ def _pullback(outputs, x, reusable=False):
     def pullback(cotangent):
         if not outputs.requires_grad:
             raise disconnected_error()
-        (gradient,) = torch.autograd.grad(
+        gradients = torch.autograd.grad(
             outputs,
-            x,
+            tensors,
             cotangent,
             create_graph=create_graph,
             # Freed at once in most attacks, which ask only once.
             retain_graph=create_graph or reusable,
             allow_unused=True,
         )
-        if gradient is None:
+        if any(gradient is None for gradient in gradients):
             raise disconnected_error()
-        return gradient
+        return list(gradients)
 
     return pullback
 
@@ -50,26 +50,30 @@ def vjp(function, x, reusable=False):
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
         x = _differentiable(x)
         outputs = function(x)
-    return outputs, _pullback(outputs, x, reusable)
+    pullback = _pullback(outputs, [x], reusable)
+    return outputs, lambda cotangent: pullback(cotangent)[0]
 
 
 def vjp_inside(function, variables, add_loss):
-    """Runs `function(tap)`; differentiates by the tensor given to `tap`.
+    """Runs `function(tap)`; differentiates by the tensors given to `tap`.
 
     `function` returns a tuple whose first item is differentiated. It may
     update `variables` (BatchNorm statistics, seeds); `add_loss` takes losses
     that its layers add.
+
+    Returns the tuple, the list of tensors, and the function from the first
+    item's cotangent to the list of theirs.
     """
     del variables, add_loss  # Only JAX has to be told.
     features = []
 
     def tap(tensor):
         features.append(_differentiable(tensor))
-        return features[0]
+        return features[-1]
 
     with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
         outputs = function(tap)
-    return outputs, features[0], _pullback(outputs[0], features[0])
+    return outputs, features, _pullback(outputs[0], features)
 
 
 def repeat(steps, body, state):

@@ -5,7 +5,7 @@ from keras import ops
 
 from .._registration import register
 from ..classifier import check_value_range
-from .attention_method import upsampled
+from .resizing import upsampled
 
 _THRESHOLDS = ("mean", "maximum", "quantile", "area")
 

@@ -3,11 +3,11 @@
 from keras import ops
 
 from .._registration import register
-from .attention_method import AttentionMethod
+from .feature_method import FeatureMethod
 
 
 @register
-class GradCAM(AttentionMethod):
+class GradCAM(FeatureMethod):
     """Grad-CAM, differentiable to second order.
 
     `w_k = mean_ij d z_y / d A_ijk` and `G = sum_k w_k A_k` (the published map
@@ -17,7 +17,9 @@ class GradCAM(AttentionMethod):
     Args:
         layer: The layer whose output is weighted: a layer of the model, its
             name or its path. None means the map that feeds the global pooling
-            or the flattening.
+            or the flattening; in a vision transformer the tokens that enter
+            the last self-attention. The maps of a list are merged; see
+            `FeatureMethod`.
         normalization: `"softmax"` over all positions without ReLU (what the
             authors of the attention defence train with, as it keeps a
             gradient everywhere), or ReLU followed by division by the map's
@@ -29,6 +31,8 @@ class GradCAM(AttentionMethod):
             square (plus 1e-5) before they are averaged, as in the authors'
             code, but for each image alone (theirs runs over the batch).
             Without it the softmax of small values is close to uniform.
+        grid: `(height, width)` of the map that the tokens of a vision
+            transformer form; see `FeatureMethod`.
         model: The classifier to explain, when the method is used as a layer
             on images. Not needed inside `AttentionDefendedModel`.
         name: Name of the layer.
@@ -53,10 +57,13 @@ class GradCAM(AttentionMethod):
         upsample=True,
         *,
         scale_gradients=True,
+        grid=None,
         model=None,
         name=None,
     ):
-        super().__init__(layer, normalization, upsample, model=model, name=name)
+        super().__init__(
+            layer, normalization, upsample, grid=grid, model=model, name=name
+        )
         self.scale_gradients = bool(scale_gradients)
 
     def channel_weights(self, features, gradients):

@@ -4,16 +4,18 @@ import contextlib
 import weakref
 
 import keras
+from keras import ops
 
 from .classifier_view import ClassifierView
+from .feature_map import FeatureMaps
 from .feature_map import data_format
-from .feature_map import find_feature_layer
 from .frozen import frozen
 from .intercept import intercept
 from .logits import find_ending
 from .structure import all_layers
 from .structure import layer_calls
 from .structure import run_symbolically
+from .token_grid import laid_out
 
 _structures = weakref.WeakKeyDictionary()
 
@@ -54,22 +56,47 @@ class Classifier(ClassifierView):
     def check_logits(self, images):
         """Nothing to check: the logits were found."""
 
-    def feature_layer(self, layer=None):
-        """The layer to read attention from; see `find_feature_layer`."""
-        return find_feature_layer(self.calls, layer)
+    def feature_layer(self, layer=None, grid=None):
+        """The layer to read attention from; see `FeatureMaps.find`."""
+        return self._feature_maps(grid).find(layer)
 
-    def data_format(self, layer):
-        """The data format of the output of `layer`."""
-        return data_format(self.calls, layer)
+    def feature_layers(self, layers=None, grid=None):
+        """The same for one layer or a list, in the order in which they run."""
+        if not isinstance(layers, (list, tuple)):
+            layers = [layers]
+        found = [self.feature_layer(layer, grid) for layer in layers]
+        return [
+            call.layer
+            for call in self.calls
+            if any(call.layer is layer for layer in found)
+        ]
 
-    def __call__(self, images, training=False, layer=None, tap=None):
+    def feature_size(self, layer, grid=None):
+        """`(height, width)` of the map of a layer."""
+        return self._feature_maps(grid).size(layer)
+
+    def as_map(self, features, layer, grid=None):
+        """The output of `layer` as a map `(batch, h, w, channels)`."""
+        if len(features.shape) == 3:
+            return laid_out(features, self.feature_size(layer, grid))
+        if data_format(self.calls, layer) == "channels_first":
+            return ops.transpose(features, (0, 2, 3, 1))
+        return features
+
+    def _feature_maps(self, grid):
+        first = keras.config.image_data_format() == "channels_first"
+        sides = self.input_shape[2:] if first else self.input_shape[1:3]
+        return FeatureMaps(self.calls, sides, grid)
+
+    def __call__(self, images, training=False, layers=(), tap=None):
         """Runs the model.
 
         Args:
             images: `(batch, height, width, channels)`.
             training: Whether layers run in training mode.
-            layer: A layer whose output `tap` may look at and replace.
-            tap: Function of that output.
+            layers: Layers whose outputs `tap` may look at and replace, in the
+                order in which they run.
+            tap: Function of an output.
 
         Returns:
             The logits `(batch, classes)`, in float32 or wider, and what the
@@ -85,7 +112,7 @@ class Classifier(ClassifierView):
                         _listener(heard),
                     )
                 )
-            if layer is not None:
+            for layer in layers:
                 stack.enter_context(intercept(layer, "call", _tapped(tap)))
             outputs = self.model(images, training=training)
         return self.ending.logits(

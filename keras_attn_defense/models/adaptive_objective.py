@@ -62,7 +62,7 @@ class AdaptiveObjective(ImageObjective):
 
     def check(self, victim):
         check_attention(self, victim)
-        victim.feature_layer(self.attention.layer)
+        self.attention.check_use(victim)
 
     def reference(self, task):
         with frozen(task.victim.variables, task.victim.draw):

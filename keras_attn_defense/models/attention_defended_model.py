@@ -10,7 +10,7 @@ from .._registration import register
 from ..attacks import PGD
 from ..attacks.arguments import check_count
 from ..attention import GradCAM
-from ..attention.attention_method import upsampled
+from ..attention.resizing import upsampled
 from ..classifier import Classifier
 from ..classifier import as_images
 from ..classifier import check_images

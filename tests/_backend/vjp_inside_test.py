@@ -39,10 +39,10 @@ def no_losses(losses):
 
 
 def features_gradient(cotangent=COTANGENT, **weights):
-    outputs, features, pullback = vjp_inside(
+    outputs, [features], pullback = vjp_inside(
         lambda tap: forward(tap, **weights), [], no_losses
     )
-    return outputs, features, pullback(tensor(cotangent))
+    return outputs, features, pullback(tensor(cotangent))[0]
 
 
 def test_outputs_features_and_gradient(float64):
@@ -62,12 +62,31 @@ def test_outputs_features_and_gradient(float64):
 def test_two_pullbacks_from_one_forward(float64):
     _, _, pullback = vjp_inside(forward, [], no_losses)
     parts = [
-        to_numpy(pullback(tensor(COTANGENT * mask)))
+        to_numpy(pullback(tensor(COTANGENT * mask))[0])
         for mask in ([[1.0, 1.0]], [[1.0, 0.0]], [[0.0, 1.0]])
     ]
 
     np.testing.assert_allclose(parts[1] + parts[2], parts[0], rtol=1e-12)
     assert abs(parts[1] - parts[2]).min() > 1e-6
+
+
+def test_several_tensors_one_after_the_other(float64):
+    def function(tap):
+        first = tap(ops.tanh(tensor(X) @ tensor(STEM)))
+        second = tap(ops.tanh(first @ tensor(HEAD)))
+        return (ops.square(second),)
+
+    _, features, pullback = vjp_inside(function, [], no_losses)
+    gradients = pullback(tensor(COTANGENT))
+
+    first = np.tanh(X @ STEM)
+    second = np.tanh(first @ HEAD)
+    slope = 2 * second * COTANGENT
+    expected = [slope * (1 - second**2) @ HEAD.T, slope]
+    for actual, wanted in zip(features, [first, second], strict=True):
+        np.testing.assert_allclose(to_numpy(actual), wanted, rtol=1e-12)
+    for actual, wanted in zip(gradients, expected, strict=True):
+        np.testing.assert_allclose(to_numpy(actual), wanted, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name, value", [("stem", STEM), ("head", HEAD)])
@@ -135,7 +154,7 @@ def run_training_mode(model, layer, images=IMAGES):
         outputs, _, pullback = vjp_inside(
             function, model.variables, losses.extend
         )
-        return outputs[0], pullback(ops.ones_like(outputs[0]))
+        return outputs[0], pullback(ops.ones_like(outputs[0]))[0]
 
     with no_gradients():
         outputs = compiled(step, model.variables)(tensor(images))

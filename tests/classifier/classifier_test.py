@@ -71,7 +71,7 @@ def test_tap_sees_and_replaces_features():
         return 0.0 * features
 
     layer = classifier.feature_layer("branch")
-    logits, _ = classifier(X, layer=layer, tap=tap)
+    logits, _ = classifier(X, layers=[layer], tap=tap)
 
     expected = keras.Model(model.inputs[0], layer.output)(X)
     np.testing.assert_allclose(seen[0], to_numpy(expected), atol=1e-6)

@@ -3,6 +3,7 @@
 import keras
 import pytest
 from keras import layers
+from keras import ops
 
 from keras_attn_defense.classifier import Classifier
 from tests import networks
@@ -131,4 +132,6 @@ def test_data_format():
 
     for name in ("conv", "act"):
         layer = classifier.feature_layer(name)
-        assert classifier.data_format(layer) == "channels_first"
+        assert classifier.feature_size(layer) == (7, 6)
+        features = classifier.as_map(ops.zeros((1, 5, 7, 6)), layer)
+        assert tuple(features.shape) == (1, 7, 6, 5)

@@ -63,7 +63,7 @@ class AttentionDeviation(ImageObjective):
 
     def check(self, victim):
         check_attention(self, victim)
-        victim.feature_layer(self.attention.layer)
+        self.attention.check_use(victim)
         if self.objective is not None:
             self.objective.check(victim)
 

@@ -1,0 +1,189 @@
+"""The base class of maps that are read from layers."""
+
+import warnings
+from typing import Any
+from typing import NamedTuple
+
+import keras
+from keras import ops
+
+from .._backend import vjp_inside
+from .._registration import register
+from ..classifier import full_precision
+from .attention_method import AttentionMethod
+from .class_choice import chosen_classes
+from .normalization import maximum
+from .resizing import resized
+from .score_gradients import score_gradients
+
+
+class Reading(NamedTuple):
+    """What one pass of a classifier tells.
+
+    Args:
+        logits: `(batch, classes)`.
+        predictions: What the classifier's model returns.
+        classes: The classes to explain `(batch,)`.
+        features: For each layer, `(batch, h, w, channels)`, float32.
+        gradients: For each layer, the gradient of the class's logit with
+            respect to its features; None if they are not used.
+    """
+
+    logits: Any
+    predictions: Any
+    classes: Any
+    features: list
+    gradients: list
+
+
+@register
+class FeatureMethod(AttentionMethod):
+    """Base class: a map from the features of layers, class activation maps.
+
+    A subclass defines `channel_weights(features, gradients)`, or `raw_map` if
+    its map is no weighted sum of the features. Maps are differentiable to
+    second order: through the features and through the weights.
+
+    Args:
+        layer: The layer whose output is weighted: a layer of the model, its
+            name or its path. None means the map that feeds the global pooling
+            or the flattening; in a vision transformer the tokens that enter
+            the last self-attention. With a list, the maps of several layers
+            are merged: each is divided by its maximum, after ReLU, and they
+            are averaged at the size of the first that runs.
+        normalization: As in `AttentionMethod`.
+        upsample: Whether maps are brought to the size of the images
+            (bilinear), or stay at the size of the features.
+        grid: `(height, width)` of the map that the tokens of a vision
+            transformer form, class and register tokens left out. None means
+            square patches: the proportions of the image.
+        model: The classifier to explain, when the method is used as a layer
+            on images. Not needed inside `AttentionDefendedModel`.
+        name: Name of the layer.
+    """
+
+    #: Whether the map depends on gradients.
+    uses_gradients = True
+
+    def __init__(
+        self,
+        layer=None,
+        normalization="max",
+        upsample=True,
+        *,
+        grid=None,
+        model=None,
+        name=None,
+    ):
+        super().__init__(normalization, upsample, model=model, name=name)
+        # Names: layers belong to the model and are not tracked here.
+        if isinstance(layer, (list, tuple)) and layer:
+            self.layer = [_identifier(each) for each in layer]
+        else:
+            self.layer = layer if layer is None else _identifier(layer)
+        self.grid = _checked(grid)
+
+    def channel_weights(self, features, gradients):
+        """Weights the features by the gradient of the class score.
+
+        Args:
+            features: `(batch, h, w, channels)`, float32.
+            gradients: The gradient of the class's logit with respect to
+                `features`, of the same shape.
+
+        Returns:
+            Weights that broadcast to the shape of `features`.
+        """
+        raise NotImplementedError
+
+    def raw_map(self, features, gradients):
+        """The map `(batch, h, w)` of one layer, before normalisation."""
+        weights = self.channel_weights(features, gradients)
+        return ops.sum(weights * features, axis=-1)
+
+    def raw_maps(self, classifier, images, reading):
+        """The maps of all layers, in the order in which they run."""
+        pairs = zip(reading.features, reading.gradients, strict=True)
+        return [self.raw_map(*pair) for pair in pairs]
+
+    def explain(self, classifier, images, labels=None, training=False):
+        reading = self._read(classifier, images, labels, training)
+        maps = _merged(self.raw_maps(classifier, images, reading))
+        return reading.logits, self.finish(maps, images), reading.predictions
+
+    def _read(self, classifier, images, labels, training):
+        layers = classifier.feature_layers(self.layer, self.grid)
+
+        def forward(tap):
+            return classifier(images, training=training, layers=layers, tap=tap)
+
+        def as_maps(tensors):
+            pairs = zip(tensors, layers, strict=True)
+            return [classifier.as_map(*pair, self.grid) for pair in pairs]
+
+        (logits, predictions), features, pullback = vjp_inside(
+            forward, classifier.variables, self.add_loss
+        )
+        classes = chosen_classes(labels, logits)
+        gradients = [None] * len(layers)
+        if self.uses_gradients:
+            gradients = as_maps(score_gradients(pullback, logits, classes))
+        features = [full_precision(tensor) for tensor in as_maps(features)]
+        return Reading(logits, predictions, classes, features, gradients)
+
+    def check_use(self, classifier):
+        super().check_use(classifier)
+        classifier.feature_layers(self.layer, self.grid)
+
+    def check(self, classifier):
+        """Checks that a loss can use the maps, and warns of tiny ones."""
+        super().check(classifier)
+        for layer in classifier.feature_layers(self.layer, self.grid):
+            sides = classifier.feature_size(layer, self.grid)
+            if any(isinstance(side, int) and side < 3 for side in sides):
+                warnings.warn(
+                    f"The attention map of layer '{layer.name}' has only "
+                    f"{sides[0]}x{sides[1]} positions for images of this size. "
+                    "An earlier layer gives a finer map: "
+                    f"`{type(self).__name__}(layer=...)`.",
+                    stacklevel=3,
+                )
+
+    def get_config(self):
+        return {
+            "layer": self.layer,
+            **super().get_config(),
+            "grid": self.grid,
+        }
+
+
+def _merged(maps):
+    if len(maps) == 1:
+        return maps[0]
+    size = ops.shape(maps[0])[1:]
+    return sum(resized(maximum(each), size) for each in maps) / len(maps)
+
+
+def _identifier(layer):
+    if isinstance(layer, keras.layers.Layer):
+        return getattr(layer, "path", None) or layer.name
+    if isinstance(layer, str):
+        return layer
+    raise ValueError(
+        "`layer` should be a layer, its name, its path, a list of these, or "
+        f"None. Received: layer={layer!r}"
+    )
+
+
+def _checked(grid):
+    if grid is None:
+        return None
+    sides = tuple(grid) if isinstance(grid, (list, tuple)) else ()
+    if len(sides) != 2 or not all(
+        isinstance(side, int) and side > 1 for side in sides
+    ):
+        raise ValueError(
+            "`grid` should be two whole numbers above one, the height and "
+            f"width of the map in patches. Received: grid={grid!r}"
+        )
+    return sides
