@@ -1,26 +1,25 @@
 """The base class of attention maps."""
 
+from contextlib import nullcontext
+
 import keras
 
 from .._registration import register
 from ..classifier import Classifier
 from . import normalization as normalizations
 from .class_choice import check_choice
-from .resizing import upsampled
 
 
 @register
 class AttentionMethod(keras.layers.Layer):
     """Base class: where a classifier looks for a class.
 
-    A subclass defines `explain`, which ends in `finish`.
+    A subclass defines `explain`.
 
     Args:
         normalization: ReLU followed by division by the `"max"`, `"sum"` or
             `"l2"` length of the map, `"softmax"` over all positions, or None
             for ReLU alone.
-        upsample: Whether maps are brought to the size of the images
-            (bilinear), or stay at the size at which they are found.
         model: The classifier to explain, when the method is used as a layer
             on images. Not needed inside `AttentionDefendedModel`.
         name: Name of the layer.
@@ -29,13 +28,10 @@ class AttentionMethod(keras.layers.Layer):
     #: Whether gradients flow through the maps, so that losses may use them.
     differentiable = True
 
-    def __init__(
-        self, normalization="max", upsample=True, *, model=None, name=None
-    ):
+    def __init__(self, normalization="max", *, model=None, name=None):
         super().__init__(name=name, dtype="float32", autocast=False)
         self.normalization = normalization
         self.normalize = normalizations.get(normalization)
-        self.upsample = bool(upsample)
         self.model = model
         self.built = True
 
@@ -53,8 +49,8 @@ class AttentionMethod(keras.layers.Layer):
                 `"least_likely"`.
 
         Returns:
-            Maps `(batch, height, width)`, or without `upsample` of the size
-            at which they are found, float32.
+            Maps `(batch, height, width)`, float32; without `upsample`,
+            `(batch, h, w)` of the features.
 
         Raises:
             ValueError: If labels are not among the classes.
@@ -65,8 +61,11 @@ class AttentionMethod(keras.layers.Layer):
                 f"{type(self).__name__}(model=model)."
             )
         classifier = Classifier(self.model)
-        check_choice(labels, classifier.num_classes, len(images))
-        with classifier.untouched():
+        check_choice(labels, classifier.num_classes, images)
+        # What runs outside of the step is compiled: nothing of a scope may be
+        # written down there.
+        scope = classifier.untouched() if self.differentiable else nullcontext()
+        with scope:
             return self.explain(classifier, images, labels)[1]
 
     def explain(self, classifier, images, labels=None, training=False):
@@ -83,11 +82,6 @@ class AttentionMethod(keras.layers.Layer):
             model returns.
         """
         raise NotImplementedError
-
-    def finish(self, maps, images):
-        """Brings maps to their common scale, and to the size of the images."""
-        maps = self.normalize(maps)
-        return upsampled(maps, images) if self.upsample else maps
 
     def check_use(self, classifier):
         """Checks that a loss can use the maps of a classifier.
@@ -118,7 +112,6 @@ class AttentionMethod(keras.layers.Layer):
             model = keras.saving.serialize_keras_object(model)
         return {
             "normalization": self.normalization,
-            "upsample": self.upsample,
             "model": model,
             "name": self.name,
         }

@@ -43,7 +43,7 @@ def chosen_classes(labels, logits):
     return class_indices(labels, logits.shape[-1])
 
 
-def check_choice(labels, num_classes, batch_size):
+def check_choice(labels, num_classes, images):
     """Checks the classes to explain, as far as their values are at hand.
 
     Raises:
@@ -57,4 +57,4 @@ def check_choice(labels, num_classes, batch_size):
                 f"{list(CHOICES)}. Received: labels={labels!r}"
             )
     elif labels is not None and not is_traced(labels):
-        check_labels(labels, num_classes, batch_size)
+        check_labels(labels, num_classes, len(images))

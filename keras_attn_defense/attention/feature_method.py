@@ -14,6 +14,7 @@ from .attention_method import AttentionMethod
 from .class_choice import chosen_classes
 from .normalization import maximum
 from .resizing import resized
+from .resizing import upsampled
 from .score_gradients import score_gradients
 
 
@@ -75,7 +76,8 @@ class FeatureMethod(AttentionMethod):
         model=None,
         name=None,
     ):
-        super().__init__(normalization, upsample, model=model, name=name)
+        super().__init__(normalization, model=model, name=name)
+        self.upsample = bool(upsample)
         # Names: layers belong to the model and are not tracked here.
         if isinstance(layer, (list, tuple)) and layer:
             self.layer = [_identifier(each) for each in layer]
@@ -107,11 +109,15 @@ class FeatureMethod(AttentionMethod):
         return [self.raw_map(*pair) for pair in pairs]
 
     def explain(self, classifier, images, labels=None, training=False):
-        reading = self._read(classifier, images, labels, training)
+        reading = self.read(classifier, images, labels, training)
         maps = _merged(self.raw_maps(classifier, images, reading))
-        return reading.logits, self.finish(maps, images), reading.predictions
+        maps = self.normalize(maps)
+        if self.upsample:
+            maps = upsampled(maps, images)
+        return reading.logits, maps, reading.predictions
 
-    def _read(self, classifier, images, labels, training):
+    def read(self, classifier, images, labels, training):
+        """Runs the classifier once; returns its `Reading`."""
         layers = classifier.feature_layers(self.layer, self.grid)
 
         def forward(tap):
@@ -153,6 +159,7 @@ class FeatureMethod(AttentionMethod):
         return {
             "layer": self.layer,
             **super().get_config(),
+            "upsample": self.upsample,
             "grid": self.grid,
         }
 

@@ -1,0 +1,54 @@
+"""Run a classifier many times, outside of any compiled step."""
+
+import numpy as np
+from keras import ops
+from scipy.special import softmax
+
+from .._backend import is_traced
+from ..classifier.predictor import Predictor
+
+
+class BlackBox:
+    """What a method of many passes asks of a classifier.
+
+    Args:
+        batch_size: Images in one call of the model.
+    """
+
+    def __init__(self, batch_size):
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise ValueError(
+                "`batch_size` should be a whole number above zero. Received: "
+                f"batch_size={batch_size!r}"
+            )
+        self.batch_size = batch_size
+        self._predictor = None
+
+    def logits(self, classifier, images):
+        """Logits `(N, classes)` of images in NumPy, in NumPy."""
+        # Compiled once for all calls, until the model's layers change.
+        last = self._predictor
+        if last is None or last.victim.calls is not classifier.calls:
+            self._predictor = Predictor(classifier, self.batch_size)
+        return self._predictor.logits(images)
+
+    def probabilities(self, classifier, images, classes):
+        """Probabilities `(N,)` of one class for each image."""
+        logits = self.logits(classifier, images).astype("float64")
+        return softmax(logits, axis=-1)[np.arange(len(images)), classes]
+
+
+def at_hand(images, user):
+    """Images in NumPy, float32.
+
+    Raises:
+        ValueError: If they have no values yet, as in a step that is compiled
+            or a functional model.
+    """
+    if is_traced(images):
+        raise ValueError(
+            f"{user} runs the model many times and needs images at hand. It "
+            "cannot be part of a compiled step or of a functional model: call "
+            "it on arrays."
+        )
+    return np.asarray(ops.convert_to_numpy(images), "float32")

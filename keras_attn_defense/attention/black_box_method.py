@@ -1,0 +1,89 @@
+"""The base class of maps that ask for predictions alone."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from .._registration import register
+from .attention_method import AttentionMethod
+from .black_box import BlackBox
+from .black_box import at_hand
+from .class_choice import chosen_classes
+
+
+@register
+class BlackBoxMethod(AttentionMethod):
+    """Base class: a map from the predictions on altered images.
+
+    A subclass defines `raw_maps`. No gradient flows through the maps, and
+    images have to be at hand: it cannot be part of a compiled step.
+
+    Args:
+        normalization: As in `AttentionMethod`.
+        fill: Value of hidden pixels, a number or one for each channel; None
+            means the mean colour of each image.
+        batch_size: Images in one call of the model.
+        model: The classifier to explain.
+        name: Name of the layer.
+    """
+
+    differentiable = False
+
+    def __init__(
+        self,
+        normalization="max",
+        *,
+        fill=None,
+        batch_size=128,
+        model=None,
+        name=None,
+    ):
+        super().__init__(normalization, model=model, name=name)
+        self.fill = fill
+        self.batch_size = batch_size
+        self.black_box = BlackBox(batch_size)
+
+    def raw_maps(self, score, images, classes):
+        """Maps `(batch, height, width)` in NumPy, before normalisation.
+
+        Args:
+            score: Function of images and classes: the probabilities.
+            images: In NumPy, channels last.
+            classes: Indices `(batch,)` in NumPy.
+        """
+        raise NotImplementedError
+
+    def explain(self, classifier, images, labels=None, training=False):
+        images = at_hand(images, type(self).__name__)
+        with classifier.untouched():
+            logits, predictions = classifier(ops.convert_to_tensor(images))
+        classes = ops.convert_to_numpy(chosen_classes(labels, logits))
+        to_last, to_first = _axes()
+
+        def score(images, classes):
+            images = images.transpose(to_first)
+            return self.black_box.probabilities(classifier, images, classes)
+
+        maps = self.raw_maps(score, images.transpose(to_last), classes)
+        maps = ops.convert_to_tensor(maps, "float32")
+        return logits, self.normalize(maps), predictions
+
+    def hidden(self, image):
+        """What takes the place of hidden pixels: one number a channel."""
+        if self.fill is None:
+            return image.mean((0, 1))
+        return np.broadcast_to(np.asarray(self.fill, "float32"), image.shape[2])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "fill": self.fill,
+            "batch_size": self.batch_size,
+        }
+
+
+def _axes():
+    """Transpositions to channels last, and back."""
+    if keras.config.image_data_format() == "channels_first":
+        return (0, 2, 3, 1), (0, 3, 1, 2)
+    return (0, 1, 2, 3), (0, 1, 2, 3)

@@ -1,0 +1,62 @@
+"""The principal component of the features."""
+
+from keras import ops
+
+from .._registration import register
+from .feature_method import FeatureMethod
+
+# Far more than a map needs: the error falls by the ratio of the first two
+# eigenvalues in each.
+_STEPS = 24
+
+
+@register
+class EigenCAM(FeatureMethod):
+    """Eigen-CAM: the features along their first principal component.
+
+    It needs no gradient and knows no class: `labels` do not change the map.
+    The component is found by power iteration, which, unlike a decomposition,
+    has a gradient for features of any rank. It starts from the position whose
+    features differ most from their mean, which is thereby positive.
+
+    Args:
+        layer: As in `FeatureMethod`, as are the others.
+        normalization: How the values of a map are scaled.
+        upsample: Whether maps are brought to the size of the images.
+        grid: The map that the tokens of a vision transformer form.
+        model: The classifier to explain.
+        name: Name of the layer.
+
+    Example:
+
+    >>> maps = EigenCAM(model=classifier)(images)
+
+    Reference:
+        [Muhammad and Yeasin, 2020](https://arxiv.org/abs/2008.00299); the
+        features are centred first.
+    """
+
+    uses_gradients = False
+
+    def raw_map(self, features, gradients):
+        centred = features - ops.mean(features, axis=(1, 2), keepdims=True)
+        shape = ops.shape(centred)
+        rows = ops.reshape(centred, (shape[0], -1, shape[-1]))
+        direction = _unit(_furthest(rows))
+        for _ in range(_STEPS):
+            along = ops.matmul(rows, direction)
+            direction = _unit(ops.matmul(ops.swapaxes(rows, 1, 2), along))
+        return ops.reshape(ops.matmul(rows, direction), shape[:-1])
+
+
+def _furthest(rows):
+    """The longest row of each matrix, as a column."""
+    lengths = ops.sum(ops.square(rows), axis=-1)
+    index = ops.argmax(lengths, axis=-1)[:, None, None]
+    return ops.swapaxes(ops.take_along_axis(rows, index, axis=1), 1, 2)
+
+
+def _unit(columns):
+    squares = ops.sum(ops.square(columns), axis=1, keepdims=True)
+    # The square root has no derivative at zero.
+    return columns / ops.sqrt(ops.maximum(squares, 1e-30))

@@ -1,0 +1,208 @@
+"""Whether what a map shows is what the classifier uses."""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+from scipy.ndimage import gaussian_filter
+
+from ..classifier import Classifier
+from .black_box import BlackBox
+from .black_box import at_hand
+from .class_choice import check_choice
+from .class_choice import chosen_classes
+from .normalization import maximum
+from .resizing import upsampled
+
+
+class FaithfulnessCurve(NamedTuple):
+    """The class's probability while pixels are replaced, step by step.
+
+    Args:
+        shares: Shares of the pixels that were replaced `(steps + 1,)`, from 0
+            to 1.
+        probabilities: `(batch, steps + 1)`.
+        areas: Area under each image's curve `(batch,)`, from 0 to 1.
+    """
+
+    shares: np.ndarray
+    probabilities: np.ndarray
+    areas: np.ndarray
+
+
+class AverageDrop(NamedTuple):
+    """How confidence changes when only what a map shows is left.
+
+    Args:
+        average_drop: Mean relative drop, from 0 to 1; less is better.
+        increase_in_confidence: Share of images whose confidence rises.
+        drops: The relative drop of each image `(batch,)`; 0 where it rises.
+    """
+
+    average_drop: float
+    increase_in_confidence: float
+    drops: np.ndarray
+
+
+def deletion_curve(
+    model, images, maps, labels=None, *, steps=20, fill=None, batch_size=128
+):
+    """Hides the pixels of highest attention first.
+
+    The sooner the probability falls, the more faithful the map: a small area
+    is good.
+
+    Args:
+        model: A Keras classifier.
+        images: `(batch, height, width, channels)`.
+        maps: Attention maps `(batch, h, w)` of any size.
+        labels: The classes: indices, one-hot, `"runner_up"` or
+            `"least_likely"`; None means the predicted ones.
+        steps: How many times pixels are replaced, in equal portions.
+        fill: What replaces them: a number, images of the shape of `images`,
+            or `"blur"`, the images blurred over a tenth of their size. None
+            means the mean colour of each image.
+        batch_size: Images in one call of the model.
+
+    Returns:
+        A `FaithfulnessCurve`.
+
+    Example:
+
+    >>> maps = kad.attention.GradCAM(model=model)(images, labels)
+    >>> kad.attention.deletion_curve(model, images, maps, labels).areas.mean()
+
+    Reference:
+        [Petsiuk et al., 2018](https://arxiv.org/abs/1806.07421), section 4.1.
+    """
+    task = _Task(model, images, maps, labels, batch_size)
+    return task.curve(task.images, task.filled(fill), steps)
+
+
+def insertion_curve(
+    model, images, maps, labels=None, *, steps=20, fill="blur", batch_size=128
+):
+    """Shows the pixels of highest attention first, on a blurred image.
+
+    The sooner the probability rises, the more faithful the map: a large area
+    is good.
+
+    Args:
+        model: As in `deletion_curve`, as are the others.
+        images: `(batch, height, width, channels)`.
+        maps: Attention maps `(batch, h, w)` of any size.
+        labels: The classes; None means the predicted ones.
+        steps: How many times pixels are replaced, in equal portions.
+        fill: What images start from.
+        batch_size: Images in one call of the model.
+
+    Returns:
+        A `FaithfulnessCurve`.
+
+    Reference:
+        [Petsiuk et al., 2018](https://arxiv.org/abs/1806.07421), section 4.1.
+    """
+    task = _Task(model, images, maps, labels, batch_size)
+    return task.curve(task.filled(fill), task.images, steps)
+
+
+def average_drop(model, images, maps, labels=None, *, fill=0.0, batch_size=128):
+    """Compares confidence on images and on what their maps show of them.
+
+    Maps go from 0 to 1, after ReLU and division by their maximum, and are
+    multiplied with the images.
+
+    Args:
+        model: As in `deletion_curve`, as are the others.
+        images: `(batch, height, width, channels)`.
+        maps: Attention maps `(batch, h, w)` of any size.
+        labels: The classes; None means the predicted ones.
+        fill: What shows where a map is zero: black, if images start at zero.
+        batch_size: Images in one call of the model.
+
+    Returns:
+        An `AverageDrop`.
+
+    Reference:
+        [Chattopadhyay et al., 2018](https://arxiv.org/abs/1710.11063),
+        section 5.1.
+    """
+    task = _Task(model, images, maps, labels, batch_size)
+    shown = task.pixelwise(ops.convert_to_numpy(maximum(task.maps)))
+    fill = task.filled(fill)
+    before = task.probabilities(task.images)
+    after = task.probabilities(fill + shown * (task.images - fill))
+    drops = np.maximum(before - after, 0) / np.maximum(before, 1e-30)
+    rises = float((after > before).mean())
+    return AverageDrop(float(drops.mean()), rises, drops)
+
+
+class _Task:
+    """Images, their maps at the same size, and the classes to look at."""
+
+    def __init__(self, model, images, maps, labels, batch_size):
+        self.images = at_hand(images, "A faithfulness score")
+        maps = np.asarray(ops.convert_to_numpy(maps), "float32")
+        if maps.ndim != 3 or len(maps) != len(self.images):
+            raise ValueError(
+                "Expected one map (height, width) for each image. Received "
+                f"images of shape {self.images.shape} and maps of shape "
+                f"{maps.shape}."
+            )
+        self.classifier = Classifier(model)
+        self.black_box = BlackBox(batch_size)
+        check_choice(labels, self.classifier.num_classes, self.images)
+        self.maps = upsampled(ops.convert_to_tensor(maps), self.images)
+        logits = self.black_box.logits(self.classifier, self.images)
+        classes = chosen_classes(labels, ops.convert_to_tensor(logits))
+        self.classes = ops.convert_to_numpy(classes)
+
+    def probabilities(self, images):
+        return self.black_box.probabilities(
+            self.classifier, images, self.classes
+        )
+
+    def pixelwise(self, maps):
+        """Maps with an axis for the channels."""
+        return np.expand_dims(maps, self._channel_axis)
+
+    def filled(self, fill):
+        """What replaces pixels: an array that broadcasts to the images."""
+        sides = tuple({1, 2, 3} - {self._channel_axis})
+        if fill is None:
+            return self.images.mean(sides, keepdims=True)
+        if isinstance(fill, str) and fill == "blur":
+            sigma = [0.0] * 4
+            for axis in sides:
+                sigma[axis] = self.images.shape[axis] / 10
+            return gaussian_filter(self.images, sigma)
+        if isinstance(fill, str):
+            raise ValueError(
+                "`fill` should be a number, images, 'blur', or None for the "
+                f"mean colour. Received: fill={fill!r}"
+            )
+        return np.asarray(fill, "float32")
+
+    def curve(self, start, end, steps):
+        """Replaces pixels of `start` by those of `end`, the highest first."""
+        flat = ops.convert_to_numpy(self.maps).reshape(len(self.images), -1)
+        order = np.argsort(-flat, axis=-1, kind="stable")
+        ranks = np.argsort(order, axis=-1, kind="stable")
+        ranks = self.pixelwise(ranks.reshape(self.maps.shape))
+        shares = np.linspace(0.0, 1.0, steps + 1)
+        found = [
+            self.probabilities(
+                np.where(ranks < round(share * flat.shape[1]), end, start)
+            )
+            for share in shares
+        ]
+        found = np.stack(found, axis=-1)
+        return FaithfulnessCurve(
+            shares, found, np.trapezoid(found, shares, axis=-1)
+        )
+
+    @property
+    def _channel_axis(self):
+        first = keras.config.image_data_format() == "channels_first"
+        return 1 if first else 3

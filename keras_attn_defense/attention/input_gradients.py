@@ -1,0 +1,100 @@
+"""Gradients of the class score by the pixels."""
+
+import keras
+from keras import ops
+
+from .._backend import vjp_inside
+from .._registration import register
+from ..classifier import full_precision
+from .attention_method import AttentionMethod
+from .class_choice import chosen_classes
+from .score_gradients import score_gradients
+
+
+def _largest(values, axis):
+    return ops.max(ops.abs(values), axis=axis)
+
+
+def _average(values, axis):
+    return ops.mean(ops.abs(values), axis=axis)
+
+
+_REDUCTIONS = {"max": _largest, "mean": _average, "sum": ops.sum}
+
+
+@register
+class InputGradients(AttentionMethod):
+    """Saliency maps: how much each pixel changes the class's logit.
+
+    Args:
+        reduction: How the channels of a pixel become one number: `"max"` or
+            `"mean"` of the gradient's size, or its `"sum"`, signed: with
+            `times_input` what the pixel adds to the logit of a linear model.
+        times_input: Whether gradients are multiplied with the images.
+        normalization: ReLU followed by division by the `"max"`, `"sum"` or
+            `"l2"` length of the map, `"softmax"` over all positions, or None
+            for ReLU alone.
+        model: The classifier to explain, when the method is used as a layer
+            on images. Not needed inside `AttentionDefendedModel`.
+        name: Name of the layer.
+
+    Example:
+
+    >>> maps = InputGradients(model=classifier)(images, labels)
+
+    Reference:
+        [Simonyan et al., 2014](https://arxiv.org/abs/1312.6034), section 3.
+    """
+
+    def __init__(
+        self,
+        reduction="max",
+        *,
+        times_input=False,
+        normalization="max",
+        model=None,
+        name=None,
+    ):
+        super().__init__(normalization, model=model, name=name)
+        if reduction not in _REDUCTIONS:
+            raise ValueError(
+                f"`reduction` should be one of {list(_REDUCTIONS)}. Received: "
+                f"reduction={reduction!r}"
+            )
+        self.reduction = reduction
+        self.times_input = bool(times_input)
+
+    def explain(self, classifier, images, labels=None, training=False):
+        outputs, classes, gradients = self.gradients(
+            classifier, images, labels, training
+        )
+        logits, predictions = outputs
+        return logits, self.pixel_maps(gradients, images), predictions
+
+    def gradients(self, classifier, images, labels, training):
+        """Logits and predictions, the classes, and the images' gradients."""
+        images = full_precision(ops.convert_to_tensor(images))
+        # Through what a training step allows: layers may update their state.
+        outputs, _, pullback = vjp_inside(
+            lambda tap: classifier(tap(images), training=training),
+            classifier.variables,
+            self.add_loss,
+        )
+        classes = chosen_classes(labels, outputs[0])
+        (gradients,) = score_gradients(pullback, outputs[0], classes)
+        return outputs, classes, gradients
+
+    def pixel_maps(self, gradients, images):
+        """From a gradient for each channel to a finished map."""
+        if self.times_input:
+            gradients = gradients * images
+        first = keras.config.image_data_format() == "channels_first"
+        reduce = _REDUCTIONS[self.reduction]
+        return self.normalize(reduce(gradients, axis=1 if first else -1))
+
+    def get_config(self):
+        return {
+            "reduction": self.reduction,
+            "times_input": self.times_input,
+            **super().get_config(),
+        }

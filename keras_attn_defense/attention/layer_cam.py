@@ -1,0 +1,34 @@
+"""Class activation maps of early layers too."""
+
+from keras import ops
+
+from .._registration import register
+from .feature_method import FeatureMethod
+
+
+@register
+class LayerCAM(FeatureMethod):
+    """Layer-CAM: features times the positive part of their gradients.
+
+    `G_ij = sum_k relu(g_ijk) A_ijk` with `g = d z_y / d A`. It stays clean in
+    early layers, whose finer maps a list of layers merges with the last one.
+
+    Args:
+        layer: As in `FeatureMethod`, as are the others.
+        normalization: How the values of a map are scaled.
+        upsample: Whether maps are brought to the size of the images.
+        grid: The map that the tokens of a vision transformer form.
+        model: The classifier to explain.
+        name: Name of the layer.
+
+    Example:
+
+    >>> maps = LayerCAM(["conv_2", "conv_3"], model=classifier)(images)
+
+    Reference:
+        [Jiang et al., 2021](https://doi.org/10.1109/TIP.2021.3089943),
+        equations 5 to 7.
+    """
+
+    def channel_weights(self, features, gradients):
+        return ops.relu(gradients)

@@ -1,0 +1,125 @@
+"""Regions that a local linear model finds important."""
+
+import contextlib
+import io
+
+import numpy as np
+
+from .._registration import register
+from .black_box_method import BlackBoxMethod
+
+
+@register
+class LIME(BlackBoxMethod):
+    """LIME: the weight of each region in a linear model of the classifier.
+
+    An image is cut into superpixels. Copies of it with a random part of them
+    hidden are classified, and a linear model is fitted to the probability of
+    the class, near copies counting more. A region's pixels all have its
+    weight; regions that speak against the class are below zero.
+
+    Args:
+        regions: About how many superpixels an image is cut into (SLIC).
+        samples: Number of copies with regions hidden, for each image.
+        normalization: ReLU followed by division by the `"max"`, `"sum"` or
+            `"l2"` length of the map, `"softmax"` over all positions, or None
+            for ReLU alone.
+        fill: Value of hidden pixels, a number or one for each channel; None
+            means the mean colour of each image.
+        seed: Whole number that the copies are drawn from, the same for every
+            image.
+        batch_size: Images in one call of the model.
+        model: The classifier to explain.
+        name: Name of the layer.
+
+    Raises:
+        ImportError: If the package `lime` is not installed.
+
+    Example:
+
+    >>> maps = LIME(regions=50, model=classifier)(images, labels)
+
+    Reference:
+        [Ribeiro et al., 2016](https://arxiv.org/abs/1602.04938).
+    """
+
+    def __init__(
+        self,
+        regions=50,
+        samples=1000,
+        *,
+        normalization="max",
+        fill=None,
+        seed=0,
+        batch_size=128,
+        model=None,
+        name=None,
+    ):
+        super().__init__(
+            normalization,
+            fill=fill,
+            batch_size=batch_size,
+            model=model,
+            name=name,
+        )
+        for argument, value in (("regions", regions), ("samples", samples)):
+            if not isinstance(value, int) or value < 2:
+                raise ValueError(
+                    f"`{argument}` should be a whole number above one. "
+                    f"Received: {argument}={value!r}"
+                )
+        self.regions = regions
+        self.samples = samples
+        self.seed = int(seed)
+
+    def raw_maps(self, score, images, classes):
+        try:
+            from lime.lime_image import LimeImageExplainer
+            from skimage.segmentation import slic
+        except ImportError as error:
+            raise ImportError(
+                "LIME needs the packages lime and scikit-image: "
+                '`pip install "keras-attn-defense[lime]"`.'
+            ) from error
+
+        def segments(image):
+            return slic(image, n_segments=self.regions, start_label=0)
+
+        maps = np.zeros(images.shape[:3])
+        for index, image in enumerate(images):
+            label = classes[index]
+            explainer = LimeImageExplainer(random_state=self.seed)
+            with contextlib.redirect_stderr(io.StringIO()):  # A progress bar.
+                found = explainer.explain_instance(
+                    image,
+                    _against_the_rest(score, label),
+                    labels=(1,),
+                    top_labels=None,
+                    hide_color=self.hidden(image),
+                    num_samples=self.samples,
+                    batch_size=self.batch_size,
+                    segmentation_fn=segments,
+                    random_seed=self.seed,
+                )
+            weights = dict(found.local_exp[1])
+            for region, weight in weights.items():
+                maps[index][found.segments == region] = weight
+        return maps
+
+    def get_config(self):
+        return {
+            "regions": self.regions,
+            "samples": self.samples,
+            **super().get_config(),
+            "seed": self.seed,
+        }
+
+
+def _against_the_rest(score, label):
+    """Probabilities of two classes: all others, and `label`."""
+
+    def probabilities(images):
+        found = score(np.asarray(images), np.full(len(images), label))
+        return np.stack([1.0 - found, found], axis=-1)
+
+    return probabilities

@@ -1,0 +1,54 @@
+"""Attention methods by their usual names."""
+
+from .eigen_cam import EigenCAM
+from .grad_cam import GradCAM
+from .grad_cam_plus_plus import GradCAMPlusPlus
+from .hi_res_cam import HiResCAM
+from .input_gradients import InputGradients
+from .layer_cam import LayerCAM
+from .lime import LIME
+from .occlusion import Occlusion
+from .score_cam import ScoreCAM
+from .smooth_grad import SmoothGrad
+from .x_grad_cam import XGradCAM
+
+METHODS = {
+    "grad-cam": GradCAM,
+    "grad-cam++": GradCAMPlusPlus,
+    "xgrad-cam": XGradCAM,
+    "hires-cam": HiResCAM,
+    "layer-cam": LayerCAM,
+    "eigen-cam": EigenCAM,
+    "score-cam": ScoreCAM,
+    "input-gradients": InputGradients,
+    "smoothgrad": SmoothGrad,
+    "occlusion": Occlusion,
+    "lime": LIME,
+}
+
+
+def get(name, **kwargs):
+    """Returns an attention method by its name.
+
+    Args:
+        name: `"grad-cam"`, `"grad-cam++"`, `"xgrad-cam"`, `"hires-cam"`,
+            `"layer-cam"`, `"eigen-cam"`, `"score-cam"`, `"input-gradients"`,
+            `"smoothgrad"`, `"occlusion"` or `"lime"`. A method is returned as
+            it is.
+        **kwargs: Arguments of that method.
+
+    Returns:
+        An `AttentionMethod`.
+
+    Example:
+
+    >>> method = kad.attention.get("layer-cam", model=classifier)
+    """
+    if not isinstance(name, str):
+        return name
+    if name.lower() not in METHODS:
+        raise ValueError(
+            f"An attention method should be one of {sorted(METHODS)}, or an "
+            f"`AttentionMethod`. Received: {name!r}"
+        )
+    return METHODS[name.lower()](**kwargs)

@@ -1,0 +1,117 @@
+"""What the classifier loses when a part of the image is hidden."""
+
+import numpy as np
+
+from .._registration import register
+from .black_box_method import BlackBoxMethod
+
+
+@register
+class Occlusion(BlackBoxMethod):
+    """Occlusion: how far the class's probability falls behind a patch.
+
+    A patch slides over the image. A pixel's value is the mean fall of the
+    probability over the patches that cover it; pixels that speak against the
+    class are below zero.
+
+    Args:
+        patch: Side of the square patch in pixels; None means a quarter of the
+            shorter side of the image.
+        stride: Pixels between two patches; None means half of `patch`.
+        normalization: ReLU followed by division by the `"max"`, `"sum"` or
+            `"l2"` length of the map, `"softmax"` over all positions, or None
+            for ReLU alone.
+        fill: Value of hidden pixels, a number or one for each channel; None
+            means the mean colour of each image.
+        batch_size: Images in one call of the model.
+        model: The classifier to explain.
+        name: Name of the layer.
+
+    Example:
+
+    >>> maps = Occlusion(patch=8, stride=4, model=classifier)(images, labels)
+
+    Reference:
+        [Zeiler and Fergus, 2014](https://arxiv.org/abs/1311.2901), section
+        4.2.
+    """
+
+    def __init__(
+        self,
+        patch=None,
+        stride=None,
+        *,
+        normalization="max",
+        fill=None,
+        batch_size=128,
+        model=None,
+        name=None,
+    ):
+        super().__init__(
+            normalization,
+            fill=fill,
+            batch_size=batch_size,
+            model=model,
+            name=name,
+        )
+        for argument, value in (("patch", patch), ("stride", stride)):
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise ValueError(
+                    f"`{argument}` should be a whole number of pixels, or "
+                    f"None. Received: {argument}={value!r}"
+                )
+        self.patch = patch
+        self.stride = stride
+
+    def raw_maps(self, score, images, classes):
+        windows = self.windows(images.shape[1:3])
+        whole = score(images, classes)
+        maps = np.zeros(images.shape[:3])
+        covered = np.zeros(images.shape[1:3])
+        for window in windows:
+            covered[window] += 1
+        for index, image in enumerate(images):
+            falls = whole[index] - self._scores(
+                score, image, classes[index], windows
+            )
+            for window, fall in zip(windows, falls, strict=True):
+                maps[index][window] += fall
+        return maps / covered
+
+    def windows(self, size):
+        """The patches, as slices of rows and columns."""
+        patch = min(self.patch or max(min(size) // 4, 1), *size)
+        stride = self.stride or max(patch // 2, 1)
+        if stride > patch:
+            raise ValueError(
+                f"A stride of {stride} leaves pixels between patches of side "
+                f"{patch} that are never hidden. Choose `stride` <= `patch`."
+            )
+        return [
+            (slice(row, row + patch), slice(column, column + patch))
+            for row in _starts(size[0], patch, stride)
+            for column in _starts(size[1], patch, stride)
+        ]
+
+    def _scores(self, score, image, label, windows):
+        """The class's probability behind each patch, a batch at a time."""
+        scores = []
+        for first in range(0, len(windows), self.batch_size):
+            chosen = windows[first : first + self.batch_size]
+            copies = np.repeat(image[None], len(chosen), axis=0)
+            for copy, window in zip(copies, chosen, strict=True):
+                copy[window] = self.hidden(image)
+            scores.append(score(copies, np.full(len(chosen), label)))
+        return np.concatenate(scores)
+
+    def get_config(self):
+        return {
+            "patch": self.patch,
+            "stride": self.stride,
+            **super().get_config(),
+        }
+
+
+def _starts(length, patch, stride):
+    """Where patches start; the last one ends at the border."""
+    return sorted({*range(0, length - patch, stride), length - patch})

@@ -1,0 +1,126 @@
+"""Class activation maps whose weights are scores, not gradients."""
+
+import keras
+import numpy as np
+from keras import ops
+from scipy.special import softmax
+
+from .._registration import register
+from .black_box import BlackBox
+from .black_box import at_hand
+from .feature_method import FeatureMethod
+from .resizing import upsampled
+
+
+@register
+class ScoreCAM(FeatureMethod):
+    """Score-CAM: channels weighted by the class's logit on what they show.
+
+    Each channel, brought to the size of the image and between 0 and 1, is
+    multiplied with the image; the softmax over the channels of the class's
+    logits of these images are the weights. That is one pass of the model for
+    each channel and image, outside of any compiled step: no gradient flows
+    through the map.
+
+    Args:
+        layer: As in `FeatureMethod`, as are the others.
+        normalization: How the values of a map are scaled.
+        upsample: Whether maps are brought to the size of the images.
+        channels: How many channels are used: those that vary most over the
+            positions of each image. None means all.
+        batch_size: Images in one call of the model.
+        grid: The map that the tokens of a vision transformer form.
+        model: The classifier to explain.
+        name: Name of the layer.
+
+    Example:
+
+    >>> maps = ScoreCAM(channels=64, model=classifier)(images, labels)
+
+    Reference:
+        [Wang et al., 2020](https://arxiv.org/abs/1910.01279), algorithm 1.
+    """
+
+    differentiable = False
+    uses_gradients = False
+
+    def __init__(
+        self,
+        layer=None,
+        normalization="max",
+        upsample=True,
+        *,
+        channels=None,
+        batch_size=128,
+        grid=None,
+        model=None,
+        name=None,
+    ):
+        super().__init__(
+            layer, normalization, upsample, grid=grid, model=model, name=name
+        )
+        if channels is not None and (
+            not isinstance(channels, int) or channels < 1
+        ):
+            raise ValueError(
+                "`channels` should be a whole number above zero, or None for "
+                f"all. Received: channels={channels!r}"
+            )
+        self.channels = channels
+        self.batch_size = batch_size
+        self.black_box = BlackBox(batch_size)
+
+    def read(self, classifier, images, labels, training):
+        at_hand(images, "ScoreCAM")
+        with classifier.untouched():
+            return super().read(classifier, images, labels, False)
+
+    def raw_maps(self, classifier, images, reading):
+        images = at_hand(images, "ScoreCAM")
+        classes = ops.convert_to_numpy(reading.classes)
+        return [
+            ops.stack(
+                [
+                    self._raw_map(classifier, *each)
+                    for each in zip(images, classes, features, strict=True)
+                ]
+            )
+            for features in map(ops.convert_to_numpy, reading.features)
+        ]
+
+    def _raw_map(self, classifier, image, label, features):
+        order = np.argsort(-features.std((0, 1)), kind="stable")
+        channels = features.transpose(2, 0, 1)[order[: self.channels]]
+        logits = np.concatenate(
+            [
+                self.black_box.logits(classifier, _shown(image, some))[:, label]
+                for some in _chunks(channels, self.batch_size)
+            ]
+        )
+        # A common offset, such as the logit of a black image, cancels out.
+        weights = softmax(logits.astype("float64"))
+        return np.tensordot(weights, channels, axes=1).astype("float32")
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "channels": self.channels,
+            "batch_size": self.batch_size,
+        }
+
+
+def _chunks(rows, size):
+    return [rows[first : first + size] for first in range(0, len(rows), size)]
+
+
+def _shown(image, channels):
+    """The image seen through each channel `(number, h, w)`."""
+    whole = ops.convert_to_tensor(image[None])
+    shades = ops.convert_to_numpy(
+        upsampled(ops.convert_to_tensor(channels, "float32"), whole)
+    )
+    low = shades.min((1, 2), keepdims=True)
+    extent = shades.max((1, 2), keepdims=True) - low
+    shades = (shades - low) / np.where(extent > 0, extent, 1.0)
+    first = keras.config.image_data_format() == "channels_first"
+    return image * np.expand_dims(shades, 1 if first else -1)

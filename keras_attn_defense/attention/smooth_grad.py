@@ -1,0 +1,105 @@
+"""Input gradients, averaged over noise."""
+
+import keras
+from keras import ops
+
+from .._registration import register
+from ..classifier import full_precision
+from .class_choice import chosen_classes
+from .input_gradients import InputGradients
+
+
+@register
+class SmoothGrad(InputGradients):
+    """SmoothGrad: the mean input gradient of noisy copies of an image.
+
+    All copies go through the model at once: a pass of `samples` times the
+    batch. The noise is the same for every image and in every call, so a map
+    depends on its image alone, and two maps differ by their images.
+
+    Args:
+        noise: Standard deviation of the noise, as a share of the distance
+            between an image's lowest and highest value; 0.1 to 0.2 is usual.
+        samples: Number of noisy copies.
+        reduction: As in `InputGradients`, as are the others.
+        times_input: Whether gradients are multiplied with the images.
+        normalization: How the values of a map are scaled.
+        seed: Whole number that the noise is drawn from.
+        model: The classifier to explain.
+        name: Name of the layer.
+
+    Example:
+
+    >>> maps = SmoothGrad(noise=0.15, samples=16, model=classifier)(images)
+
+    Reference:
+        [Smilkov et al., 2017](https://arxiv.org/abs/1706.03825).
+    """
+
+    def __init__(
+        self,
+        noise=0.15,
+        samples=16,
+        *,
+        reduction="max",
+        times_input=False,
+        normalization="max",
+        seed=0,
+        model=None,
+        name=None,
+    ):
+        super().__init__(
+            reduction,
+            times_input=times_input,
+            normalization=normalization,
+            model=model,
+            name=name,
+        )
+        if not noise >= 0:
+            raise ValueError(
+                "`noise` should be a share of the range of an image, such as "
+                f"0.15. Received: noise={noise}"
+            )
+        if not isinstance(samples, int) or samples < 1:
+            raise ValueError(
+                "`samples` should be a whole number above zero. Received: "
+                f"samples={samples!r}"
+            )
+        self.noise = float(noise)
+        self.samples = samples
+        self.seed = int(seed)
+
+    def explain(self, classifier, images, labels=None, training=False):
+        images = full_precision(ops.convert_to_tensor(images))
+        logits, predictions = classifier(images, training=training)
+        classes = chosen_classes(labels, logits)
+        noisy = self.noisy(images)
+        # Statistics, seeds and losses are those of the clean images.
+        with classifier.untouched():
+            _, _, gradients = self.gradients(
+                classifier, noisy, ops.tile(classes, [self.samples]), training
+            )
+        copies = ops.reshape(gradients, (self.samples, *ops.shape(images)))
+        maps = self.pixel_maps(ops.mean(copies, axis=0), images)
+        return logits, maps, predictions
+
+    def noisy(self, images):
+        """`samples` copies of a batch, one after the other."""
+        shape = ops.shape(images)
+        axes = (1, 2, 3)
+        lowest = ops.min(images, axis=axes, keepdims=True)
+        extent = ops.max(images, axis=axes, keepdims=True) - lowest
+        noise = keras.random.normal(
+            (self.samples, 1, *shape[1:]), seed=self.seed
+        )
+        noise = ops.cast(self.noise * noise, extent.dtype)
+        copies = images + extent * noise
+        return ops.reshape(copies, (-1, *shape[1:]))
+
+    def get_config(self):
+        return {
+            "noise": self.noise,
+            "samples": self.samples,
+            **super().get_config(),
+            "seed": self.seed,
+        }
