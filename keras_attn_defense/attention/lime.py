@@ -83,7 +83,10 @@ class LIME(BlackBoxMethod):
             ) from error
 
         def segments(image):
-            return slic(image, n_segments=self.regions, start_label=0)
+            # SLIC weighs colours against distances: the same for any range.
+            extent = max(np.ptp(image), 1e-30)
+            scaled = (image - image.min()) / extent
+            return slic(scaled, n_segments=self.regions, start_label=0)
 
         maps = np.zeros(images.shape[:3])
         for index, image in enumerate(images):

@@ -3,14 +3,18 @@
 import numpy as np
 from keras import ops
 
-from ..attention import GradCAM
+from ..attention import FeatureMethod
+from ..attention import get
+from ..attention.class_choice import CHOICES
+from ..attention.class_choice import chosen_classes
+from ..attention.named import METHODS
 from .arguments import add_command
 from .arguments import add_files
 from .checked import load_inputs
 from .pictures import check_matplotlib
 from .pictures import draw_maps
 
-_SUMMARY = "Computes attention maps (Grad-CAM): where the model looks."
+_SUMMARY = "Computes attention maps: where the model looks."
 _EPILOG = """\
 The file holds the array maps, (number, height, width) between 0 and 1, 1 where
 most attention lies; classes, those that the maps explain; and predictions.
@@ -20,7 +24,10 @@ examples:
     --out maps.npz --png maps.png
   for the true class, at a layer of your choice:
   python -m keras_attn_defense explain model.keras --data test.npz \\
-    --limit 64 --labels true --layer conv_3 --out maps.npz"""
+    --limit 64 --labels true --layer conv_3 --out maps.npz
+  layers merged, by another method:
+  python -m keras_attn_defense explain model.keras --data test.npz \\
+    --method layer-cam --layer conv_2 conv_3 --out maps.npz"""
 
 
 def add_to(commands):
@@ -31,14 +38,21 @@ def add_to(commands):
     """
     parser = add_command(commands, "explain", run, _SUMMARY, _EPILOG)
     parser.add_argument(
+        "--method",
+        choices=sorted(METHODS),
+        default="grad-cam",
+        help="how attention is found (default: %(default)s)",
+    )
+    parser.add_argument(
         "--layer",
+        nargs="+",
         metavar="NAME",
-        help="the layer whose output is looked at (default: the last feature "
-        "map)",
+        help="the layer whose output is looked at, or several, to be merged "
+        "(default: the last feature map)",
     )
     parser.add_argument(
         "--labels",
-        choices=("predicted", "true"),
+        choices=("true", *CHOICES),
         default="predicted",
         help="which class to explain (default: %(default)s)",
     )
@@ -58,12 +72,14 @@ def run(args):
         check_matplotlib("--png")
     true = args.labels == "true"
     inputs = load_inputs(args, labels_needed=true)
-    classes = inputs.labels if true else inputs.predictions
-    grad_cam = GradCAM(args.layer, normalization="max", model=inputs.model)
+    method = _method(args, inputs.model)
+    logits = ops.convert_to_tensor(inputs.predictor.logits(inputs.images))
+    labels = inputs.labels if true else args.labels
+    classes = ops.convert_to_numpy(chosen_classes(labels, logits))
     maps = []
     for first in range(0, len(classes), args.batch_size):
         rows = slice(first, first + args.batch_size)
-        found = grad_cam(inputs.images[rows], classes[rows])
+        found = method(inputs.images[rows], classes[rows])
         maps.append(ops.convert_to_numpy(found))
     maps = np.concatenate(maps)
     np.savez_compressed(
@@ -73,3 +89,15 @@ def run(args):
     if args.png is not None:
         draw_maps(args.png, inputs, maps, classes)
     return 0
+
+
+def _method(args, model):
+    arguments = {"normalization": "max", "model": model}
+    if args.layer is not None:
+        if not issubclass(METHODS[args.method], FeatureMethod):
+            raise ValueError(
+                f"The method '{args.method}' reads no layers. Leave --layer "
+                "out, or choose another --method."
+            )
+        arguments["layer"] = args.layer
+    return get(args.method, **arguments)

@@ -59,8 +59,21 @@ def test_defended_model(network):
         np.testing.assert_allclose(file["maps"], maps, rtol=1e-4, atol=1e-6)
 
 
+def test_another_method_of_merged_layers(network):
+    command = COMMAND + "--method layer-cam --layer first last "
+    assert run(command + "--labels runner_up") == 0
+    runner_up = np.argsort(to_numpy(network(IMAGES)), axis=-1)[:, -2]
+    method = kad.attention.LayerCAM(["first", "last"], model=network)
+    with np.load("maps.npz") as file:
+        np.testing.assert_array_equal(file["classes"], runner_up)
+        maps = to_numpy(method(IMAGES, runner_up))
+        np.testing.assert_allclose(file["maps"], maps, rtol=1e-4, atol=1e-6)
+
+
 def test_bad_input(capsys, folder):
     assert "no labels" in fails(COMMAND + "--labels true", capsys)
     message = fails(COMMAND + "--layer nowhere", capsys)
     assert "nowhere" in message and "last" in message
+    command = COMMAND + "--method occlusion --layer last"
+    assert "reads no layers" in fails(command, capsys)
     assert not (folder / "maps.npz").exists()
