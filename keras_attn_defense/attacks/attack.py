@@ -109,12 +109,16 @@ class Attack(keras.layers.Layer):
         Returns:
             A `Result`.
         """
-        self._check_targets(labels)
-        victim = as_classifier(model)
-        value_range = self.resolve_value_range(model)
-        images, labels = self._checked(victim, value_range, images, labels)
-        return self.run_batches(
-            victim, value_range, _numpy(images), _numpy(labels), batch_size
+        prepared = self._prepared(model, images, labels)
+        return self.run_batches(*prepared, batch_size)
+
+    def trajectory(self, model, x, y=None, batch_size=128):
+        """The images after each step; for a `GradientAttack`."""
+        raise ValueError(
+            f"{type(self).__name__} does not take a fixed number of gradient "
+            "steps, so there is no trajectory to follow. FGSM, BIM, "
+            "MomentumBIM, PGD, AttentionAttack, StepLL, RandomizedStepLL and "
+            "IterLL have one."
         )
 
     def check(self, model):
@@ -214,6 +218,14 @@ class Attack(keras.layers.Layer):
                 "A targeted attack needs the classes to reach. Pass them as "
                 "`y`, class indices of shape (batch,)."
             )
+
+    def _prepared(self, model, images, labels):
+        """The victim, the value range, and checked images in NumPy."""
+        self._check_targets(labels)
+        victim = as_classifier(model)
+        value_range = self.resolve_value_range(model)
+        images, labels = self._checked(victim, value_range, images, labels)
+        return victim, value_range, _numpy(images), _numpy(labels)
 
     def _checked(self, victim, value_range, x, y):
         check_images(x, value_range)

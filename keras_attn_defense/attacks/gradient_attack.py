@@ -11,9 +11,10 @@ from . import objectives
 from .arguments import check_count
 from .arguments import check_positive
 from .attack import Attack
+from .running.ascent import Ascent
 from .running.compiled_attack import CompiledAttack
 from .running.result import Result
-from .running.task import Task
+from .running.trajectory import trajectory
 from .running.worst_case import worst_case
 
 
@@ -83,33 +84,51 @@ class GradientAttack(Attack):
         Args:
             lengths: `(epsilon, step_size)`, scalar tensors.
         """
-        epsilon, step_size = lengths
-        labels, sign = self.target(victim, images, labels)
-        task = Task(victim, images, labels, epsilon, value_range, sign)
-        project = self.ball.projection(images, epsilon, value_range)
+        ascent = Ascent(self, victim, images, labels, value_range, lengths)
 
-        def run(x, number):
-            reference = self.objective.reference(task._replace(run=number))
+        def run(number):
+            reference, state = ascent.begin(number, start)
 
             def step(i, state):
-                x, memory = state
-                gradient = self.objective.value_and_gradient(
-                    victim.drawn(i), x, labels, reference
-                )[1]
-                gradient = self.ball.followed(sign * gradient, x, value_range)
-                direction, memory = self.direction(gradient, memory)
-                return project(x + step_size * direction), memory
+                return ascent.step(reference, i, state)
 
-            state = (x, self.memory(images))
             return repeat(steps or self.steps, step, state)[0]
 
         if start is not None:
-            return run(start, 0)
-        candidates = [
-            run(project(self.start(images, epsilon)), number)
-            for number in range(self.runs(victim))
-        ]
-        return worst_case(candidates, task)
+            return run(0)
+        candidates = [run(number) for number in range(self.runs(victim))]
+        return worst_case(candidates, ascent.task)
+
+    def trajectory(self, model, x, y=None, batch_size=128):
+        """The way of each image through the attack, step by step.
+
+        Each step is a compiled call of its own, the same one for all. Of
+        several runs, the first is followed; with a single one, the last entry
+        is what a call of the attack returns for the same seed.
+
+        Args:
+            model: As in a call.
+            x: NumPy images `(N, height, width, channels)`.
+            y: NumPy labels. None attacks the class that is predicted.
+            batch_size: Images in one compiled call.
+
+        Returns:
+            Images in NumPy, float32, of shape `(steps + 1, N, height, width,
+            channels)`: the clean ones, then those after each step. A random
+            start has no entry of its own: the first step begins there.
+        """
+        victim, value_range, images, labels = self._prepared(model, x, y)
+
+        def follow(x, y):
+            functions = self._compiled(self, victim, value_range)
+            batch = (x, y, *self.lengths(value_range))
+            reference, state = functions["begin"](*batch)
+            for i in range(self.steps):
+                i = ops.convert_to_tensor(i)
+                state = functions["step"](*batch, reference, i, state)
+                yield state[0]
+
+        return trajectory(images, labels, self.steps, follow, batch_size)
 
     def runs(self, victim):
         """Restarts, times the classes that the objective goes through."""
@@ -125,6 +144,35 @@ class GradientAttack(Attack):
     def target(self, victim, images, labels):
         """The class of the objective, and 1.0 to leave or -1.0 to reach it."""
         return labels, -1.0 if self.targeted else 1.0
+
+    def reference(self, task):
+        """What is computed once from the clean images, a dict of tensors.
+
+        Args:
+            task: The `Task`.
+        """
+        return self.objective.reference(task)
+
+    def perturbation_set(self, reference):
+        """What a perturbation may be.
+
+        Args:
+            reference: What `reference` returned.
+        """
+        return self.ball
+
+    def gradient(self, task, x, reference, i):
+        """The gradient of the objective at the images of one step.
+
+        Args:
+            task: The `Task`.
+            x: Images `(batch, height, width, channels)`.
+            reference: What `reference` returned.
+            i: Number of the step, from 0.
+        """
+        return self.objective.value_and_gradient(
+            task.victim, x, task.labels, reference
+        )[1]
 
     def memory(self, images):
         """What `direction` carries from step to step."""
@@ -196,8 +244,16 @@ class GradientAttack(Attack):
 
 
 def _functions(attack, victim, value_range):
-    def craft(x, y, epsilon, step_size):
-        lengths = (epsilon, step_size)
+    def ascent(x, y, *lengths):
+        return Ascent(attack, victim, x, y, value_range, lengths)
+
+    def craft(x, y, *lengths):
         return attack.climb(victim, x, y, value_range, lengths)
 
-    return {"craft": craft}
+    def begin(*batch):
+        return ascent(*batch).begin(0)
+
+    def step(x, y, epsilon, step_size, reference, i, state):
+        return ascent(x, y, epsilon, step_size).step(reference, i, state)
+
+    return {"craft": craft, "begin": begin, "step": step}
