@@ -5,9 +5,16 @@
 #   ./run_tests.sh                           everything
 #   ./run_tests.sh -m "not slow" -k attacks  arguments go to pytest
 #   BACKENDS="jax torch" ./run_tests.sh      fewer backends
+#   WORKERS=1 ./run_tests.sh                 one process (default: one a core,
+#                                            up to 8)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export TF_CPP_MIN_LOG_LEVEL="${TF_CPP_MIN_LOG_LEVEL:-2}"
+
+cores="$(python -c 'import os; print(min(os.cpu_count() or 1, 8))')"
+workers="${WORKERS:-$cores}"
+# Each process would otherwise start a thread for every core.
+[[ "$workers" == 1 ]] || export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 
 summary=()
 status=0
@@ -25,7 +32,7 @@ stage "ruff check" python -m ruff check .
 stage "ruff format" python -m ruff format --check .
 for backend in ${BACKENDS:-tensorflow jax torch}; do
   stage "pytest, ${backend}" env KERAS_BACKEND="$backend" \
-    python -m pytest -q --durations=10 "$@"
+    python -m pytest -q --durations=10 -n "$workers" --dist loadfile "$@"
 done
 
 echo "=== summary"

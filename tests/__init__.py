@@ -1,0 +1,1 @@
+"""The tests; a package, as some installed ones bring a `tests` of theirs."""
