@@ -180,6 +180,49 @@ FORMS = {
 }
 
 
+@keras.saving.register_keras_serializable(package="keras_attn_defense_tests")
+class ClassToken(layers.Layer):
+    """Puts a learnt token before the others; adds learnt positions."""
+
+    def build(self, shape):
+        self.token = self.add_weight(shape=(1, 1, shape[2]), name="token")
+        self.positions = self.add_weight(
+            shape=(1, shape[1] + 1, shape[2]), name="positions"
+        )
+
+    def call(self, inputs):
+        first = keras.ops.zeros_like(inputs[:, :1]) + self.token
+        joined = keras.ops.concatenate([first, inputs], axis=1)
+        return joined + self.positions
+
+
+def vision_transformer(pool="token", *, shape=IMAGE_SHAPE, seed=6):
+    """Two blocks of self-attention over patches of 2x2 pixels.
+
+    Args:
+        pool: `"token"`, the class token feeds the head, or `"mean"`.
+        shape: Of the images.
+        seed: Of the weights.
+    """
+    inputs = keras.Input(shape)
+    x = layers.Conv2D(6, 2, strides=2, name="patches")(inputs)
+    x = layers.Reshape((-1, 6))(x)
+    if pool == "token":
+        x = ClassToken(name="class_token")(x)
+    for block in ("one", "two"):
+        y = layers.LayerNormalization(name=f"{block}_norm")(x)
+        y = layers.MultiHeadAttention(2, 3, name=f"{block}_attention")(y, y)
+        x = layers.Add(name=f"{block}_sum")([x, y])
+        y = layers.LayerNormalization(name=f"{block}_second_norm")(x)
+        y = layers.Dense(8, "gelu", name=f"{block}_first_dense")(y)
+        y = layers.Dense(6, name=f"{block}_second_dense")(y)
+        x = layers.Add(name=f"{block}_output")([x, y])
+    x = layers.LayerNormalization(name="final_norm")(x)
+    x = x[:, 0] if pool == "token" else layers.GlobalAveragePooling1D()(x)
+    outputs = layers.Dense(NUM_CLASSES, name="head")(x)
+    return set_weights(keras.Model(inputs, outputs), seed)
+
+
 def linear(seed=5, classes=NUM_CLASSES, shape=IMAGE_SHAPE, scale=1.0):
     """One dense layer: what attacks reach has a closed form."""
     model = keras.Sequential(

@@ -7,7 +7,7 @@ from .feature_method import FeatureMethod
 
 # Far more than a map needs: the error falls by the ratio of the first two
 # eigenvalues in each.
-_STEPS = 24
+_STEPS = 32
 
 
 @register

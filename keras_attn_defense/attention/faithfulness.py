@@ -186,6 +186,11 @@ class _Task:
 
     def curve(self, start, end, steps):
         """Replaces pixels of `start` by those of `end`, the highest first."""
+        if not isinstance(steps, int) or steps < 1:
+            raise ValueError(
+                "`steps` should be a whole number above zero. Received: "
+                f"steps={steps!r}"
+            )
         flat = ops.convert_to_numpy(self.maps).reshape(len(self.images), -1)
         order = np.argsort(-flat, axis=-1, kind="stable")
         ranks = np.argsort(order, axis=-1, kind="stable")

@@ -65,15 +65,14 @@ class InputGradients(AttentionMethod):
         self.times_input = bool(times_input)
 
     def explain(self, classifier, images, labels=None, training=False):
-        outputs, classes, gradients = self.gradients(
+        images = full_precision(ops.convert_to_tensor(images))
+        (logits, predictions), gradients = self.gradients(
             classifier, images, labels, training
         )
-        logits, predictions = outputs
         return logits, self.pixel_maps(gradients, images), predictions
 
     def gradients(self, classifier, images, labels, training):
-        """Logits and predictions, the classes, and the images' gradients."""
-        images = full_precision(ops.convert_to_tensor(images))
+        """Logits with predictions, and the gradients of the images."""
         # Through what a training step allows: layers may update their state.
         outputs, _, pullback = vjp_inside(
             lambda tap: classifier(tap(images), training=training),
@@ -82,7 +81,7 @@ class InputGradients(AttentionMethod):
         )
         classes = chosen_classes(labels, outputs[0])
         (gradients,) = score_gradients(pullback, outputs[0], classes)
-        return outputs, classes, gradients
+        return outputs, gradients
 
     def pixel_maps(self, gradients, images):
         """From a gradient for each channel to a finished map."""

@@ -76,7 +76,7 @@ class SmoothGrad(InputGradients):
         noisy = self.noisy(images)
         # Statistics, seeds and losses are those of the clean images.
         with classifier.untouched():
-            _, _, gradients = self.gradients(
+            _, gradients = self.gradients(
                 classifier, noisy, ops.tile(classes, [self.samples]), training
             )
         copies = ops.reshape(gradients, (self.samples, *ops.shape(images)))

@@ -10,6 +10,8 @@ from keras_attn_defense._backend import compiled
 from keras_attn_defense.attention import GradCAM
 from keras_attn_defense.classifier import Classifier
 from tests import networks
+from tests.attention.helpers import bilinear
+from tests.attention.helpers import normalized
 from tests.testing import float64_enabled
 from tests.testing import run_attention_method_test
 from tests.testing import to_numpy
@@ -28,37 +30,6 @@ def maps_of(model, labels=Y, images=X, **arguments):
 def features_of(model, name="last"):
     layer = model.get_layer(name)
     return to_numpy(keras.Model(model.inputs[0], layer.output)(X))
-
-
-def normalized(maps, name):
-    positive = np.maximum(maps, 0)
-    if name == "softmax":
-        powers = np.exp(maps - maps.max((1, 2), keepdims=True))
-        return powers / powers.sum((1, 2), keepdims=True)
-    size = {
-        "max": positive.max((1, 2), keepdims=True),
-        "sum": positive.sum((1, 2), keepdims=True),
-        "l2": np.sqrt((positive**2).sum((1, 2), keepdims=True)),
-        None: 1.0,
-    }[name]
-    return positive / size
-
-
-def bilinear(maps, height, width):
-    """Half-pixel centres, no antialiasing."""
-
-    def matrix(new, old):
-        at = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
-        low = np.minimum(at.astype(int), max(old - 2, 0))
-        weights = np.zeros((new, old))
-        weights[np.arange(new), low] = 1 - (at - low)
-        weights[np.arange(new), np.minimum(low + 1, old - 1)] += at - low
-        return weights
-
-    rows, columns = maps.shape[1:]
-    return np.einsum(
-        "ai,bij,cj->bac", matrix(height, rows), maps, matrix(width, columns)
-    )
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)

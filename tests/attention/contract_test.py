@@ -1,0 +1,132 @@
+"""What every attention method fulfils, alone and in training."""
+
+import numpy as np
+import pytest
+
+import keras_attn_defense as kad
+from keras_attn_defense import attention
+from keras_attn_defense.attacks.objectives import AttentionDeviation
+from tests import networks
+from tests.attention.helpers import positive_network
+from tests.testing import jitted
+from tests.testing import run_attention_method_test
+from tests.testing import tensor
+from tests.testing import to_numpy
+
+X, Y = networks.images_and_labels()
+# Four plain squares: superpixels of images of noise would be arbitrary.
+SQUARES = np.random.default_rng(3).uniform(0.1, 0.9, (4, 2, 2, 3))
+SQUARES = SQUARES.repeat(4, axis=1).repeat(4, axis=2).astype("float32")
+SOFTMAX = {"normalization": "softmax"}
+METHODS = {
+    "grad-cam++": {**SOFTMAX, "layer": "last", "upsample": False},
+    "xgrad-cam": {**SOFTMAX, "layer": ["last", "features"]},
+    "hires-cam": SOFTMAX,
+    "layer-cam": SOFTMAX,
+    "eigen-cam": {},
+    "score-cam": {**SOFTMAX, "channels": 3, "batch_size": 2},
+    "input-gradients": {"times_input": True},
+    "smoothgrad": {"samples": 2},
+    "occlusion": {**SOFTMAX, "batch_size": 5},
+    "lime": {**SOFTMAX, "regions": 4, "samples": 30},
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_contract(name):
+    if name == "lime":
+        pytest.importorskip("lime")
+
+    run_attention_method_test(
+        attention.get(name, **METHODS[name]),
+        networks.functional("softmax"),
+        SQUARES if name == "lime" else X,
+        Y,
+        knows_classes=name != "eigen-cam",
+    )
+
+
+def test_in_a_step_that_users_compile():
+    model = positive_network()
+    methods = [
+        attention.get(name, model=model)
+        for name in ("grad-cam++", "eigen-cam", "smoothgrad")
+    ]
+
+    def maps(images):
+        given = [method(images, Y) for method in methods]
+        return [*given, methods[0](images, "runner_up")]
+
+    compiled = jitted(maps)(tensor(X))
+    for actual, expected in zip(compiled, maps(tensor(X)), strict=True):
+        np.testing.assert_allclose(
+            to_numpy(actual), to_numpy(expected), rtol=1e-3, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("name", ["layer-cam", "eigen-cam", "smoothgrad"])
+def test_half_precision(name):
+    maps = [
+        attention.get(name, model=positive_network(dtype))(X, Y)
+        for dtype in (None, "mixed_float16")
+    ]
+
+    expected, actual = map(to_numpy, maps)
+    np.testing.assert_allclose(actual, expected, atol=0.06)
+    assert actual.dtype == "float32" and expected.max() > 0.9
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        attention.LayerCAM(["early", "late"], "l2", upsample=False),
+        attention.SmoothGrad(0.1, 2, normalization="l2"),
+    ],
+    ids=lambda method: type(method).__name__,
+)
+def test_training_moves_the_head(method):
+    base = positive_network()
+    model = kad.AttentionDefendedModel(
+        base,
+        kad.attacks.FGSM(0.1),
+        method,
+        classification_weight=0.0,
+        rectification_weight=0.0,
+        preservation_weight=100.0,
+        validation_attack=None,
+    )
+    head = base.get_layer("head").kernel
+    before = to_numpy(head.value)
+
+    history = model.fit(X, Y, verbose=0).history
+
+    assert np.isfinite(history["loss"]).all() and history["loss"][0] > 0
+    assert abs(to_numpy(head.value) - before).max() > 1e-5
+
+
+@pytest.mark.parametrize("name", ["score-cam", "occlusion", "lime"])
+def test_methods_without_a_gradient_are_refused(name):
+    model = networks.functional()
+    method = attention.get(name)
+
+    with pytest.raises(ValueError, match="no gradient flows through its maps"):
+        kad.AttentionDefendedModel(model, attention=method)
+    attack = kad.attacks.PGD(objective=AttentionDeviation(attention=method))
+    with pytest.raises(ValueError, match="no gradient flows through its maps"):
+        attack(model, X, Y)
+
+
+@pytest.mark.backend("tensorflow", "jax")
+def test_methods_of_many_passes_are_refused_in_compiled_steps():
+    model = networks.functional()
+    for name in ("score-cam", "occlusion"):
+        method = attention.get(name, model=model)
+        with pytest.raises(ValueError, match="needs images at hand"):
+            jitted(lambda x, method=method: method(x, Y))(tensor(X))
+
+
+def test_unknown_name():
+    with pytest.raises(ValueError, match="'grad-cam'.*Received: 'gradcam'"):
+        attention.get("gradcam")
+    method = attention.HiResCAM()
+    assert attention.get(method) is method
