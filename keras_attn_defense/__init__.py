@@ -7,6 +7,7 @@ from . import callbacks as callbacks
 from . import datasets as datasets
 from . import evaluation as evaluation
 from . import losses as losses
+from . import visualization as visualization
 from .evaluation import evaluate_robustness as evaluate_robustness
 from .models import AttentionDefendedModel as AttentionDefendedModel
 from .models import StrongSampleSelection as StrongSampleSelection

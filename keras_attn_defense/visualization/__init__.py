@@ -1,0 +1,7 @@
+"""Figures of attention, attacks and training; matplotlib is needed."""
+
+from .attack_figure import attack_figure as attack_figure
+from .attack_steps_figure import attack_steps_figure as attack_steps_figure
+from .attention_figure import attention_figure as attention_figure
+from .overlay import overlay as overlay
+from .perturbation_figure import perturbation_figure as perturbation_figure

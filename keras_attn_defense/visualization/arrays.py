@@ -1,0 +1,106 @@
+"""Images and maps as arrays that can be drawn, with errors that teach."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from ..attention.resizing import upsampled
+from ..classifier import check_images
+from ..classifier import check_value_range
+from ..classifier import class_indices
+
+
+def numpy(values):
+    """NumPy of a tensor or of anything that NumPy understands."""
+    if keras.ops.is_tensor(values):
+        values = ops.convert_to_numpy(values)
+    return np.asarray(values)
+
+
+def image_range(images, value_range=None):
+    """The bounds of images: as given, or of bytes 0 to 255, else 0 to 1."""
+    if value_range is None:
+        value_range = (0, 255) if numpy(images).dtype == "uint8" else (0, 1)
+    return check_value_range(value_range)
+
+
+def displayed(images, value_range=None):
+    """Images of any number of channels as red, green and blue.
+
+    Args:
+        images: `(N, height, width, channels)`, or channels first where Keras
+            is so configured. Other numbers of channels than three are shown by
+            their mean, in grey.
+        value_range: `(lower, upper)` bounds of the images. None means 0 to
+            255 for bytes and 0 to 1 for others.
+
+    Returns:
+        Float32 `(N, height, width, 3)` from 0 to 1.
+    """
+    value_range = image_range(images, value_range)
+    images = numpy(images)
+    check_images(images, value_range)
+    if keras.config.image_data_format() == "channels_first":
+        images = np.moveaxis(images, 1, -1)
+    images = images.astype("float32")
+    if images.shape[-1] != 3:
+        images = np.repeat(images.mean(-1, keepdims=True), 3, axis=-1)
+    lower, upper = value_range
+    return np.clip((images - lower) / (upper - lower), 0, 1)
+
+
+def scaled_maps(maps, images, limits=None):
+    """Maps of the size of the images, from 0 to 1.
+
+    Args:
+        maps: `(N, h, w)`, of any size.
+        images: The images that they belong to.
+        limits: `(low, high)`, the values that become 0 and 1. None takes the
+            lowest and the highest value of each map; a constant map, in which
+            nothing stands out, becomes 0.
+
+    Returns:
+        Float32 `(N, height, width)`.
+    """
+    maps = numpy(maps).astype("float32")
+    if maps.ndim != 3 or len(maps) != len(images):
+        raise ValueError(
+            "`maps` should be one map (h, w) for each image, together an array "
+            f"({len(images)}, h, w). Received an array of shape {maps.shape}."
+        )
+    if not np.isfinite(maps).all():
+        raise ValueError(
+            "`maps` contain NaN or infinite values, which have no colour. "
+            "Attention methods of this package return none: check the maps "
+            "that you computed."
+        )
+    if limits is None:
+        low = maps.min((1, 2), keepdims=True)
+        high = maps.max((1, 2), keepdims=True)
+    else:
+        low, high = check_value_range(limits)
+    span = np.where(high > low, np.subtract(high, low), 1)
+    maps = np.clip((maps - low) / span, 0, 1)
+    return np.clip(numpy(upsampled(ops.convert_to_tensor(maps), images)), 0, 1)
+
+
+def label_indices(labels):
+    """Class indices, in NumPy, of indices or one-hot labels; or None."""
+    return None if labels is None else numpy(class_indices(labels, None))
+
+
+def check_lengths(num, **values):
+    """Raises a `ValueError` where there is not one entry for each image.
+
+    Args:
+        num: Number of images.
+        **values: Arrays or lists by the names of their arguments, or None.
+    """
+    if num == 0:
+        raise ValueError("There are no images to draw. Received: 0 images.")
+    for name, each in values.items():
+        if each is not None and len(each) != num:
+            raise ValueError(
+                f"`{name}` should have one entry for each of the {num} images. "
+                f"Received: {len(each)} entries."
+            )

@@ -1,0 +1,130 @@
+"""What an attack does to images, and to the attention to them."""
+
+from .arrays import check_lengths
+from .arrays import displayed
+from .arrays import numpy
+from .boxes import boxes_by_image
+from .captions import Caption
+from .captions import class_name
+from .captions import name_captions
+from .captions import prediction_captions
+from .explainer import Explainer
+from .overlay import overlay
+from .perturbation_figure import TITLES
+from .perturbation_figure import perturbation_rows
+from .picture_grid import Cell
+from .picture_grid import picture_grid
+
+_TITLES = [
+    *TITLES,
+    "attention before",
+    "attention after",
+    "attention hidden",
+]
+
+
+def attack_figure(
+    model,
+    images,
+    labels,
+    attack,
+    attention=None,
+    *,
+    mask=None,
+    class_names=None,
+    boxes=None,
+    value_range=None,
+    max_images=6,
+):
+    """Draws what an attack does to images, and to the attention to them.
+
+    A row for each image: the image, the attacked image, the change magnified,
+    the attention map before and after, and the image with its attention area
+    hidden, with what the model predicts for each. Under the map after the
+    attack stands the intersection over union of the two attention areas.
+
+    Args:
+        model: A Keras classifier, or an `AttentionDefendedModel`, whose
+            attention, mask and value range are then the defaults.
+        images: `(N, height, width, channels)`.
+        labels: True classes: indices `(N,)` or one-hot. Both maps look for
+            them. None takes the class that is predicted for the image.
+        attack: An attack, such as `kad.attacks.PGD()`.
+        attention: The attention method. None means `GradCAM`.
+        mask: The `AttentionMask` that says what the attention area is. None
+            means what lies above the map's mean.
+        class_names: Names of the classes.
+        boxes: Boxes to draw on the maps: `(N, 4)`, with `(x_min, y_min, x_max,
+            y_max)` in fractions of width and height, or a list of `(k, 4)`.
+        value_range: `(lower, upper)` bounds of the images. None takes the
+            model's, or else `(0, 255)` for bytes and `(0, 1)` for others.
+        max_images: Attack and draw only so many images, the first ones.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: If arguments do not fit.
+        ImportError: If matplotlib is not installed.
+
+    Example:
+
+    >>> figure = kad.visualization.attack_figure(
+    ...     model, x, y, kad.attacks.PGD(steps=20)
+    ... )
+    >>> figure.savefig("attack.png")
+    """
+    check_lengths(len(images), labels=labels, boxes=boxes)
+    explainer = Explainer(model, attention, mask, value_range)
+    shown = [
+        None if each is None else each[:max_images]
+        for each in (images, labels, boxes)
+    ]
+    return draw_attack(explainer, *shown[:2], attack, class_names, shown[2])
+
+
+def draw_attack(
+    explainer, images, labels, attack, class_names=None, boxes=None
+):
+    """`attack_figure` by an `Explainer` that is at hand."""
+    images, labels, value_range = explainer.prepare(images, labels)
+    num = len(images)
+    clean = explainer(images, labels)
+    classes = clean.predictions if labels is None else labels
+    adversarial = numpy(attack(explainer.model, images, classes))
+    attacked = explainer(adversarial, classes)
+    hidden = explainer.hidden(images, clean.maps, value_range)
+    overlaps = explainer.overlap(clean.maps, attacked.maps, value_range)
+
+    def said(predictions, confidences):
+        return prediction_captions(
+            predictions, confidences, labels, num, class_names
+        )
+
+    rows = perturbation_rows(
+        images,
+        adversarial,
+        name_captions(labels, num, class_names),
+        said(*clean[:2]),
+        said(*attacked[:2]),
+        value_range,
+    )
+    attention = zip(
+        overlay(images, clean.maps, value_range=value_range),
+        overlay(adversarial, attacked.maps, value_range=value_range),
+        displayed(hidden, value_range),
+        [(Caption(f"for {class_name(c, class_names)}"),) for c in classes],
+        [(Caption(f"IoU {overlap:.2f}"),) for overlap in overlaps],
+        said(*explainer.predict(hidden)),
+        boxes_by_image(boxes, num),
+        strict=True,
+    )
+    for row, (before, after, rest, name, iou, answer, box) in zip(
+        rows, attention, strict=True
+    ):
+        row += [
+            Cell(before, name, box),
+            Cell(after, iou, box),
+            Cell(rest, answer),
+        ]
+    return picture_grid(rows, _TITLES)

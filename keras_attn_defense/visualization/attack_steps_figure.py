@@ -1,0 +1,112 @@
+"""A film strip of an attack."""
+
+import numpy as np
+
+from .arrays import check_lengths
+from .arrays import displayed
+from .captions import Caption
+from .captions import prediction_captions
+from .explainer import Explainer
+from .overlay import overlay
+from .picture_grid import Cell
+from .picture_grid import picture_grid
+
+_COLUMNS = 6
+
+
+def attack_steps_figure(
+    model,
+    images,
+    labels,
+    attack,
+    steps=None,
+    attention=None,
+    *,
+    overlays=True,
+    mask=None,
+    class_names=None,
+    value_range=None,
+    max_images=4,
+):
+    """Draws an iterative attack step by step, one image a row.
+
+    Below each picture stand the predicted class, its confidence, and the
+    intersection over union (IoU) of the attention area with that of the clean
+    image.
+
+    Args:
+        model: A Keras classifier, or an `AttentionDefendedModel`, whose
+            attention, mask and value range are then the defaults.
+        images: `(N, height, width, channels)`.
+        labels: True classes: indices `(N,)` or one-hot. The maps look for
+            them. None takes the class that is predicted for the image.
+        attack: An attack of a fixed number of gradient steps, such as
+            `kad.attacks.PGD(steps=20)`.
+        steps: The steps to show, such as `[0, 1, 5, 20]`; 0 is the clean
+            image. None means up to six, evenly spread.
+        attention: The attention method. None means `GradCAM`.
+        overlays: Whether attention is laid over the images.
+        mask: The `AttentionMask` that says what the attention area is. None
+            means what lies above the map's mean.
+        class_names: Names of the classes.
+        value_range: `(lower, upper)` bounds of the images. None takes the
+            model's, or else `(0, 255)` for bytes and `(0, 1)` for others.
+        max_images: Attack and draw only so many images, the first ones.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: If arguments do not fit, or the attack has no steps to
+            follow.
+        ImportError: If matplotlib is not installed.
+
+    Example:
+
+    >>> figure = kad.visualization.attack_steps_figure(
+    ...     model, x, y, kad.attacks.PGD(steps=10), steps=[0, 1, 2, 5, 10]
+    ... )
+    """
+    check_lengths(len(images), labels=labels)
+    explainer = Explainer(model, attention, mask, value_range)
+    labels = None if labels is None else labels[:max_images]
+    images, labels, value_range = explainer.prepare(images[:max_images], labels)
+    clean = explainer(images, labels)
+    classes = clean.predictions if labels is None else labels
+    path = attack.trajectory(model, images, classes)
+    chosen = _chosen(steps, len(path) - 1)
+    columns = []
+    for step in chosen:
+        at_step = explainer(path[step], classes)
+        iou = explainer.overlap(clean.maps, at_step.maps, value_range)
+        pictures = displayed(path[step], value_range)
+        if overlays:
+            pictures = overlay(
+                path[step], at_step.maps, value_range=value_range
+            )
+        captions = prediction_captions(
+            *at_step[:2], labels, len(images), class_names
+        )
+        columns.append(
+            [
+                Cell(picture, (*said, Caption(f"IoU {value:.2f}")))
+                for picture, said, value in zip(
+                    pictures, captions, iou, strict=True
+                )
+            ]
+        )
+    titles = [f"step {step}" if step else "clean" for step in chosen]
+    return picture_grid(list(zip(*columns, strict=True)), titles)
+
+
+def _chosen(steps, last):
+    if steps is None:
+        number = min(_COLUMNS, last + 1)
+        return np.linspace(0, last, number).round().astype(int).tolist()
+    known = range(last + 1)
+    if not len(steps) or any(step not in known for step in steps):
+        raise ValueError(
+            f"`steps` should be numbers from 0, the clean image, to {last}, "
+            f"the last step of the attack. Received: steps={steps}"
+        )
+    return list(steps)

@@ -1,0 +1,106 @@
+"""Images beside their attention."""
+
+from .arrays import check_lengths
+from .arrays import displayed
+from .arrays import label_indices
+from .boxes import boxes_by_image
+from .captions import name_captions
+from .captions import prediction_captions
+from .overlay import overlay
+from .picture_grid import Cell
+from .picture_grid import picture_grid
+
+_COLUMNS = 6
+
+
+def attention_figure(
+    images,
+    maps,
+    labels=None,
+    predictions=None,
+    confidences=None,
+    *,
+    class_names=None,
+    boxes=None,
+    value_range=None,
+    limits=None,
+    max_images=12,
+):
+    """Draws images, and the same with their attention laid over.
+
+    Args:
+        images: `(N, height, width, channels)`, with any number of channels.
+        maps: Attention maps `(N, h, w)`, or a dict of them by the name that
+            stands above: one column for each.
+        labels: True classes: indices `(N,)` or one-hot.
+        predictions: Predicted classes `(N,)`.
+        confidences: Probabilities of the predictions `(N,)`.
+        class_names: Names of the classes.
+        boxes: Boxes to draw on the maps: `(N, 4)`, with `(x_min, y_min, x_max,
+            y_max)` in fractions of width and height, or a list of `(k, 4)`.
+        value_range: `(lower, upper)` bounds of the images. None means
+            `(0, 255)` for bytes (uint8) and `(0, 1)` for others.
+        limits: `(low, high)`, the map's values of the first and of the last
+            colour. None takes the lowest and the highest of each map.
+        max_images: Draw only so many images, the first ones.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: If arguments do not fit or are not finite.
+        ImportError: If matplotlib is not installed.
+
+    Example:
+
+    >>> maps = kad.attention.GradCAM(model=model)(x, y)
+    >>> figure = kad.visualization.attention_figure(x, maps, y)
+    >>> figure.savefig("attention.png")
+    """
+    if not isinstance(maps, dict):
+        maps = {"attention": maps}
+    num = len(images)
+    check_lengths(
+        num,
+        labels=labels,
+        predictions=predictions,
+        confidences=confidences,
+        boxes=boxes,
+        **{f"maps[{name!r}]": each for name, each in maps.items()},
+    )
+    shown = slice(max_images)
+    images, labels, predictions, confidences, boxes = (
+        None if each is None else each[shown]
+        for each in (images, labels, predictions, confidences, boxes)
+    )
+    labels, num = label_indices(labels), len(images)
+    lit = [
+        overlay(images, each[shown], value_range=value_range, limits=limits)
+        for each in maps.values()
+    ]
+    pictures = zip(
+        displayed(images, value_range),
+        name_captions(labels, num, class_names),
+        prediction_captions(predictions, confidences, labels, num, class_names),
+        boxes_by_image(boxes, num),
+        *lit,
+        strict=True,
+    )
+    groups = [
+        [
+            Cell(picture, name + said),
+            *(Cell(each, (), box) for each in drawn),
+        ]
+        for picture, name, said, box, *drawn in pictures
+    ]
+    return _side_by_side(groups, ["image", *maps])
+
+
+def _side_by_side(groups, titles):
+    """Several images in one row, as many as there is room for."""
+    number = min(max(_COLUMNS // len(titles), 1), len(groups))
+    rows = [
+        sum(groups[first : first + number], [])
+        for first in range(0, len(groups), number)
+    ]
+    return picture_grid(rows, titles * number)

@@ -1,0 +1,43 @@
+"""Attention laid over images."""
+
+from .arrays import displayed
+from .arrays import scaled_maps
+from .style import COLORMAP
+from .style import check_matplotlib
+
+
+def overlay(images, maps, *, value_range=None, limits=None, colormap=COLORMAP):
+    """Lays attention maps over images: grey, lit in colour where it lies.
+
+    Args:
+        images: `(N, height, width, channels)`, with any number of channels.
+        maps: Attention maps `(N, h, w)`. Those of another size are brought to
+            the size of the images (bilinear).
+        value_range: `(lower, upper)` bounds of the images. None means
+            `(0, 255)` for bytes (uint8) and `(0, 1)` for others.
+        limits: `(low, high)`, the map's values of the first and of the last
+            colour. None takes the lowest and the highest of each map; a
+            constant map is shown in the first colour.
+        colormap: Name of a matplotlib colour map.
+
+    Returns:
+        Pictures in NumPy: float32 `(N, height, width, 3)` from 0 to 1.
+
+    Raises:
+        ValueError: If images and maps do not fit or have no finite values.
+        ImportError: If matplotlib is not installed.
+
+    Example:
+
+    >>> maps = kad.attention.GradCAM(model=model)(images)
+    >>> pictures = kad.visualization.overlay(images, maps)
+    """
+    check_matplotlib()
+    from matplotlib import colormaps
+
+    pictures = displayed(images, value_range)
+    maps = scaled_maps(maps, images, limits)
+    gray = pictures.mean(axis=-1, keepdims=True)
+    color = colormaps[colormap](maps)[..., :3]
+    weight = 0.35 + 0.4 * maps[..., None]
+    return ((1 - weight) * gray + weight * color).astype("float32")

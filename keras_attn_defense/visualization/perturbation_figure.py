@@ -1,0 +1,148 @@
+"""Images before and after an attack, and what changed."""
+
+import numpy as np
+
+from .arrays import check_lengths
+from .arrays import displayed
+from .arrays import image_range
+from .arrays import label_indices
+from .arrays import numpy
+from .captions import Caption
+from .captions import name_captions
+from .captions import prediction_captions
+from .picture_grid import Cell
+from .picture_grid import picture_grid
+
+TITLES = ["image", "attacked", "change, magnified"]
+
+
+def perturbation_figure(
+    images,
+    adversarial,
+    labels=None,
+    predictions=None,
+    adversarial_predictions=None,
+    *,
+    confidences=None,
+    adversarial_confidences=None,
+    class_names=None,
+    value_range=None,
+    max_images=6,
+):
+    """Draws images, the same after an attack, and the change magnified.
+
+    Args:
+        images: `(N, height, width, channels)`, with any number of channels.
+        adversarial: The attacked images, of the same shape.
+        labels: True classes: indices `(N,)` or one-hot.
+        predictions: Predicted classes `(N,)` of the images.
+        adversarial_predictions: Those of the attacked images.
+        confidences: Probabilities of the predictions `(N,)`.
+        adversarial_confidences: Those of the attacked images.
+        class_names: Names of the classes.
+        value_range: `(lower, upper)` bounds of the images. None means
+            `(0, 255)` for bytes (uint8) and `(0, 1)` for others.
+        max_images: Draw only so many images, the first ones.
+
+    Returns:
+        A `matplotlib.figure.Figure`. The change is shown on grey, in which no
+        change is; below stands its largest value, in the units of the images,
+        and how many times it was magnified.
+
+    Raises:
+        ValueError: If arguments do not fit or are not finite.
+        ImportError: If matplotlib is not installed.
+
+    Example:
+
+    >>> x_adv = kad.attacks.PGD()(model, x, y)
+    >>> figure = kad.visualization.perturbation_figure(x, x_adv, y)
+    """
+    check_lengths(
+        len(images),
+        adversarial=adversarial,
+        labels=labels,
+        predictions=predictions,
+        adversarial_predictions=adversarial_predictions,
+        confidences=confidences,
+        adversarial_confidences=adversarial_confidences,
+    )
+    images, adversarial, labels, *said = (
+        None if each is None else each[:max_images]
+        for each in (
+            images,
+            adversarial,
+            labels,
+            predictions,
+            confidences,
+            adversarial_predictions,
+            adversarial_confidences,
+        )
+    )
+    labels, num = label_indices(labels), len(images)
+    rows = perturbation_rows(
+        images,
+        adversarial,
+        name_captions(labels, num, class_names),
+        prediction_captions(*said[:2], labels, num, class_names),
+        prediction_captions(*said[2:], labels, num, class_names),
+        value_range,
+    )
+    return picture_grid(rows, TITLES)
+
+
+def perturbation_rows(images, adversarial, names, before, after, value_range):
+    """Three `Cell`s for each image; see `perturbation_figure`.
+
+    Args:
+        images: The images.
+        adversarial: The attacked images.
+        names: For each image, the captions of its true class.
+        before: For each image, the captions of what is predicted.
+        after: The same for the attacked images.
+        value_range: `(lower, upper)` bounds of the images, or None.
+
+    Returns:
+        A list of lists.
+    """
+    changes, sizes = _magnified(images, adversarial, value_range)
+    pictures = zip(
+        displayed(images, value_range),
+        displayed(adversarial, value_range),
+        changes,
+        sizes,
+        names,
+        before,
+        after,
+        strict=True,
+    )
+    return [
+        [Cell(clean, name + said), Cell(attacked, answer), Cell(change, size)]
+        for clean, attacked, change, size, name, said, answer in pictures
+    ]
+
+
+def _magnified(images, adversarial, value_range):
+    """The changes as pictures, and captions of their sizes."""
+    lower, upper = image_range(images, value_range)
+    images, adversarial = (
+        numpy(each).astype("float32") for each in (images, adversarial)
+    )
+    if images.shape != adversarial.shape:
+        raise ValueError(
+            "`adversarial` should have the shape of the images, "
+            f"{images.shape}. Received: {adversarial.shape}"
+        )
+    changes = adversarial - images
+    sizes = abs(changes).max((1, 2, 3), keepdims=True)
+    pictures = displayed(changes / np.where(sizes > 0, sizes, 1), (-1, 1))
+    return pictures, [_size_captions(s, upper - lower) for s in sizes.flat]
+
+
+def _size_captions(size, span):
+    if not size:
+        return (Caption("unchanged"),)
+    return (
+        Caption(f"at most {size:.2g}"),
+        Caption(f"shown {span / (2 * size):.2g}-fold"),
+    )

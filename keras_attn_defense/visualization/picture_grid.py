@@ -1,0 +1,104 @@
+"""Rows of pictures with captions that keep out of each other's way."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .style import CAPTION
+from .style import TITLE
+from .style import WIDTH
+from .style import fitted
+from .style import new_figure
+
+# Inches.
+_LARGEST_SIDE = 2.0
+_GAP = 0.1
+_LINE = 0.17
+_TITLE_HEIGHT = 0.28
+
+
+class Cell(NamedTuple):
+    """One picture of the grid.
+
+    Args:
+        picture: `(height, width, 3)` from 0 to 1.
+        captions: The `Caption`s under it.
+        boxes: Boxes around objects, `(k, 4)`.
+    """
+
+    picture: np.ndarray
+    captions: tuple = ()
+    boxes: np.ndarray | None = None
+
+
+def picture_grid(rows, titles):
+    """Draws rows of pictures, each with captions below.
+
+    Args:
+        rows: Lists of `Cell`s of one picture size; the last may be shorter.
+        titles: Titles of the columns.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    columns, num_rows = len(titles), len(rows)
+    side = min(_LARGEST_SIDE, (WIDTH - _GAP) / columns - _GAP)
+    height = side * rows[0][0].picture.shape[0] / rows[0][0].picture.shape[1]
+    lines = max(len(cell.captions) for row in rows for cell in row)
+    step = height + lines * _LINE + _GAP
+    total = (columns * (side + _GAP) + _GAP, num_rows * step + _TITLE_HEIGHT)
+    figure = new_figure(*total, layout=None)
+    for row, cells in enumerate(rows):
+        for column, cell in enumerate(cells):
+            left = _GAP + column * (side + _GAP)
+            bottom = total[1] - _TITLE_HEIGHT - row * step - height
+            place = np.array([left, bottom, side, height])
+            axes = figure.add_axes(place / np.tile(total, 2))
+            _draw(axes, cell)
+            _write(figure, cell.captions, left + side / 2, bottom, side)
+            if row == 0:
+                title = fitted(titles[column], side, TITLE)
+                axes.set_title(title, fontsize=TITLE, pad=4, parse_math=False)
+    return figure
+
+
+def _draw(axes, cell):
+    axes.imshow(cell.picture, vmin=0, vmax=1, aspect="auto")
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    if cell.boxes is not None:
+        for box in cell.boxes:
+            axes.add_patch(_frame(box, axes))
+
+
+def _write(figure, captions, center, bottom, side):
+    for number, caption in enumerate(captions):
+        figure.text(
+            center / figure.get_figwidth(),
+            (bottom - 0.04 - number * _LINE) / figure.get_figheight(),
+            fitted(caption.text, side, CAPTION, caption.ending),
+            color=caption.color,
+            fontsize=CAPTION,
+            horizontalalignment="center",
+            verticalalignment="top",
+            parse_math=False,
+        )
+
+
+def _frame(box, axes):
+    """A white frame, dark outside, seen on every picture."""
+    from matplotlib import patheffects
+    from matplotlib.patches import Rectangle
+
+    left, top, right, bottom = box
+    outline = patheffects.withStroke(linewidth=2.4, foreground="black")
+    return Rectangle(
+        (left, 1 - bottom),
+        right - left,
+        bottom - top,
+        transform=axes.transAxes,
+        fill=False,
+        edgecolor="white",
+        linewidth=1.2,
+        path_effects=[outline],
+    )

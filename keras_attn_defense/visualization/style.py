@@ -1,0 +1,90 @@
+"""What all figures share: sizes, fonts, colours."""
+
+#: Inches. A README shows about 900 pixels, so 100 of them an inch.
+WIDTH = 9.0
+#: Font sizes in points.
+TITLE, CAPTION = 9.5, 8.5
+RIGHT, WRONG, GRAY, BLACK = "#1a7f37", "#c62828", "#57606a", "#1f2328"
+#: Attention: perceptually even, and dark where there is none.
+COLORMAP = "inferno"
+
+
+def check_matplotlib(purpose="Figures"):
+    """Raises an `ImportError` if figures cannot be drawn.
+
+    Args:
+        purpose: What needs matplotlib, as the message's first word.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise ImportError(
+            f"{purpose} needs matplotlib, which is not installed. Install it "
+            "with `pip install matplotlib` or `pip install "
+            "keras-attn-defense[viz]`."
+        ) from None
+
+
+def new_figure(width=WIDTH, height=3.5, layout="constrained"):
+    """An empty figure that no window and no global state knows of.
+
+    Args:
+        width: Width in inches.
+        height: Height in inches.
+        layout: What places the axes; None if they are placed by hand.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+    """
+    check_matplotlib()
+    from matplotlib.figure import Figure
+
+    return Figure((width, height), dpi=150, facecolor="white", layout=layout)
+
+
+def label_axes(axes, title=None, x=None, y=None):
+    """Writes what axes of curves show, over a light grid.
+
+    Args:
+        axes: The `matplotlib.axes.Axes`.
+        title: The title.
+        x: What runs along the horizontal axis.
+        y: What runs along the vertical axis.
+    """
+    axes.set_title(title or "", fontsize=TITLE, parse_math=False)
+    axes.set_xlabel(x or "", fontsize=CAPTION)
+    axes.set_ylabel(y or "", fontsize=CAPTION)
+    axes.tick_params(labelsize=CAPTION)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.3)
+    axes.set_axisbelow(True)
+
+
+def fitted(text, inches, size, ending=""):
+    """Shortens a text, so that it does not run into its neighbour.
+
+    Args:
+        text: The text.
+        inches: The room it has.
+        size: Its font size in points.
+        ending: What has to stay at its end.
+
+    Returns:
+        `text + ending`, with as much of `text` as there is room for.
+    """
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(size=size)
+
+    def fits(line):
+        width, _, _ = text_to_path.get_text_width_height_descent(
+            line, font, ismath=False
+        )
+        return width <= 72 * inches
+
+    kept, line = text, text + ending
+    while kept and not fits(line):
+        kept = kept[:-1]
+        line = kept.rstrip() + "…" + ending
+    return line
