@@ -15,7 +15,13 @@ ROOT = pathlib.Path(__file__).parent.parent / PACKAGE
 # Each level may import the levels before it. The parts ("rooms") of one level
 # do not know each other.
 LEVELS = (
-    ("_command_line_backend", "_registration", "_backend", "version"),
+    (
+        "_backend",
+        "_command_line_backend",
+        "_files",
+        "_registration",
+        "version",
+    ),
     ("classifier",),
     ("attention", "losses", "metrics", "datasets"),
     ("attacks", "visualization"),

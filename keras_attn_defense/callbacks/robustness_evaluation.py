@@ -6,7 +6,7 @@ import keras
 
 from ..attacks.arguments import check_count
 from ..classifier import check_value_range
-from ..evaluation.data import blocks
+from ..datasets.blocks import blocks
 from ..evaluation.suite import common_epsilon
 from ..evaluation.suite import named_attacks
 from ..evaluation.threat_model import ThreatModel
@@ -163,7 +163,8 @@ class RobustnessEvaluation(keras.callbacks.Callback):
 
 def _in_memory(x, y, limit):
     limit = None if limit is None else check_count("limit", limit)
-    everything = next(blocks(x, y, limit or sys.maxsize, limit), None)
+    size = limit or sys.maxsize
+    everything = next(blocks(x, y, size=size, limit=limit), None)
     if everything is None:
         raise ValueError("There are no images in `x`.")
     return everything

@@ -1,8 +1,8 @@
 """Model cards: a report that others can read, in JSON."""
 
 import json
-import pathlib
 
+from .._files import read_json
 from .suite import settings
 
 _FORMAT = "keras_attn_defense robustness card"
@@ -69,13 +69,7 @@ def load_card(path):
     Raises:
         ValueError: If the file is damaged, no card, or of a newer version.
     """
-    try:
-        card = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"The card '{path}' is truncated or no JSON: {error}. Save it anew."
-        ) from None
-    return check_card(card, path)
+    return check_card(read_json(path, "card"), path)
 
 
 def check_card(card, source):

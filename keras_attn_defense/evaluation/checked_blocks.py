@@ -5,7 +5,7 @@ from keras import ops
 
 from ..classifier import check_images
 from ..classifier import check_labels
-from .data import blocks
+from ..datasets.blocks import blocks
 
 
 class CheckedBlocks:
@@ -27,7 +27,7 @@ class CheckedBlocks:
     def __init__(self, x, y, size, limit, victim, value_range):
         self._victim = victim
         self._value_range = value_range
-        self._rest = blocks(x, y, size, limit)
+        self._rest = blocks(x, y, size=size, limit=limit)
         opening = next(self._rest, None)
         if opening is None:
             raise ValueError("There are no images in `x`.")

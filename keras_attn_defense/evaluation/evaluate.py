@@ -4,13 +4,13 @@ from ..attacks.arguments import check_count
 from ..classifier import as_classifier
 from ..classifier import check_value_range
 from ..classifier.predictor import Predictor
+from ..datasets.blocks import number_of_images
 from .campaign import Campaign
 from .checked_blocks import CheckedBlocks
 from .checks import Context
 from .checks import not_checked
 from .checks import run_checks
 from .confidence import check_confidence
-from .data import number_of_images
 from .fingerprint import describe
 from .fingerprint import fingerprint
 from .progress import Progress

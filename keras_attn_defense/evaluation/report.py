@@ -1,11 +1,9 @@
 """The result of an evaluation."""
 
-import json
-
 import numpy as np
 
+from .._files import write_json
 from .card import make_card
-from .files import write_atomically
 from .summary import summarize
 from .table import print_report
 from .table import text_of_report
@@ -132,8 +130,7 @@ class Report:
         Args:
             path: The file.
         """
-        text = json.dumps(self.card, indent=2, allow_nan=False)
-        write_atomically(path, (text + "\n").encode())
+        write_json(path, self.card)
 
     def _worst(self):
         return [line for line in self.lines if line.attack == "worst case"]

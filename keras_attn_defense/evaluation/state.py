@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from .files import write_atomically
+from .._files import write_atomically
 
 _FORMAT = "keras_attn_defense evaluation state 1"
 _UNREADABLE = (

@@ -1,0 +1,51 @@
+"""Files that are never seen half written, and JSON that is checked."""
+
+import json
+import os
+import pathlib
+
+
+def write_atomically(path, content):
+    """Writes bytes to a file that is either the old or the new one.
+
+    Args:
+        path: The file.
+        content: Its new content.
+    """
+    path = pathlib.Path(path)
+    temporary = path.with_name(path.name + ".tmp")
+    with open(temporary, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def write_json(path, content):
+    """Writes a dict of plain values.
+
+    Args:
+        path: The file.
+        content: The dict; NaN is not allowed, as JSON does not know it.
+    """
+    text = json.dumps(content, indent=2, allow_nan=False)
+    write_atomically(path, (text + "\n").encode())
+
+
+def read_json(path, what):
+    """Reads what `write_json` wrote.
+
+    Args:
+        path: The file.
+        what: What it is called in an error.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    try:
+        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"The {what} '{path}' is truncated or no JSON: {error}. Save it "
+            "anew."
+        ) from None

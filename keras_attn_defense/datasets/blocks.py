@@ -1,0 +1,127 @@
+"""Images and what belongs to them in blocks, from whatever `fit` takes."""
+
+import keras
+import numpy as np
+from keras import ops
+
+_NAMES = ("images", "labels", "boxes")
+
+
+def blocks(x, y, *more, size, limit=None):
+    """Yields tuples of NumPy arrays, `size` rows at a time.
+
+    Args:
+        x: Images, or a data set of `(images, labels)` batches: `tf.data`, a
+            `PyDataset`, a PyTorch `DataLoader` or any iterable.
+        y: Labels, if `x` are images.
+        *more: With one further argument a third column is read too: boxes, if
+            `x` are images. None where there are none, or `x` is a data set,
+            which may have them or not.
+        size: Rows of a block; the last one may have less.
+        limit: The number of rows after which to stop, or None.
+    """
+    waiting, count, left = [], 0, limit
+    for columns in _batches(x, y, *more, size=size):
+        columns = tuple(column[:left] for column in columns)
+        left = None if left is None else left - len(columns[0])
+        waiting.append(columns)
+        count += len(columns[0])
+        while count >= size:
+            columns = _joined(waiting)
+            yield tuple(column[:size] for column in columns)
+            waiting = [tuple(column[size:] for column in columns)]
+            count -= size
+        if left == 0:
+            break
+    if count:
+        yield _joined(waiting)
+
+
+def number_of_images(x, limit):
+    """How many images there will be, or None if only reading tells."""
+    known = len(x) if hasattr(x, "shape") else None
+    if known is None or limit is None:
+        return known or limit
+    return min(known, limit)
+
+
+def _batches(x, *others, size):
+    if hasattr(x, "shape"):
+        yield from _slices(x, *others, size=size)
+        return
+    if not hasattr(x, "__iter__") and not _is_py_dataset(x):
+        raise ValueError(
+            "`x` should be images, or a data set of (images, labels) batches. "
+            f"Received: {x!r} (of type {type(x).__name__})."
+        )
+    for name, values in zip(("y", "boxes"), others, strict=False):
+        if values is not None:
+            raise ValueError(
+                f"`{name}` is given, but `x` is a data set, which holds labels "
+                f"and boxes itself. Received: x of type {type(x).__name__}."
+            )
+    most = 1 + len(others)
+    if _is_py_dataset(x):  # Iterating over it would not end.
+        for index in range(x.num_batches):
+            yield _row(x[index], most)
+        return
+    for batch in x:
+        yield _row(batch, most)
+
+
+def _is_py_dataset(x):
+    return isinstance(x, keras.utils.PyDataset)
+
+
+def _slices(x, y, *more, size):
+    if y is None:
+        raise ValueError(
+            "Robustness is measured against true labels. Pass `y`, class "
+            "indices of shape (images,), or a data set of (images, labels)."
+        )
+    columns = [x, y, *(values for values in more if values is not None)]
+    _check_lengths("", columns)
+    for first in range(0, len(x), size):
+        rows = slice(first, first + size)
+        yield tuple(_numpy(column[rows]) for column in columns)
+
+
+def _row(batch, most):
+    if not isinstance(batch, (tuple, list)) or len(batch) < 2:
+        raise ValueError(
+            "A batch of the data set should be (images, labels). Received: "
+            f"{type(batch).__name__}"
+            + (f" with keys {sorted(batch)}" if isinstance(batch, dict) else "")
+            + "."
+        )
+    columns = tuple(_numpy(column) for column in batch[:most])
+    _check_lengths("In a batch of the data set: ", columns)
+    return columns
+
+
+def _check_lengths(where, columns):
+    for name, column in zip(_NAMES, columns, strict=False):
+        if len(column) != len(columns[0]):
+            raise ValueError(
+                f"{where}Received {len(columns[0])} images and {len(column)} "
+                f"{name}. Expected one of the {name} for each image."
+            )
+
+
+def _numpy(values):
+    if hasattr(values, "detach"):  # A PyTorch tensor, on any backend.
+        values = values.detach().cpu()
+    if isinstance(values, (list, tuple)) or hasattr(values, "__array__"):
+        return np.asarray(values)
+    return np.asarray(ops.convert_to_numpy(values))
+
+
+def _joined(pieces):
+    kinds = {tuple(c.shape[1:] for c in columns) for columns in pieces}
+    if len(kinds) > 1:
+        raise ValueError(
+            "Batches of the data set differ in what they hold. Received "
+            f"examples of the shapes {sorted(kinds)}. Bring them to one shape; "
+            "where an image has fewer boxes than others, add rows of -1."
+        )
+    return tuple(map(np.concatenate, zip(*pieces, strict=True)))
