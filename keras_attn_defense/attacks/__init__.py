@@ -3,6 +3,7 @@
 from . import objectives as objectives
 from .apgd import APGD as APGD
 from .attack import Attack as Attack
+from .attention_attack import AttentionAttack as AttentionAttack
 from .auto_attack import AutoAttack as AutoAttack
 from .bim import BIM as BIM
 from .bpda import BPDA as BPDA

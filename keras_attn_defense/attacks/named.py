@@ -1,6 +1,7 @@
 """Attacks by the names that papers and leaderboards use."""
 
 from .apgd import APGD
+from .attention_attack import AttentionAttack
 from .auto_attack import AutoAttack
 from .auto_attack.versions import COMPONENTS
 from .bim import BIM
@@ -17,6 +18,7 @@ _CLASSES = {
     "mim": MomentumBIM,
     "pgd": PGD,
     "apgd": APGD,
+    "attention": AttentionAttack,
     "deepfool": DeepFool,
     "cw": CarliniWagner,
     "lbfgs": SzegedyLBFGS,
@@ -29,9 +31,9 @@ def get(name, epsilon=None, *, norm="linf", **kwargs):
 
     Args:
         name: `"fgsm"`, `"bim"`, `"mim"`, `"pgd"`, `"apgd"`, `"apgd-ce"`,
-            `"apgd-dlr"`, `"apgd-t"`, `"fab"`, `"fab-t"`, `"square"`,
-            `"deepfool"`, `"cw"`, `"lbfgs"` or `"autoattack"`. An attack is
-            returned as it is.
+            `"apgd-dlr"`, `"apgd-t"`, `"attention"`, `"fab"`, `"fab-t"`,
+            `"square"`, `"deepfool"`, `"cw"`, `"lbfgs"` or `"autoattack"`. An
+            attack is returned as it is.
         epsilon: Radius of the ball, in the units of the images.
         norm: `"linf"`, `"l2"` or `"l1"`.
         **kwargs: Further arguments of that attack.

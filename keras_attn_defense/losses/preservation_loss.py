@@ -16,8 +16,8 @@ class PreservationLoss(keras.losses.Loss):
 
     Args:
         distance: `"squared_error"`, the sum over positions of the squared
-            difference; or `"l1"`, the sum of its absolute value, which the
-            authors tried too.
+            difference; `"l1"`, the sum of its absolute value, which the
+            authors tried too; or `"mean_absolute_error"`, the mean of that.
         reduction: As in `keras.losses.Loss`. The authors' code sums over the
             batch: `"sum"`.
         name: Name of the loss.
@@ -45,20 +45,15 @@ class PreservationLoss(keras.losses.Loss):
         name="preservation_loss",
     ):
         super().__init__(name=name, reduction=reduction, dtype="float32")
-        if distance not in ("squared_error", "l1"):
+        if distance not in _DISTANCES:
             raise ValueError(
-                "`distance` should be 'squared_error' or 'l1'. Received: "
+                f"`distance` should be one of {sorted(_DISTANCES)}. Received: "
                 f"distance={distance!r}"
             )
         self.distance = distance
 
     def call(self, y_true, y_pred):
-        difference = y_true - y_pred
-        if self.distance == "l1":
-            # The slope at zero is zero on every backend, unlike that of `abs`.
-            difference = difference * ops.stop_gradient(ops.sign(difference))
-            return ops.sum(difference, axis=(1, 2))
-        return ops.sum(ops.square(difference), axis=(1, 2))
+        return _DISTANCES[self.distance](y_true - y_pred)
 
     def get_config(self):
         return {
@@ -66,3 +61,27 @@ class PreservationLoss(keras.losses.Loss):
             "reduction": self.reduction,
             "name": self.name,
         }
+
+
+def _squared_error(difference):
+    return ops.sum(ops.square(difference), axis=(1, 2))
+
+
+def _l1(difference):
+    return ops.sum(_absolute(difference), axis=(1, 2))
+
+
+def _mean_absolute_error(difference):
+    return ops.mean(_absolute(difference), axis=(1, 2))
+
+
+def _absolute(difference):
+    # The slope at zero is zero on every backend, unlike that of `abs`.
+    return difference * ops.stop_gradient(ops.sign(difference))
+
+
+_DISTANCES = {
+    "squared_error": _squared_error,
+    "l1": _l1,
+    "mean_absolute_error": _mean_absolute_error,
+}

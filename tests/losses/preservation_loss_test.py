@@ -16,6 +16,7 @@ DIFFERENCE = CLEAN.astype("float64") - MOVED
 EXPECTED = {
     "squared_error": (DIFFERENCE**2).sum((1, 2)),
     "l1": abs(DIFFERENCE).sum((1, 2)),
+    "mean_absolute_error": abs(DIFFERENCE).mean((1, 2)),
 }
 
 
@@ -51,5 +52,5 @@ def test_both_maps_get_a_gradient():
 
 
 def test_unknown_distance():
-    with pytest.raises(ValueError, match="'squared_error' or 'l1'.*'cosine'"):
+    with pytest.raises(ValueError, match="'l1'.*'squared_error'.*'cosine'"):
         PreservationLoss("cosine")

@@ -4,35 +4,55 @@ import keras
 from keras import ops
 
 from ..._registration import register
+from ...attention import AttentionMask
 from ...attention import GradCAM
+from ...attention import intersection_over_union
 from ...classifier import Classifier
 from ...classifier import frozen
 from ...losses import PreservationLoss
 from ..arguments import check_positive
-from .image_objective import ImageObjective
+from ..running.image_gradient import image_gradient
 from .naming import get
 from .naming import named
 from .naming import serialize
+from .objective import Objective
+
+# The normalisation of the maps and the distance that belong to a form.
+_FORMS = {
+    "map": ("l2", "squared_error"),
+    "area": ("max", "mean_absolute_error"),
+}
 
 
 @named("attention_deviation")
 @register
-class AttentionDeviation(ImageObjective):
+class AttentionDeviation(Objective):
     """An objective of the logits, plus the deviation of the attention map.
 
-    `objective(z, y) + weight * d(g(x), g(x_adv))`, both maps taken for the
-    class `y`. The gradient goes through the map: it is of second order. The
-    deviation by itself has no gradient at the clean image, where it is least.
+    `objective(z, y) + weight * d(c, g(x_adv))`, the map `g` taken for the
+    class `y`. What the map is compared with, `c`, is the map `g(x)` of the
+    clean image, or its area `Att(x)`. The gradient goes through the map: it is
+    of second order.
 
     Args:
         weight: Weight of the deviation.
         objective: The objective of the logits: a name, an `Objective` or a
             function. None leaves the deviation alone.
-        attention: The attention method. None means Grad-CAM divided by its
-            length, at the size of the features; the distance lies between 0
-            and 2 then.
-        distance: A Keras loss of two maps. None means the sum of squared
-            differences, `PreservationLoss()`.
+        form: `"map"`, what the preservation loss minimises: the sum of
+            squared differences of two maps, each divided by its length,
+            between 0 and 2. It has no gradient at the clean image, where it
+            is least. Or `"area"`, what the authors attack with:
+            `mean |Att(x) - g(x_adv)|`, the map divided by its maximum,
+            between 0 and 1. It has a gradient everywhere.
+        attention: The attention method. None means Grad-CAM as `form` has it,
+            at the size of the features.
+        distance: A Keras loss of what the map is compared with, and the map.
+            None means `PreservationLoss` as `form` has it.
+        mask: The `AttentionMask` that tells the area of a map. None means the
+            authors': above 0.2 times the maximum.
+        stop_at_iou: The area's intersection over union with that of the clean
+            image, from 0 to 1, at which an image is left as it is: its
+            gradient is zero then. None means never.
 
     Example:
 
@@ -40,26 +60,47 @@ class AttentionDeviation(ImageObjective):
 
     Reference:
         Attention, Please! Adversarial Defense via Activation Rectification
-        and Preservation, [Wu et al., 2023](https://doi.org/10.1145/3572843):
-        what its preservation loss minimises.
+        and Preservation, [Wu et al., 2023](https://doi.org/10.1145/3572843).
     """
+
+    #: The gradient of the class score, and that of the images through it.
+    passes = (1, 2)
 
     def __init__(
         self,
         weight=1.0,
         objective="cross_entropy",
+        form="map",
         attention=None,
         distance=None,
+        mask=None,
+        stop_at_iou=None,
     ):
         self.weight = check_positive("weight", weight)
         if objective is not None:
             objective = get(objective).of_logits("AttentionDeviation")
         self.objective = objective
-        self._given = {"attention": attention, "distance": distance}
+        if form not in _FORMS:
+            raise ValueError(
+                f"`form` should be one of {sorted(_FORMS)}. Received: "
+                f"form={form!r}"
+            )
+        self.form = form
+        parts = {"attention": attention, "distance": distance, "mask": mask}
+        self._given = {name: _loaded(part) for name, part in parts.items()}
+        attention, distance, mask = self._given.values()
+        normalization, name = _FORMS[form]
         self.attention = attention or GradCAM(
-            normalization="l2", upsample=False
+            normalization=normalization, upsample=False
         )
-        self.distance = distance or PreservationLoss()
+        self.distance = distance or PreservationLoss(name)
+        self.mask = mask or AttentionMask("maximum")
+        if stop_at_iou is not None and not 0 <= stop_at_iou <= 1:
+            raise ValueError(
+                "`stop_at_iou` is an intersection over union, from 0 to 1, or "
+                f"None. Received: stop_at_iou={stop_at_iou!r}"
+            )
+        self.stop_at_iou = stop_at_iou
 
     def check(self, victim):
         check_attention(self, victim)
@@ -71,21 +112,51 @@ class AttentionDeviation(ImageObjective):
         return self.objective.runs(num_classes) if self.objective else 1
 
     def reference(self, task):
-        with frozen(task.victim.variables, task.victim.draw):
-            maps = self.attention.explain(
-                task.victim, task.images, task.labels
-            )[1]
-        its = self.objective.reference(task) if self.objective else {}
-        return {"maps": ops.stop_gradient(maps), "objective": its}
+        _, maps = self._explained(task.victim, task.images, task.labels)
+        maps = ops.stop_gradient(maps)
+        return {
+            "map": maps,
+            "area": self.mask.area(maps),
+            "weight": ops.full_like(maps[:, 0, 0], self.weight),
+            "objective": self.objective.reference(task)
+            if self.objective
+            else {},
+        }
 
-    def call_on_images(self, victim, x, labels, reference):
+    def value_and_gradient(self, victim, x, labels, reference):
+        shape = ops.shape(reference["map"])
+        classes = victim.num_classes
+
+        def explained(x):
+            logits, maps = self._explained(victim, x, labels)
+            # Both in one tensor: the model runs once.
+            maps = ops.reshape(maps, (shape[0], -1))
+            return ops.concatenate([logits, maps], axis=-1)
+
+        def value(outputs):
+            maps = ops.reshape(outputs[:, classes:], shape)
+            return self._value(outputs[:, :classes], maps, labels, reference)
+
+        values, gradient, outputs = image_gradient(explained, value, x)
+        return values, gradient, outputs[:, :classes]
+
+    def _explained(self, victim, images, labels):
         with frozen(victim.variables, victim.draw):
-            logits, maps, _ = self.attention.explain(victim, x, labels)
-        values = self.weight * self.distance.call(reference["maps"], maps)
+            return self.attention.explain(victim, images, labels)[:2]
+
+    def _value(self, logits, maps, labels, reference):
+        distance = self.distance.call(reference[self.form], maps)
+        values = reference["weight"] * distance
         if self.objective is not None:
             its = reference["objective"]
             values = values + self.objective.call(logits, labels, its)
-        return values, logits
+        if self.stop_at_iou is None:
+            return values
+        overlap = intersection_over_union(
+            reference["area"], self.mask.area(maps)
+        )
+        stays = overlap <= self.stop_at_iou
+        return ops.where(stays, ops.stop_gradient(values), values)
 
     def get_config(self):
         objective = self.objective
@@ -96,18 +167,10 @@ class AttentionDeviation(ImageObjective):
         return {
             "weight": self.weight,
             "objective": objective and serialize(objective),
+            "form": self.form,
             **given,
+            "stop_at_iou": self.stop_at_iou,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        config = dict(config)
-        for name in ("attention", "distance"):
-            if isinstance(config.get(name), dict):
-                config[name] = keras.saving.deserialize_keras_object(
-                    config[name]
-                )
-        return cls(**config)
 
 
 def check_attention(objective, victim):
@@ -118,3 +181,9 @@ def check_attention(objective, victim):
             "the layers of a Keras model. Received a function of images. Pass "
             "the Keras model itself."
         )
+
+
+def _loaded(part):
+    if isinstance(part, dict):
+        return keras.saving.deserialize_keras_object(part)
+    return part

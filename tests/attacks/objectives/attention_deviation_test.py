@@ -56,14 +56,18 @@ def test_value():
     assert (deviation.sum((1, 2)) > 1e-3).all()
 
 
-def test_gradient_is_of_second_order():
+@pytest.mark.parametrize(
+    "form, normalization", [("map", "softmax"), ("area", "max")]
+)
+def test_gradient_is_of_second_order(form, normalization):
     # Through the weights of the map too: finite differences in float64.
     with float64_enabled():
         model = networks.functional(dtype="float64")
         objective = AttentionDeviation(
             1.0,
             objective=None,
-            attention=GradCAM("features", "softmax", upsample=False),
+            form=form,
+            attention=GradCAM("features", normalization, upsample=False),
         )
         clean, moved = X.astype("float64"), MOVED.astype("float64")
         _, gradient, _ = evaluated(objective, model, moved, clean)
@@ -93,6 +97,60 @@ def test_attacks_move_the_attention_further(objective):
         return ((moved - maps_of(model, X)) ** 2).sum((1, 2))
 
     assert deviation(moving).mean() > 1.1 * deviation(plain).mean()
+
+
+def test_value_of_the_authors_form():
+    model = networks.functional()
+    objective = AttentionDeviation(10.0, None, form="area")
+
+    values, _, _ = evaluated(objective, model)
+
+    method = GradCAM(normalization="max", upsample=False, model=model)
+    clean, moved = (to_numpy(method(images, Y)) for images in (X, MOVED))
+    area = clean > 0.2 * clean.max((1, 2), keepdims=True)
+    assert (area.any((1, 2)) & ~area.all((1, 2))).all()
+    expected = 10.0 * abs(area - moved).mean((1, 2))
+    np.testing.assert_allclose(values, expected, rtol=1e-4)
+
+
+def test_forms_at_the_clean_image():
+    model = networks.functional()
+    lengths = {
+        form: abs(
+            evaluated(AttentionDeviation(1.0, None, form), model, X)[1]
+        ).max((1, 2, 3))
+        for form in ("map", "area")
+    }
+
+    np.testing.assert_allclose(lengths["map"], 0.0, atol=1e-6)
+    assert (lengths["area"] > 1e-4).all()
+
+
+def test_no_gradient_once_the_areas_overlap_little():
+    model = networks.functional()
+    method = GradCAM(normalization="max", upsample=False, model=model)
+    clean, moved = (to_numpy(method(images, Y)) > 0.2 for images in (X, MOVED))
+    overlap = (clean & moved).sum((1, 2)) / (clean | moved).sum((1, 2))
+    threshold = np.sort(overlap)[1]
+
+    free = AttentionDeviation(3.0, form="area")
+    values, gradient, _ = evaluated(free, model)
+    stopped = AttentionDeviation(3.0, form="area", stop_at_iou=threshold)
+    values_stopped, gradient_stopped, _ = evaluated(stopped, model)
+
+    np.testing.assert_allclose(values_stopped, values, rtol=1e-5)
+    goes_on = (overlap > threshold)[:, None, None, None]
+    assert 0 < goes_on.sum() < len(X)
+    expected = np.where(goes_on, gradient, 0.0)
+    np.testing.assert_allclose(gradient_stopped, expected, rtol=1e-4, atol=1e-8)
+    assert (abs(gradient).max((1, 2, 3)) > 1e-3).all()
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="'area', 'map'.*form='mask'"):
+        AttentionDeviation(form="mask")
+    with pytest.raises(ValueError, match="from 0 to 1.*stop_at_iou=60"):
+        AttentionDeviation(stop_at_iou=60)
 
 
 def test_gradient_of_one_image_does_not_depend_on_the_others():
