@@ -9,6 +9,8 @@ from . import evaluation as evaluation
 from . import losses as losses
 from . import visualization as visualization
 from .evaluation import evaluate_robustness as evaluate_robustness
+from .export import ServingPreprocessing as ServingPreprocessing
+from .export import export as export
 from .models import AttentionDefendedModel as AttentionDefendedModel
 from .models import StrongSampleSelection as StrongSampleSelection
 from .version import __version__ as __version__

@@ -15,6 +15,7 @@ line by line:
 - `differentiates(function)`: whether a function takes gradients.
 - `unscaled(loss)`: a loss as a single device would have it.
 - `SUPPORTS_JIT`: whether a training step can be compiled as a whole.
+- `WRITES_SAVED_MODEL`: whether Keras writes a SavedModel of any batch size.
 - `AdversarialTrainer`: crafts adversarial images before Keras' own step.
 """
 
@@ -36,6 +37,7 @@ match keras.backend.backend():
         )
 
 SUPPORTS_JIT = _chosen.SUPPORTS_JIT
+WRITES_SAVED_MODEL = _chosen.WRITES_SAVED_MODEL
 AdversarialTrainer = _chosen.AdversarialTrainer
 accelerators = _chosen.accelerators
 compiled = _chosen.compiled

@@ -7,6 +7,7 @@ from .disconnected import disconnected_error
 from .watch import enters
 
 SUPPORTS_JIT = True
+WRITES_SAVED_MODEL = True
 
 
 def vjp(function, x, reusable=False):

@@ -8,6 +8,7 @@ from .disconnected import disconnected_error
 from .watch import enters
 
 SUPPORTS_JIT = True
+WRITES_SAVED_MODEL = True
 
 
 def _pullback(tape, outputs, x):

@@ -9,6 +9,7 @@ from .disconnected import disconnected_error
 from .watch import enters
 
 SUPPORTS_JIT = False
+WRITES_SAVED_MODEL = False
 
 
 def _pullback(outputs, tensors, reusable=False):

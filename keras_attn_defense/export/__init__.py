@@ -1,0 +1,4 @@
+"""Classifiers for a server: predictions, and what they are based on."""
+
+from .export import export as export
+from .serving_preprocessing import ServingPreprocessing as ServingPreprocessing

@@ -1,0 +1,153 @@
+"""Write a classifier for a server."""
+
+import importlib.util
+import os
+import pathlib
+import shutil
+
+import keras
+
+from .._backend import WRITES_SAVED_MODEL
+from ..attention import GradCAM
+from ..classifier import Classifier
+from .endpoints import Endpoints
+from .in_tensorflow import write_in_tensorflow
+from .saved_model import write_saved_model
+from .serving_preprocessing import ServingPreprocessing
+
+
+def export(
+    model,
+    path,
+    *,
+    explain=False,
+    attention=None,
+    preprocess=None,
+    input_shape=None,
+    input_dtype=None,
+    value_range=None,
+    overwrite=False,
+):
+    """Writes a SavedModel for TensorFlow Serving and its kin.
+
+    Its signatures take `images` and answer by name; the size of a batch is
+    free. Nothing of the training is in it, and no class of this package is
+    needed to load it:
+
+    - `serving_default`: `predictions`, exactly those of the model;
+    - with `explain`, `explain`: also `attention_map`, of the predicted class,
+      and `explained_class`;
+    - with `explain`, `explain_class`: the same for the `classes` that the
+      client sends, int32 indices `(batch,)`.
+
+    On the TensorFlow and JAX backends the model is written directly (JAX
+    needs TensorFlow installed, too). On PyTorch it is saved as a `.keras` file
+    and written by a process of its own on the TensorFlow backend: classes of
+    your own that it holds must be registered by a module that can be imported.
+
+    Args:
+        model: An `AttentionDefendedModel` (its base is written) or any built
+            Keras classifier.
+        path: The folder to write. Servers expect a number as its name:
+            `"defended/1"`. It appears at once when it is complete, so that a
+            server that watches its parent never loads a part.
+        explain: Whether to add the two signatures with attention maps.
+        attention: The differentiable attention method of the maps. None means
+            Grad-CAM divided by its maximum, at the size of the model's
+            images, read from the layer that the model was defended at.
+        preprocess: What stands between the clients' images and the model:
+            a Keras layer, or True for `ServingPreprocessing`, which resizes
+            images with values from 0 to 255 to the model's size and scales
+            them to its `value_range`.
+        input_shape: Shape `(height, width, channels)` of the clients' images;
+            sides may be None. None means that of the model; with
+            `preprocess`, free sides on TensorFlow and PyTorch.
+        input_dtype: Type of the clients' images. None means uint8 with
+            `preprocess=True`, or else float32.
+        value_range: `(lower, upper)` bounds of the model's images. None means
+            the model's `value_range`, or `(0.0, 1.0)`.
+        overwrite: Whether to replace a folder that exists.
+
+    Raises:
+        ValueError: If the folder exists, or the model or the attention method
+            cannot be exported.
+        ImportError: If TensorFlow is not installed.
+
+    Example:
+
+    >>> kad.export(model, "defended/1", explain=True, preprocess=True)
+    """
+    if importlib.util.find_spec("tensorflow") is None:
+        raise ImportError(
+            "A SavedModel is written by TensorFlow, whatever the backend. "
+            "Install it: `pip install tensorflow`."
+        )
+    path = pathlib.Path(path)
+    if path.exists() and not overwrite:
+        raise ValueError(
+            f"'{path}' exists. Choose the next version, such as "
+            f"'{path.parent / '2'}', or pass `overwrite=True`."
+        )
+    base = getattr(model, "base", model)
+    classifier = Classifier(base)
+    if explain and attention is None:
+        layer = getattr(getattr(model, "attention", None), "layer", None)
+        attention = GradCAM(layer, normalization="max")
+    if not explain and attention is not None:
+        raise ValueError(
+            "`attention` is given, but no signature would use it. Pass "
+            "`explain=True` too."
+        )
+    if attention is not None:
+        attention.check(classifier)
+    preprocess = _preprocess(preprocess, model, classifier, value_range)
+    spec = _spec(classifier, preprocess, input_shape, input_dtype)
+    endpoints = Endpoints(base, attention, preprocess, spec)
+    write = write_saved_model if WRITES_SAVED_MODEL else write_in_tensorflow
+    _in_one_piece(path, lambda folder: write(endpoints, folder))
+
+
+def _in_one_piece(path, write):
+    """A server may look at the parent folder at any moment."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # No number: servers leave it alone.
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        write(draft)
+        if path.exists():
+            shutil.rmtree(path)
+        draft.rename(path)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _preprocess(preprocess, model, classifier, value_range):
+    if preprocess is True:
+        its = getattr(model, "value_range", None) or (0.0, 1.0)
+        sides = tuple(classifier.input_shape[_sides()])
+        return ServingPreprocessing(
+            None if None in sides else sides, value_range or its
+        )
+    if preprocess is None or isinstance(preprocess, keras.layers.Layer):
+        return preprocess
+    raise ValueError(
+        "`preprocess` should be a Keras layer, True for "
+        f"`ServingPreprocessing`, or None. Received: {preprocess!r}"
+    )
+
+
+def _spec(classifier, preprocess, shape, dtype):
+    standard = isinstance(preprocess, ServingPreprocessing)
+    if shape is None:
+        shape = list(classifier.input_shape)
+        if standard:
+            shape[_sides()] = None, None
+        shape = shape[1:]
+    dtype = dtype or ("uint8" if standard else "float32")
+    return keras.InputSpec(shape=(None, *shape), dtype=dtype)
+
+
+def _sides():
+    """Where height and width are in the shape of a batch."""
+    first = keras.config.image_data_format() == "channels_first"
+    return slice(2, 4) if first else slice(1, 3)

@@ -1,0 +1,78 @@
+"""The SavedModel of a model whose backend cannot write one."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import keras
+
+from .endpoints import Endpoints
+from .saved_model import write_saved_model
+
+_SETTINGS = "settings.json"
+_MODEL = "model.keras"
+
+
+def write_in_tensorflow(endpoints, folder):
+    """Saves the model and writes it in a process with TensorFlow.
+
+    Args:
+        endpoints: The `Endpoints`.
+        folder: Where to write.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        endpoints.model.save(pathlib.Path(scratch, _MODEL))
+        pathlib.Path(scratch, _SETTINGS).write_text(_settings(endpoints))
+        run = subprocess.run(
+            [sys.executable, "-m", __name__, scratch, str(folder)],
+            env={
+                **os.environ,
+                "KERAS_BACKEND": "tensorflow",
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if run.returncode:
+        raise ValueError(
+            "The TensorFlow process could not load or write the model. Classes "
+            "of your own must be registered (`@keras.saving."
+            "register_keras_serializable()`) by a module that can be imported. "
+            f"Its last words: {run.stderr.strip()[-1000:]}"
+        )
+
+
+def _settings(endpoints):
+    serialize = keras.saving.serialize_keras_object
+    attention, preprocess = endpoints.attention, endpoints.preprocess
+    return json.dumps(
+        {
+            "attention": attention and serialize(attention),
+            "preprocess": preprocess and serialize(preprocess),
+            "shape": endpoints.spec.shape,
+            "dtype": str(endpoints.spec.dtype),
+            "image_data_format": keras.config.image_data_format(),
+        }
+    )
+
+
+def main(scratch, folder):
+    """Writes what `write_in_tensorflow` has saved."""
+    settings = json.loads(pathlib.Path(scratch, _SETTINGS).read_text())
+    keras.config.set_image_data_format(settings["image_data_format"])
+    attention, preprocess = (
+        part and keras.saving.deserialize_keras_object(part)
+        for part in (settings["attention"], settings["preprocess"])
+    )
+    spec = keras.InputSpec(shape=settings["shape"], dtype=settings["dtype"])
+    model = keras.saving.load_model(pathlib.Path(scratch, _MODEL))
+    endpoints = Endpoints(model, attention, preprocess, spec)
+    write_saved_model(endpoints, folder)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

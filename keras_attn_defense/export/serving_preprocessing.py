@@ -1,0 +1,63 @@
+"""From the images that clients send to those that a model takes."""
+
+import keras
+from keras import layers
+from keras import ops
+
+from .._registration import register
+from ..classifier import check_value_range
+
+
+@register
+class ServingPreprocessing(layers.Layer):
+    """Resizes images with values from 0 to 255 and brings them to a range.
+
+    Args:
+        size: `(height, width)` that the model takes; None leaves images at
+            their size.
+        value_range: `(lower, upper)` bounds of the model's images.
+        interpolation: How images are resized, `"bilinear"` or another name
+            of `keras.layers.Resizing`.
+        name: Name of the layer.
+
+    Example:
+
+    >>> preprocess = ServingPreprocessing((224, 224), value_range=(-1, 1))
+    >>> images = preprocess(uint8_images)
+    """
+
+    def __init__(
+        self,
+        size=None,
+        value_range=(0.0, 1.0),
+        interpolation="bilinear",
+        name=None,
+    ):
+        super().__init__(name=name, dtype="float32", autocast=False)
+        self.size = size and tuple(size)
+        self.value_range = check_value_range(value_range)
+        self.interpolation = interpolation
+        self.built = True
+
+    def call(self, images):
+        """Images `(batch, height, width, channels)` as the model takes them."""
+        images = ops.cast(images, "float32")
+        if self.size is not None:
+            images = ops.image.resize(
+                images,
+                self.size,
+                interpolation=self.interpolation,
+                data_format=keras.config.image_data_format(),
+            )
+        lower, upper = self.value_range
+        # Cubic interpolation goes beyond the values that it joins.
+        images = ops.clip(images / 255.0, 0.0, 1.0)
+        return lower + (upper - lower) * images
+
+    def get_config(self):
+        return {
+            "size": self.size,
+            "value_range": self.value_range,
+            "interpolation": self.interpolation,
+            "name": self.name,
+        }

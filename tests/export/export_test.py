@@ -1,0 +1,168 @@
+"""Tests of SavedModels: what is loaded answers like the model."""
+
+import os
+
+import keras
+import numpy as np
+import pytest
+
+from keras_attn_defense import AttentionDefendedModel
+from keras_attn_defense.attention import GradCAM
+from keras_attn_defense.attention import LayerCAM
+from keras_attn_defense.attention import Occlusion
+from keras_attn_defense.export import ServingPreprocessing
+from keras_attn_defense.export import export
+from tests import networks
+from tests.testing import to_numpy
+
+tf = pytest.importorskip("tensorflow")
+# Keras' own export on JAX.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The `native_serialization` parameter:DeprecationWarning"
+)
+
+X, Y = networks.images_and_labels(5)
+BYTES = np.random.default_rng(0).integers(0, 256, (3, 20, 12, 3), "uint8")
+
+
+@pytest.fixture(scope="module")
+def model():
+    base = networks.residual("softmax")
+    return AttentionDefendedModel(
+        base, attention=GradCAM("sum"), value_range=(-1.0, 1.0)
+    )
+
+
+@pytest.fixture(scope="module")
+def served(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served")
+    export(model, folder / "1", explain=True)
+    export(
+        model,
+        folder / "2",
+        explain=True,
+        attention=LayerCAM("sum"),
+        preprocess=True,
+    )
+    assert sorted(os.listdir(folder)) == ["1", "2"]
+    return folder
+
+
+def ask(path, signature="serving_default", **inputs):
+    # Kept alive: a signature does not hold on to the variables.
+    loaded = tf.saved_model.load(str(path))
+    inputs = {name: tf.constant(value) for name, value in inputs.items()}
+    answer = loaded.signatures[signature](**inputs)
+    return {name: value.numpy() for name, value in answer.items()}
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+def test_predictions_are_those_of_the_model(model, served, rows):
+    answer = ask(served / "1", images=X[:rows])
+
+    assert list(answer) == ["predictions"]
+    expected = to_numpy(model.base(X[:rows], training=False))
+    np.testing.assert_allclose(answer["predictions"], expected, atol=1e-6)
+
+
+def test_explains_the_predicted_class(model, served):
+    answer = ask(served / "1", "explain", images=X)
+
+    expected = to_numpy(model.base(X, training=False))
+    np.testing.assert_allclose(answer["predictions"], expected, atol=1e-6)
+    np.testing.assert_array_equal(
+        answer["explained_class"], expected.argmax(-1)
+    )
+    maps = GradCAM("sum", normalization="max", model=model.base)(X)
+    assert answer["attention_map"].shape == (5, 8, 8)
+    np.testing.assert_allclose(
+        answer["attention_map"], to_numpy(maps), atol=1e-5
+    )
+
+
+def test_explains_a_given_class(model, served):
+    classes = np.array([3, 2, 1, 0, 7], "int32")
+
+    answer = ask(served / "1", "explain_class", images=X, classes=classes)
+
+    method = GradCAM("sum", normalization="max", model=model.base)
+    maps = to_numpy(method(X[:4], classes[:4]))
+    np.testing.assert_allclose(answer["attention_map"][:4], maps, atol=1e-5)
+    # There are four classes.
+    np.testing.assert_array_equal(answer["attention_map"][4], 0.0)
+
+
+def test_preprocesses_bytes_of_any_size(model, served):
+    answer = ask(served / "2", "explain", images=BYTES)
+
+    preprocess = ServingPreprocessing((8, 8), (-1, 1))
+    images = preprocess(BYTES)
+    expected = to_numpy(model.base(images, training=False))
+    np.testing.assert_allclose(answer["predictions"], expected, atol=1e-5)
+    maps = LayerCAM("sum", model=model.base)(images)
+    np.testing.assert_allclose(
+        answer["attention_map"], to_numpy(maps), atol=1e-4
+    )
+
+
+def test_preprocessing_values():
+    images = np.array([0, 51, 255], "uint8").reshape(1, 3, 1, 1)
+
+    actual = ServingPreprocessing(value_range=(-1, 1))(images)
+    np.testing.assert_allclose(
+        to_numpy(actual).ravel(), [-1, -0.6, 1], atol=1e-6
+    )
+    # Half-pixel centres: the mean of two pixels each.
+    ramp = np.arange(0, 80, 10, "uint8").reshape(1, 1, 8, 1)
+    actual = ServingPreprocessing((1, 4))(np.repeat(ramp, 2, axis=1))
+    np.testing.assert_allclose(
+        255 * to_numpy(actual).ravel(), [5, 25, 45, 65], atol=1e-4
+    )
+
+
+def test_preprocessing_config():
+    layer = ServingPreprocessing((4, 6), (-1, 1), "nearest", name="prepare")
+    again = ServingPreprocessing.from_config(layer.get_config())
+
+    assert again.get_config() == layer.get_config()
+
+
+def test_replaces_a_folder_only_when_told(served, tmp_path):
+    model = networks.sequential()
+    with pytest.raises(ValueError, match="exists. Choose the next version"):
+        export(model, served / "1")
+    path = tmp_path / "1"
+    path.mkdir()
+    (path / "old.txt").write_text("old")
+
+    export(model, path, overwrite=True)
+
+    assert os.listdir(tmp_path) == ["1"]
+    assert not (path / "old.txt").exists()
+    answer = ask(path, images=X)
+    expected = to_numpy(model(X, training=False))
+    np.testing.assert_allclose(answer["predictions"], expected, atol=1e-6)
+
+
+def test_a_failure_leaves_nothing_behind(tmp_path):
+    class Broken(keras.layers.Layer):
+        def call(self, images):
+            raise RuntimeError("not this one")
+
+    with pytest.raises((RuntimeError, ValueError), match="not this one|Broken"):
+        export(networks.sequential(), tmp_path / "1", preprocess=Broken())
+    assert os.listdir(tmp_path) == []
+
+
+def test_bad_input(tmp_path):
+    model = networks.sequential()
+    with pytest.raises(ValueError, match="`preprocess` should be a"):
+        export(model, tmp_path / "1", preprocess=lambda x: x)
+    with pytest.raises(ValueError, match="Pass `explain=True` too"):
+        export(model, tmp_path / "1", attention=GradCAM())
+    with pytest.raises(ValueError, match="Occlusion runs the model many times"):
+        export(model, tmp_path / "1", explain=True, attention=Occlusion())
+    with pytest.raises(ValueError, match="has no layer named 'nowhere'"):
+        export(
+            model, tmp_path / "1", explain=True, attention=GradCAM("nowhere")
+        )
