@@ -22,7 +22,8 @@ def model():
     [(None, -1), ("predicted", -1), ("runner_up", -2), ("least_likely", 0)],
 )
 def test_choices(model, method, choice, rank):
-    layer = method(normalization="softmax", model=model)
+    arguments = {"patch": 4, "stride": 4} if method is Occlusion else {}
+    layer = method(normalization="softmax", model=model, **arguments)
     classes = np.argsort(to_numpy(model(X)), axis=-1)[:, rank]
 
     actual = to_numpy(layer(X, choice))

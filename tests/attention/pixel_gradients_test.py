@@ -52,9 +52,9 @@ def test_smooth_grad_of_a_linear_classifier_is_its_gradient():
 
 def test_smooth_grad_is_the_mean_over_noisy_copies():
     model = networks.functional()
-    method = SmoothGrad(0.2, 3, reduction="sum", normalization=None)
+    method = SmoothGrad(0.2, 2)
     images = tensor(X)
-    copies = to_numpy(method.noisy(images)).reshape(3, *X.shape)
+    copies = to_numpy(method.noisy(images)).reshape(2, *X.shape)
     noise = (copies - X) / np.ptp(X, axis=(1, 2, 3), keepdims=True)
     # The same for every image, and of the size that was asked for.
     np.testing.assert_allclose(noise, noise[:, :1] + 0 * noise, atol=1e-5)
@@ -65,7 +65,7 @@ def test_smooth_grad_is_the_mean_over_noisy_copies():
 
     signed = InputGradients("sum", normalization="softmax", model=model)
     smooth = SmoothGrad(
-        0.2, 3, reduction="sum", normalization="softmax", model=model
+        0.2, 2, reduction="sum", normalization="softmax", model=model
     )
     # The logarithm of a softmax is the map, up to a constant.
     each = np.stack([np.log(to_numpy(signed(copy, Y))) for copy in copies])

@@ -4,15 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-import keras_attn_defense as kad
 from keras_attn_defense.attention import GradCAM
 from keras_attn_defense.attention import HiResCAM
 from keras_attn_defense.classifier import Classifier
 from tests import networks
 from tests.attention.helpers import normalized
-from tests.testing import jitted
 from tests.testing import run_attention_method_test
-from tests.testing import tensor
 from tests.testing import to_numpy
 
 X, Y = networks.images_and_labels()
@@ -62,10 +59,11 @@ def test_class_tokens_are_left_out(models):
 
 @pytest.mark.parametrize("pool", ["token", "mean"])
 def test_default_is_what_enters_the_last_attention(models, pool):
-    model = models[pool]
-    assert Classifier(model).feature_layer().name == "two_norm"
+    assert Classifier(models[pool]).feature_layer().name == "two_norm"
 
-    run_attention_method_test(GradCAM(), model, X, Y)
+
+def test_contract(models):
+    run_attention_method_test(GradCAM(), models["token"], X, Y)
 
 
 def test_grid_by_hand(models):
@@ -86,31 +84,14 @@ def test_grid_by_hand(models):
 def test_maps_and_tokens_are_merged(models):
     model = models["token"]
     cam = GradCAM(["two_norm", "patches"], "max", upsample=False, model=model)
-    maps = to_numpy(cam(X, Y))
+    tokens, patches = (
+        to_numpy(GradCAM(name, "max", upsample=False, model=model)(X, Y))
+        for name in ("two_norm", "patches")
+    )
 
-    assert maps.shape == (4, 4, 4)
     np.testing.assert_allclose(
-        to_numpy(jitted(lambda x: cam(x, Y))(tensor(X))), maps, atol=1e-4
+        to_numpy(cam(X, Y)), normalized(tokens + patches, "max"), atol=1e-4
     )
-
-
-def test_training(models):
-    base = networks.vision_transformer("token")
-    model = kad.AttentionDefendedModel(
-        base,
-        kad.attacks.FGSM(0.1),
-        classification_weight=0.0,
-        rectification_weight=0.0,
-        preservation_weight=100.0,
-        validation_attack=None,
-    )
-    before = to_numpy(base.get_layer("head").kernel.value)
-
-    history = model.fit(X, Y, verbose=0).history
-
-    assert history["preservation_loss"][0] > 0
-    moved = to_numpy(base.get_layer("head").kernel.value) - before
-    assert np.isfinite(moved).all() and abs(moved).max() > 1e-5
 
 
 @pytest.mark.parametrize(
