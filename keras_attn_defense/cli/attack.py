@@ -5,12 +5,12 @@ import numpy as np
 from .. import attacks
 from ..evaluation.threat_model import ThreatModel
 from ..evaluation.threat_model import check_epsilons
+from ..visualization import perturbation_figure
+from ..visualization.style import check_matplotlib
 from .arguments import add_command
 from .arguments import add_files
 from .arguments import add_threat
 from .checked import load_inputs
-from .pictures import check_matplotlib
-from .pictures import draw_attack
 
 _SUMMARY = "Crafts adversarial images and writes them to a file."
 _EPILOG = """\
@@ -76,7 +76,14 @@ def run(args):
     )
     _tell(args, inputs, x_adv, predictions)
     if args.png is not None:
-        draw_attack(args.png, inputs, x_adv, predictions)
+        perturbation_figure(
+            inputs.images,
+            x_adv,
+            inputs.labels,
+            inputs.predictions,
+            predictions,
+            value_range=inputs.value_range,
+        ).savefig(args.png)
     return 0
 
 

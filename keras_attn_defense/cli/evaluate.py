@@ -3,6 +3,7 @@
 import sys
 
 from ..evaluation import evaluate_robustness
+from ..visualization.style import check_matplotlib
 from .arguments import add_command
 from .arguments import add_threat
 from .arguments import output
@@ -11,7 +12,6 @@ from .data import data_name
 from .data import load_data
 from .model import load_model
 from .model import value_range_of
-from .pictures import check_matplotlib
 
 _SUMMARY = "Measures how many images a model classifies correctly under attack."
 _EPILOG = """\

@@ -8,11 +8,11 @@ from ..attention import get
 from ..attention.class_choice import CHOICES
 from ..attention.class_choice import chosen_classes
 from ..attention.named import METHODS
+from ..visualization import attention_figure
+from ..visualization.style import check_matplotlib
 from .arguments import add_command
 from .arguments import add_files
 from .checked import load_inputs
-from .pictures import check_matplotlib
-from .pictures import draw_maps
 
 _SUMMARY = "Computes attention maps: where the model looks."
 _EPILOG = """\
@@ -41,7 +41,9 @@ def add_to(commands):
         "--method",
         choices=sorted(METHODS),
         default="grad-cam",
-        help="how attention is found (default: %(default)s)",
+        metavar="NAME",
+        help=f"how attention is found: {', '.join(sorted(METHODS))} (default: "
+        "%(default)s)",
     )
     parser.add_argument(
         "--layer",
@@ -87,7 +89,14 @@ def run(args):
     )
     print(f"{len(maps)} attention maps. Written to {args.out}.")
     if args.png is not None:
-        draw_maps(args.png, inputs, maps, classes)
+        attention_figure(
+            inputs.images,
+            maps,
+            inputs.labels,
+            inputs.predictions,
+            explained=classes,
+            value_range=inputs.value_range,
+        ).savefig(args.png)
     return 0
 
 

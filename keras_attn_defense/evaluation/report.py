@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._files import write_json
+from ..visualization import robustness_figure
 from .card import make_card
 from .summary import summarize
 from .table import print_report
@@ -114,9 +115,7 @@ class Report:
         Returns:
             A `matplotlib.figure.Figure`.
         """
-        from .plot import plot_report
-
-        figure = plot_report(self)
+        figure = robustness_figure(self)
         if path is not None:
             figure.savefig(path)
         return figure

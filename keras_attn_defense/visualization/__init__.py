@@ -5,3 +5,5 @@ from .attack_steps_figure import attack_steps_figure as attack_steps_figure
 from .attention_figure import attention_figure as attention_figure
 from .overlay import overlay as overlay
 from .perturbation_figure import perturbation_figure as perturbation_figure
+from .robustness_figure import robustness_figure as robustness_figure
+from .training_figure import training_figure as training_figure

@@ -5,7 +5,6 @@ from .arrays import displayed
 from .arrays import numpy
 from .boxes import boxes_by_image
 from .captions import Caption
-from .captions import class_name
 from .captions import name_captions
 from .captions import prediction_captions
 from .explainer import Explainer
@@ -104,7 +103,7 @@ def draw_attack(
     rows = perturbation_rows(
         images,
         adversarial,
-        name_captions(labels, num, class_names),
+        name_captions("true: ", labels, num, class_names),
         said(*clean[:2]),
         said(*attacked[:2]),
         value_range,
@@ -113,7 +112,7 @@ def draw_attack(
         overlay(images, clean.maps, value_range=value_range),
         overlay(adversarial, attacked.maps, value_range=value_range),
         displayed(hidden, value_range),
-        [(Caption(f"for {class_name(c, class_names)}"),) for c in classes],
+        name_captions("for ", classes, num, class_names),
         [(Caption(f"IoU {overlap:.2f}"),) for overlap in overlaps],
         said(*explainer.predict(hidden)),
         boxes_by_image(boxes, num),

@@ -20,6 +20,7 @@ def attention_figure(
     predictions=None,
     confidences=None,
     *,
+    explained=None,
     class_names=None,
     boxes=None,
     value_range=None,
@@ -35,6 +36,7 @@ def attention_figure(
         labels: True classes: indices `(N,)` or one-hot.
         predictions: Predicted classes `(N,)`.
         confidences: Probabilities of the predictions `(N,)`.
+        explained: The classes that the maps look for `(N,)`.
         class_names: Names of the classes.
         boxes: Boxes to draw on the maps: `(N, 4)`, with `(x_min, y_min, x_max,
             y_max)` in fractions of width and height, or a list of `(k, 4)`.
@@ -65,13 +67,21 @@ def attention_figure(
         labels=labels,
         predictions=predictions,
         confidences=confidences,
+        explained=explained,
         boxes=boxes,
         **{f"maps[{name!r}]": each for name, each in maps.items()},
     )
     shown = slice(max_images)
-    images, labels, predictions, confidences, boxes = (
+    images, labels, predictions, confidences, explained, boxes = (
         None if each is None else each[shown]
-        for each in (images, labels, predictions, confidences, boxes)
+        for each in (
+            images,
+            labels,
+            predictions,
+            confidences,
+            explained,
+            boxes,
+        )
     )
     labels, num = label_indices(labels), len(images)
     lit = [
@@ -80,8 +90,9 @@ def attention_figure(
     ]
     pictures = zip(
         displayed(images, value_range),
-        name_captions(labels, num, class_names),
+        name_captions("true: ", labels, num, class_names),
         prediction_captions(predictions, confidences, labels, num, class_names),
+        name_captions("for ", explained, num, class_names),
         boxes_by_image(boxes, num),
         *lit,
         strict=True,
@@ -89,9 +100,9 @@ def attention_figure(
     groups = [
         [
             Cell(picture, name + said),
-            *(Cell(each, (), box) for each in drawn),
+            *(Cell(each, looked_for, box) for each in drawn),
         ]
-        for picture, name, said, box, *drawn in pictures
+        for picture, name, said, looked_for, box, *drawn in pictures
     ]
     return _side_by_side(groups, ["image", *maps])
 

@@ -57,12 +57,19 @@ def predicted(prediction, label=None, confidence=None, class_names=None):
     return Caption(f"✗ {name}", WRONG, ending)
 
 
-def name_captions(labels, num, class_names=None):
-    """The captions of true classes: a tuple for each image."""
+def name_captions(start, labels, num, class_names=None):
+    """The captions of known classes: a tuple for each image.
+
+    Args:
+        start: What stands before the name.
+        labels: Class indices `(num,)`, or None.
+        num: Number of images.
+        class_names: Names of the classes, if any.
+    """
     if labels is None:
         return [()] * num
     return [
-        (Caption(f"true: {class_name(each, class_names)}"),) for each in labels
+        (Caption(start + class_name(each, class_names)),) for each in labels
     ]
 
 

@@ -83,7 +83,7 @@ def perturbation_figure(
     rows = perturbation_rows(
         images,
         adversarial,
-        name_captions(labels, num, class_names),
+        name_captions("true: ", labels, num, class_names),
         prediction_captions(*said[:2], labels, num, class_names),
         prediction_captions(*said[2:], labels, num, class_names),
         value_range,

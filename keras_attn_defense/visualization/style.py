@@ -9,7 +9,7 @@ RIGHT, WRONG, GRAY, BLACK = "#1a7f37", "#c62828", "#57606a", "#1f2328"
 COLORMAP = "inferno"
 
 
-def check_matplotlib(purpose="Figures"):
+def check_matplotlib(purpose="Drawing"):
     """Raises an `ImportError` if figures cannot be drawn.
 
     Args:

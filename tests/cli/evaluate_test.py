@@ -1,6 +1,7 @@
 """`evaluate`: numbers in closed form, files, and exit codes."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -148,6 +149,6 @@ def test_bad_arguments(arguments, message, capsys):
 def test_plots_need_matplotlib_which_is_told_before_the_work(
     capsys, monkeypatch
 ):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     message = fails(FGSM + "--plot curve.png", capsys)
     assert "pip install keras-attn-defense[viz]" in message

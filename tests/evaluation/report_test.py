@@ -1,7 +1,7 @@
 """Reports: text, picture, card."""
 
-import builtins
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -81,14 +81,7 @@ def test_plot(report, tmp_path):
 
 
 def test_plot_says_what_to_install(report, monkeypatch):
-    original = builtins.__import__
-
-    def without(name, *args, **kwargs):
-        if name.startswith("matplotlib"):
-            raise ImportError(name)
-        return original(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"keras-attn-defense\[viz\]"):
         report.plot()
 

@@ -1,0 +1,65 @@
+"""Accuracy against the size of the perturbation."""
+
+from .style import CAPTION
+from .style import label_axes
+from .style import new_figure
+
+
+def robustness_figure(report):
+    """Draws accuracy against epsilon, for each attack and in the worst case.
+
+    Args:
+        report: What `kad.evaluate_robustness` returned.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ImportError: If matplotlib is not installed.
+
+    Example:
+
+    >>> report = kad.evaluate_robustness(model, x, y, epsilons=[0.01, 0.03])
+    >>> kad.visualization.robustness_figure(report).savefig("curve.png")
+    """
+    threat, clean = report.threat_model, report.lines[0]
+    figure = new_figure(6, 4)
+    axes = figure.subplots()
+    curves = {}
+    for line in report.lines[1:]:
+        curves.setdefault(line.attack, [clean]).append(line)
+    worst = curves.pop("worst case")
+    for name, lines in curves.items():
+        axes.plot(*_points(lines), marker="o", linewidth=1, label=name)
+    axes.plot(*_points(worst), color="black", linewidth=2, label="worst case")
+    epsilons, _ = _points(worst)
+    bounds = [[100 * line.interval[end] for line in worst] for end in (0, 1)]
+    axes.fill_between(epsilons, *bounds, color="black", alpha=0.15, linewidth=0)
+    label_axes(
+        axes,
+        f"{report.about['name']}, {report.num_images} images",
+        f"epsilon ({threat.norm})",
+        "accuracy in %",
+    )
+    axes.set_ylim(0, 100)
+    axes.set_xticks(
+        epsilons, _apart(epsilons, ["0", *map(threat.label, threat.epsilons)])
+    )
+    axes.legend(fontsize=CAPTION)
+    return figure
+
+
+def _points(lines):
+    epsilons = [line.epsilon for line in lines]
+    return epsilons, [100 * line.accuracy for line in lines]
+
+
+def _apart(places, labels):
+    """Leaves out labels that would run into the next one."""
+    room = 0.1 * places[-1]
+    kept, last = [], float("inf")
+    for place, label in zip(reversed(places), reversed(labels), strict=True):
+        free = last - place >= room
+        kept.append(label if free else "")
+        last = place if free else last
+    return kept[::-1]

@@ -1,0 +1,160 @@
+"""How a training went: losses, clean and robust accuracy."""
+
+import csv
+import os
+
+import numpy as np
+
+from .style import CAPTION
+from .style import GRAY
+from .style import TITLE
+from .style import WIDTH
+from .style import label_axes
+from .style import new_figure
+
+_COLUMNS = 3
+_ACCURACY = "accuracy in %"
+
+
+def training_figure(history, title=None):
+    """Draws losses, and clean and robust accuracy, by epoch.
+
+    All accuracies share one panel; each loss has its own, as their sizes
+    differ. Curves of training are solid, those of validation dashed in the
+    same colour. Logs whose names hold neither "loss" nor "accuracy", such as
+    learning rates, are not drawn.
+
+    Args:
+        history: What `fit` returned, its `history` dict, or the path of a
+            file that `keras.callbacks.CSVLogger` wrote.
+        title: A title above all, such as the model's name.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: If there is nothing to draw, or it is not known to which
+            epochs values belong.
+        ImportError: If matplotlib is not installed.
+
+    Example:
+
+    >>> history = defended.fit(train_ds, validation_data=val_ds, epochs=10)
+    >>> kad.visualization.training_figure(history).savefig("training.png")
+    """
+    epochs, logs = _read(history)
+    panels = _panels(logs)
+    if not panels or not len(epochs):
+        raise ValueError(
+            "`history` should have logs whose names hold 'loss' or "
+            f"'accuracy', of one epoch at least. Received: {sorted(logs)} of "
+            f"{len(epochs)} epochs."
+        )
+    columns = min(len(panels), _COLUMNS)
+    rows = -(-len(panels) // columns)
+    figure = new_figure(WIDTH * columns / _COLUMNS, 2.6 * rows + 0.4)
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    for axes, (label, curves) in zip(grid, panels.items(), strict=False):
+        _draw(axes, epochs, curves)
+        label_axes(axes, label, "epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        if label == _ACCURACY:
+            axes.set_ylim(0, 100)
+            axes.legend(fontsize=CAPTION)
+    _explain_styles(figure, logs)
+    if title is not None:
+        figure.suptitle(title, fontsize=TITLE, parse_math=False)
+    return figure
+
+
+def _panels(logs):
+    """The logs of each panel: all accuracies in one, losses in their own."""
+    panels = {}
+    for name, values in logs.items():
+        measured = name.removeprefix("val_")
+        if "accuracy" in name:
+            percent = 100 * np.asarray(values, "float64")
+            panels.setdefault(_ACCURACY, {})[name] = percent
+        elif "loss" in name:
+            panels.setdefault(measured.replace("_", " "), {})[name] = values
+    first = (_ACCURACY, "loss")
+    return dict(sorted(panels.items(), key=lambda item: item[0] not in first))
+
+
+def _read(history):
+    """Epochs, counted from 1, and the logs by name."""
+    if isinstance(history, (str, os.PathLike)):
+        epochs, logs = _read_csv(history)
+    else:
+        logs = getattr(history, "history", history)
+        if not isinstance(logs, dict):
+            raise ValueError(
+                "`history` should be what `fit` returned, a dict of logs, or "
+                "the path of a CSVLogger's file. Received an object of type "
+                f"{type(history).__name__}."
+            )
+        longest = max(map(len, logs.values()), default=0)
+        epochs = getattr(history, "epoch", range(longest))
+    for name, values in logs.items():
+        if len(values) != len(epochs):
+            raise ValueError(
+                f"The log '{name}' has {len(values)} values for {len(epochs)} "
+                "epochs, so it is not known to which epochs they belong. "
+                "Validate in every epoch (validation_freq=1), or pass a dict "
+                "of the other logs."
+            )
+    return np.asarray(epochs) + 1, logs
+
+
+def _read_csv(path):
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or "epoch" not in rows[0]:
+        raise ValueError(
+            f"The file '{path}' should be written by keras.callbacks.CSVLogger "
+            "with separator ',': a line of names, 'epoch' one of them, and a "
+            "line for each epoch."
+        )
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    epochs = [int(epoch) for epoch in columns.pop("epoch")]
+    # "NA" is what CSVLogger writes for what was not measured.
+    return epochs, {
+        name: [np.nan if text == "NA" else float(text) for text in texts]
+        for name, texts in columns.items()
+    }
+
+
+def _draw(axes, epochs, curves):
+    colors = {}
+    for name, values in curves.items():
+        measured = name.removeprefix("val_")
+        is_new = measured not in colors
+        axes.plot(
+            epochs,
+            values,
+            "-" if name == measured else "--",
+            color=colors.setdefault(measured, f"C{len(colors)}"),
+            label=measured.replace("_", " ") if is_new else None,
+            marker="o",
+            markersize=3,
+        )
+
+
+def _explain_styles(figure, logs):
+    from matplotlib.lines import Line2D
+
+    styles = {"training": "-", "validation": "--"}
+    if any(name.startswith("val_") for name in logs):
+        lines = [
+            Line2D([], [], color=GRAY, ls=style) for style in styles.values()
+        ]
+        figure.legend(
+            lines,
+            styles,
+            loc="outside lower center",
+            ncols=2,
+            fontsize=CAPTION,
+            frameon=False,
+        )
