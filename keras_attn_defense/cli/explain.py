@@ -56,7 +56,9 @@ def add_to(commands):
         "--labels",
         choices=("true", *CHOICES),
         default="predicted",
-        help="which class to explain (default: %(default)s)",
+        metavar="CLASS",
+        help=f"which class to explain: true, {', '.join(CHOICES)} (default: "
+        "%(default)s)",
     )
     add_files(parser, "draw the first images and their maps")
 
