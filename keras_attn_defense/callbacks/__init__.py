@@ -1,5 +1,6 @@
 """Keras callbacks for defended training."""
 
+from .attention_snapshot import AttentionSnapshot as AttentionSnapshot
 from .defense_schedule import DefenseSchedule as DefenseSchedule
 from .robust_checkpoint import RobustCheckpoint as RobustCheckpoint
 from .robustness_evaluation import RobustnessEvaluation as RobustnessEvaluation

@@ -1,10 +1,5 @@
 """One number of a model, measured again and again."""
 
-import contextlib
-
-import numpy as np
-from keras import ops
-
 from ..classifier import as_classifier
 from ..classifier.predictor import Predictor
 from ..evaluation.campaign import Campaign
@@ -13,6 +8,7 @@ from ..evaluation.progress import Progress
 from ..evaluation.records import Records
 from ..evaluation.state import State
 from ..evaluation.suite import contenders
+from .full_strength import at_full_strength
 
 
 class RobustAccuracy:
@@ -68,24 +64,7 @@ class RobustAccuracy:
             Progress(len(images), verbose),
             self._seed,
         )
-        with _at_full_strength([each.attack for each in self._suite]):
+        with at_full_strength([each.attack for each in self._suite]):
             campaign.run(self._blocks)
         (epsilon,) = self._threat.epsilons
         return float((records.worst_reach() > epsilon).mean())
-
-
-@contextlib.contextmanager
-def _at_full_strength(attacks):
-    """A scope in which no schedule acts on attacks; they stay as they were.
-
-    An attack may be the one that the model trains with.
-    """
-    variables = [variable for each in attacks for variable in each.variables]
-    before = [np.array(ops.convert_to_numpy(v.value)) for v in variables]
-    try:
-        for attack in attacks:
-            attack.strength.assign(1.0)
-        yield
-    finally:
-        for variable, value in zip(variables, before, strict=True):
-            variable.assign(value)

@@ -74,56 +74,56 @@ def attack_figure(
     >>> figure.savefig("attack.png")
     """
     check_lengths(len(images), labels=labels, boxes=boxes)
-    explainer = Explainer(model, attention, mask, value_range)
-    shown = [
+    images, labels, boxes = (
         None if each is None else each[:max_images]
         for each in (images, labels, boxes)
-    ]
-    return draw_attack(explainer, *shown[:2], attack, class_names, shown[2])
+    )
+    explainer = Explainer(model, images, labels, attention, mask, value_range)
+    return draw_attack(explainer, attack, class_names, boxes)
 
 
-def draw_attack(
-    explainer, images, labels, attack, class_names=None, boxes=None
-):
-    """`attack_figure` by an `Explainer` that is at hand."""
-    images, labels, value_range = explainer.prepare(images, labels)
-    num = len(images)
+def draw_attack(explainer, attack, class_names=None, boxes=None):
+    """`attack_figure` of the images of an `Explainer`."""
+    images, labels = explainer.images, explainer.labels
     clean = explainer(images, labels)
     classes = clean.predictions if labels is None else labels
     adversarial = numpy(attack(explainer.model, images, classes))
     attacked = explainer(adversarial, classes)
-    hidden = explainer.hidden(images, clean.maps, value_range)
-    overlaps = explainer.overlap(clean.maps, attacked.maps, value_range)
+    hidden = explainer.hidden(clean.maps)
+
+    def named(start, labels):
+        return name_captions(start, labels, len(images), class_names)
 
     def said(predictions, confidences):
         return prediction_captions(
-            predictions, confidences, labels, num, class_names
+            predictions, confidences, labels, len(images), class_names
         )
 
     rows = perturbation_rows(
         images,
         adversarial,
-        name_captions("true: ", labels, num, class_names),
+        named("true: ", labels),
         said(*clean[:2]),
         said(*attacked[:2]),
-        value_range,
+        explainer.value_range,
     )
-    attention = zip(
-        overlay(images, clean.maps, value_range=value_range),
-        overlay(adversarial, attacked.maps, value_range=value_range),
-        displayed(hidden, value_range),
-        name_captions("for ", classes, num, class_names),
-        [(Caption(f"IoU {overlap:.2f}"),) for overlap in overlaps],
-        said(*explainer.predict(hidden)),
-        boxes_by_image(boxes, num),
-        strict=True,
-    )
-    for row, (before, after, rest, name, iou, answer, box) in zip(
-        rows, attention, strict=True
-    ):
-        row += [
-            Cell(before, name, box),
-            Cell(after, iou, box),
-            Cell(rest, answer),
-        ]
+    overlaps = explainer.overlap(clean.maps, attacked.maps)
+    boxes = boxes_by_image(boxes, len(images))
+    value_range = {"value_range": explainer.value_range}
+    columns = [
+        (
+            overlay(images, clean.maps, **value_range),
+            named("for ", classes),
+            boxes,
+        ),
+        (
+            overlay(adversarial, attacked.maps, **value_range),
+            [(Caption(f"IoU {each:.2f}"),) for each in overlaps],
+            boxes,
+        ),
+        (displayed(hidden, **value_range), said(*explainer.predict(hidden))),
+    ]
+    for column in columns:
+        for row, *cell in zip(rows, *column, strict=True):
+            row.append(Cell(*cell))
     return picture_grid(rows, _TITLES)

@@ -68,35 +68,43 @@ def attack_steps_figure(
     ... )
     """
     check_lengths(len(images), labels=labels)
-    explainer = Explainer(model, attention, mask, value_range)
     labels = None if labels is None else labels[:max_images]
-    images, labels, value_range = explainer.prepare(images[:max_images], labels)
-    clean = explainer(images, labels)
-    classes = clean.predictions if labels is None else labels
-    path = attack.trajectory(model, images, classes)
+    explainer = Explainer(
+        model, images[:max_images], labels, attention, mask, value_range
+    )
+    clean = explainer(explainer.images, explainer.labels)
+    classes = clean.predictions if labels is None else explainer.labels
+    path = attack.trajectory(model, explainer.images, classes)
     chosen = _chosen(steps, len(path) - 1)
-    columns = []
-    for step in chosen:
-        at_step = explainer(path[step], classes)
-        iou = explainer.overlap(clean.maps, at_step.maps, value_range)
-        pictures = displayed(path[step], value_range)
-        if overlays:
-            pictures = overlay(
-                path[step], at_step.maps, value_range=value_range
-            )
-        captions = prediction_captions(
-            *at_step[:2], labels, len(images), class_names
+    columns = [
+        _cells(
+            explainer, path[step], clean.maps, classes, overlays, class_names
         )
-        columns.append(
-            [
-                Cell(picture, (*said, Caption(f"IoU {value:.2f}")))
-                for picture, said, value in zip(
-                    pictures, captions, iou, strict=True
-                )
-            ]
-        )
+        for step in chosen
+    ]
     titles = [f"step {step}" if step else "clean" for step in chosen]
     return picture_grid(list(zip(*columns, strict=True)), titles)
+
+
+def _cells(explainer, images, clean_maps, classes, overlays, class_names):
+    """The column of one step."""
+    predictions, confidences, maps = explainer(images, classes)
+    value_range = explainer.value_range
+    pictures = (
+        overlay(images, maps, value_range=value_range)
+        if overlays
+        else displayed(images, value_range)
+    )
+    said = prediction_captions(
+        predictions, confidences, explainer.labels, len(images), class_names
+    )
+    overlaps = explainer.overlap(clean_maps, maps)
+    return [
+        Cell(picture, (*answer, Caption(f"IoU {overlap:.2f}")))
+        for picture, answer, overlap in zip(
+            pictures, said, overlaps, strict=True
+        )
+    ]
 
 
 def _chosen(steps, last):

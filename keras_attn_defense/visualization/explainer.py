@@ -35,55 +35,57 @@ class Explained(NamedTuple):
 
 
 class Explainer:
-    """Predictions and maps of one model, by code that is compiled once.
+    """What a model says of a few images, by code that is compiled once.
 
     Args:
         model: A Keras classifier; of an `AttentionDefendedModel`, its
             attention, mask and value range are the defaults.
-        attention: The attention method. None means `GradCAM()` with maps
+        images: `(N, height, width, channels)`.
+        labels: Class indices, one-hot labels, or None.
+        attention: The attention method. None means `GradCAM` with maps
             divided by their maximum.
         mask: The `AttentionMask` that says where the attention area is. None
             means what lies above the map's mean.
         value_range: `(lower, upper)` bounds of the images. None means `(0,
             255)` for bytes and `(0, 1)` for others.
+
+    Attributes:
+        images: The images, float32 in NumPy.
+        labels: Class indices in NumPy, or None.
     """
 
-    def __init__(self, model, attention=None, mask=None, value_range=None):
+    def __init__(
+        self,
+        model,
+        images,
+        labels=None,
+        attention=None,
+        mask=None,
+        value_range=None,
+    ):
         self.model = model
         self.classifier = Classifier(model)
+        self.value_range = image_range(
+            images, value_range or getattr(model, "value_range", None)
+        )
+        self.images, self.labels = self._checked(images, labels)
         self.attention = (
             attention
             or _its_own(model, "attention", AttentionMethod)
             or GradCAM(normalization="max")
         )
-        self._mask = mask or _its_own(model, "mask", AttentionMask)
-        self._value_range = value_range or getattr(model, "value_range", None)
+        self.mask = (
+            mask
+            or _its_own(model, "mask", AttentionMask)
+            or AttentionMask(value_range=self.value_range)
+        )
         self._logits = compiled(self.classifier.logits, model.variables)
         self._run = self._explain
         if self.attention.differentiable:
             self._run = compiled(self._untouched, model.variables)
 
-    def prepare(self, images, labels=None):
-        """Checks images and labels.
-
-        Args:
-            images: `(N, height, width, channels)`.
-            labels: Class indices, one-hot labels, or None.
-
-        Returns:
-            Float32 images and class indices (or None) in NumPy, and the
-            bounds of the images.
-        """
-        value_range = image_range(images, self._value_range)
-        check_images(images, value_range)
-        if labels is not None:
-            classes = self.classifier.num_classes
-            check_labels(labels, classes, len(images))
-            labels = numpy(class_indices(labels, classes))
-        return numpy(as_images(images, value_range)), labels, value_range
-
     def __call__(self, images, labels=None):
-        """Explains images that were prepared.
+        """Explains the images, or others of their shape.
 
         Args:
             images: Float32 images in NumPy.
@@ -103,19 +105,24 @@ class Explainer:
         """Predictions and confidences alone, `(N,)` each."""
         return _likeliest(self._logits(ops.convert_to_tensor(images)))
 
-    def hidden(self, images, maps, value_range):
-        """Images with their attention area hidden, in NumPy."""
-        tensors = [ops.convert_to_tensor(x) for x in (images, maps)]
-        return numpy(self._area_mask(value_range)(*tensors))
+    def hidden(self, maps):
+        """The images with their attention area hidden, in NumPy."""
+        tensors = [ops.convert_to_tensor(x) for x in (self.images, maps)]
+        return numpy(self.mask(*tensors))
 
-    def overlap(self, maps, others, value_range):
+    def overlap(self, maps, others):
         """Intersection over union of the attention areas of maps, `(N,)`."""
-        mask = self._area_mask(value_range)
-        areas = [mask.area(ops.convert_to_tensor(x)) for x in (maps, others)]
+        tensors = [ops.convert_to_tensor(each) for each in (maps, others)]
+        areas = [self.mask.area(each) for each in tensors]
         return numpy(intersection_over_union(*areas))
 
-    def _area_mask(self, value_range):
-        return self._mask or AttentionMask(value_range=value_range)
+    def _checked(self, images, labels):
+        check_images(images, self.value_range)
+        if labels is not None:
+            classes = self.classifier.num_classes
+            check_labels(labels, classes, len(images))
+            labels = numpy(class_indices(labels, classes))
+        return numpy(as_images(images, self.value_range)), labels
 
     def _untouched(self, images, labels):
         with self.classifier.untouched():

@@ -1,5 +1,7 @@
 """What all figures share: sizes, fonts, colours."""
 
+import numpy as np
+
 #: Inches. A README shows about 900 pixels, so 100 of them an inch.
 WIDTH = 9.0
 #: Font sizes in points.
@@ -40,6 +42,15 @@ def new_figure(width=WIDTH, height=3.5, layout="constrained"):
     from matplotlib.figure import Figure
 
     return Figure((width, height), dpi=150, facecolor="white", layout=layout)
+
+
+def pixels(figure):
+    """The figure as an image: bytes `(height, width, 3)`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())[..., :3]
 
 
 def label_axes(axes, title=None, x=None, y=None):

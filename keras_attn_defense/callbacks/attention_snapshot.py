@@ -1,0 +1,160 @@
+"""What the network looks at, epoch by epoch."""
+
+import pathlib
+
+import keras
+
+from ..attacks.arguments import check_count
+from ..visualization.attack_figure import draw_attack
+from ..visualization.attention_figure import attention_figure
+from ..visualization.explainer import Explainer
+from ..visualization.style import check_matplotlib
+from ..visualization.style import pixels
+from .full_strength import at_full_strength
+
+
+class AttentionSnapshot(keras.callbacks.Callback):
+    """Draws the attention to the same few images after epochs.
+
+    Works for any Keras classifier, `AttentionDefendedModel` included, and
+    leaves no trace in training. It draws after the first epoch and after every
+    `every`-th, to `epoch_0001.png` and so on. With an attack it is the grid of
+    `kad.visualization.attack_figure`, else that of `attention_figure`. The
+    attack draws the same random numbers each time, so that epochs compare.
+
+    Args:
+        directory: The folder of the pictures; made where it is missing.
+        x: A few images `(N, height, width, channels)`.
+        y: Their classes: indices `(N,)` or one-hot, for which the maps are.
+            None takes what the model predicts at the time.
+        attack: An attack, such as `kad.attacks.PGD()`; at full strength,
+            whatever a schedule says. None draws clean images only.
+        attention: The attention method. None takes that of an
+            `AttentionDefendedModel`, or else `GradCAM`.
+        every: Number of epochs from one picture to the next.
+        tensorboard: A folder in which the pictures are logged for TensorBoard,
+            which shows them under "Images"; needs tensorboardX. None for
+            files only.
+        mask: The `AttentionMask` that says what the attention area is. None
+            takes the model's, or else what lies above the map's mean.
+        class_names: Names of the classes.
+        boxes: Boxes to draw on the maps; see `attention_figure`.
+        value_range: `(lower, upper)` bounds of the images. None takes the
+            model's, or else `(0, 255)` for bytes and `(0, 1)` for others.
+        max_images: Draw only so many images, the first ones.
+        seed: Integer seed of the attack.
+
+    Raises:
+        ValueError: If arguments or images are not what is expected.
+        ImportError: If matplotlib, or tensorboardX where it is asked for, is
+            not installed.
+
+    Example:
+
+    >>> snapshot = kad.callbacks.AttentionSnapshot(
+    ...     "snapshots", x_val[:6], y_val[:6], attack=kad.attacks.PGD()
+    ... )
+    >>> model.fit(x, y, epochs=10, callbacks=[snapshot])
+    """
+
+    def __init__(
+        self,
+        directory,
+        x,
+        y=None,
+        attack=None,
+        attention=None,
+        every=1,
+        tensorboard=None,
+        *,
+        mask=None,
+        class_names=None,
+        boxes=None,
+        value_range=None,
+        max_images=8,
+        seed=0,
+    ):
+        super().__init__()
+        check_matplotlib(type(self).__name__)
+        self.directory = pathlib.Path(directory)
+        self.attack = attack
+        self.attention = attention
+        self.every = check_count("every", every)
+        self.mask = mask
+        self.class_names = class_names
+        self.value_range = value_range
+        self.seed = seed
+        shown = slice(check_count("max_images", max_images))
+        self.images, self.labels, self.boxes = (
+            None if each is None else each[shown] for each in (x, y, boxes)
+        )
+        self._writer = None if tensorboard is None else _writer(tensorboard)
+        self._explainer = None
+
+    def on_train_begin(self, logs=None):
+        self._first = None
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if self.model.built:  # What does not fit is told before training.
+            self._prepare()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._first is None:
+            self._first = epoch
+        if epoch != self._first and (epoch + 1) % self.every:
+            return
+        figure = self._draw()
+        figure.savefig(self.directory / f"epoch_{epoch + 1:04d}.png")
+        if self._writer is not None:
+            image = pixels(figure)
+            self._writer.add_image(
+                "attention", image, epoch + 1, dataformats="HWC"
+            )
+            self._writer.flush()
+
+    def _prepare(self):
+        if self._explainer is None or self._explainer.model is not self.model:
+            self._explainer = Explainer(
+                self.model,
+                self.images,
+                self.labels,
+                self.attention,
+                self.mask,
+                self.value_range,
+            )
+
+    def _draw(self):
+        self._prepare()
+        if self.attack is None:
+            return self._draw_clean()
+        with at_full_strength([self.attack]):
+            self.attack.reseed(self.seed)
+            return draw_attack(
+                self._explainer, self.attack, self.class_names, self.boxes
+            )
+
+    def _draw_clean(self):
+        explainer = self._explainer
+        explained = explainer(explainer.images, explainer.labels)
+        return attention_figure(
+            explainer.images,
+            explained.maps,
+            explainer.labels,
+            explained.predictions,
+            explained.confidences,
+            class_names=self.class_names,
+            boxes=self.boxes,
+            value_range=explainer.value_range,
+            max_images=len(explainer.images),
+        )
+
+
+def _writer(folder):
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        raise ImportError(
+            "`tensorboard` needs tensorboardX, which is not installed. Install "
+            "it with `pip install tensorboardX` or `pip install "
+            "keras-attn-defense[viz]`, or leave it out: `tensorboard=None`."
+        ) from None
+    return SummaryWriter(str(folder))
