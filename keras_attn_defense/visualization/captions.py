@@ -16,12 +16,10 @@ class Caption(NamedTuple):
     Args:
         text: The text, cut where there is no room.
         color: Its colour.
-        ending: What is never cut.
     """
 
     text: str
     color: str = GRAY
-    ending: str = ""
 
 
 def class_name(index, class_names=None):
@@ -34,27 +32,6 @@ def class_name(index, class_names=None):
             f"{len(class_names) - 1}. Received: class {int(index)}."
         )
     return str(class_names[int(index)])
-
-
-def predicted(prediction, label=None, confidence=None, class_names=None):
-    """The caption of a prediction, green if it is right and red if not.
-
-    Args:
-        prediction: Class index.
-        label: The true class, if known.
-        confidence: The probability of the prediction, if known.
-        class_names: Names of the classes, if any.
-
-    Returns:
-        A `Caption`.
-    """
-    name = class_name(prediction, class_names)
-    ending = "" if confidence is None else f", {_percent(confidence)}"
-    if label is None:
-        return Caption(name, BLACK, ending)
-    if prediction == label:
-        return Caption(f"✓ {name}", RIGHT, ending)
-    return Caption(f"✗ {name}", WRONG, ending)
 
 
 def name_captions(start, labels, num, class_names=None):
@@ -76,7 +53,7 @@ def name_captions(start, labels, num, class_names=None):
 def prediction_captions(
     predictions, confidences, labels, num, class_names=None
 ):
-    """The captions of predictions: a tuple for each image.
+    """The captions of predictions, green or red: a tuple for each image.
 
     Args:
         predictions: Class indices `(num,)`, or None.
@@ -89,11 +66,21 @@ def prediction_captions(
         return [()] * num
     columns = [
         [None] * num if each is None else each
-        for each in (predictions, labels, confidences)
+        for each in (predictions, confidences, labels)
     ]
     return [
-        (predicted(*each, class_names),) for each in zip(*columns, strict=True)
+        _predicted(*each, class_names) for each in zip(*columns, strict=True)
     ]
+
+
+def _predicted(prediction, confidence, label, class_names):
+    name, color = class_name(prediction, class_names), BLACK
+    if label is not None:
+        mark, color = ("✓", RIGHT) if prediction == label else ("✗", WRONG)
+        name = f"{mark} {name}"
+    if confidence is None:
+        return (Caption(name, color),)
+    return Caption(name, color), Caption(_percent(confidence), color)
 
 
 def _percent(confidence):

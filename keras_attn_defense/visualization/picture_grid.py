@@ -76,7 +76,7 @@ def _write(figure, captions, center, bottom, side):
         figure.text(
             center / figure.get_figwidth(),
             (bottom - 0.04 - number * _LINE) / figure.get_figheight(),
-            fitted(caption.text, side, CAPTION, caption.ending),
+            fitted(caption.text, side, CAPTION),
             color=caption.color,
             fontsize=CAPTION,
             horizontalalignment="center",

@@ -71,17 +71,16 @@ def label_axes(axes, title=None, x=None, y=None):
     axes.set_axisbelow(True)
 
 
-def fitted(text, inches, size, ending=""):
+def fitted(text, inches, size):
     """Shortens a text, so that it does not run into its neighbour.
 
     Args:
         text: The text.
         inches: The room it has.
         size: Its font size in points.
-        ending: What has to stay at its end.
 
     Returns:
-        `text + ending`, with as much of `text` as there is room for.
+        As much of the text as there is room for.
     """
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
@@ -94,8 +93,8 @@ def fitted(text, inches, size, ending=""):
         )
         return width <= 72 * inches
 
-    kept, line = text, text + ending
+    kept, line = text, text
     while kept and not fits(line):
         kept = kept[:-1]
-        line = kept.rstrip() + "…" + ending
+        line = kept.rstrip() + "…"
     return line
