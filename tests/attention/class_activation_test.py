@@ -133,6 +133,9 @@ METHODS = {
 @pytest.mark.parametrize("name", METHODS)
 def test_second_order(name):
     method = METHODS[name]
+    # TensorFlow resizes in float32.
+    coarse = BACKEND == "tensorflow" and name == "merged"
+    step, tolerance = (1e-3, 1e-2) if coarse else (1e-5, 1e-4)
     with float64_enabled():
         model = positive_network("float64")
         images = tensor(X[:2].astype("float64"))
@@ -150,13 +153,10 @@ def test_second_order(name):
         for variable, slope in zip(variables, slopes, strict=True):
             indices = np.argsort(-abs(slope).ravel())[:3]
             differences = variable_differences(
-                lambda: quick(images), variable, indices
+                lambda: quick(images), variable, indices, step
             )
             np.testing.assert_allclose(
-                slope.ravel()[indices],
-                differences,
-                # TensorFlow resizes in float32.
-                rtol=1e-2 if BACKEND == "tensorflow" else 1e-4,
+                slope.ravel()[indices], differences, rtol=tolerance
             )
     assert abs(slopes[0]).max() > 1e-4
     # The head is reached through gradients alone.
