@@ -55,11 +55,11 @@ def _points(lines):
 
 
 def _apart(places, labels):
-    """Leaves out labels that would run into the next one."""
+    """Leaves out labels that would run into others; not the first, the last."""
     room = 0.1 * places[-1]
     kept, last = [], float("inf")
     for place, label in zip(reversed(places), reversed(labels), strict=True):
-        free = last - place >= room
+        free = last - place >= room and not 0 < place < room
         kept.append(label if free else "")
         last = place if free else last
     return kept[::-1]

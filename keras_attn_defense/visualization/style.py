@@ -1,5 +1,7 @@
 """What all figures share: sizes, fonts, colours."""
 
+import bisect
+
 import numpy as np
 
 #: Inches. A README shows about 900 pixels, so 100 of them an inch.
@@ -93,8 +95,11 @@ def fitted(text, inches, size):
         )
         return width <= 72 * inches
 
-    kept, line = text, text
-    while kept and not fits(line):
-        kept = kept[:-1]
-        line = kept.rstrip() + "…"
-    return line
+    def shortened(length):
+        return text[:length].rstrip() + "…"
+
+    if fits(text):
+        return text
+    lengths = range(1, len(text))
+    kept = bisect.bisect(lengths, False, key=lambda n: not fits(shortened(n)))
+    return shortened(kept)

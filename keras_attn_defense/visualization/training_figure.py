@@ -119,10 +119,11 @@ def _read_csv(path):
         )
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     epochs = [int(epoch) for epoch in columns.pop("epoch")]
-    # "NA" is what CSVLogger writes for what was not measured.
+    # "NA" is what CSVLogger writes for what was not measured, or never is.
     return epochs, {
         name: [np.nan if text == "NA" else float(text) for text in texts]
         for name, texts in columns.items()
+        if set(texts) != {"NA"}
     }
 
 

@@ -1,0 +1,189 @@
+"""What an attack does to images and attention, step by step too."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_attn_defense as kad
+from keras_attn_defense.attacks import BIM
+from keras_attn_defense.attacks import FGSM
+from tests import networks
+from tests.models.helpers import defended
+from tests.testing import assert_same_state
+from tests.testing import state
+from tests.testing import to_numpy
+from tests.visualization.helpers import assert_legible
+from tests.visualization.helpers import captions
+from tests.visualization.helpers import frames
+from tests.visualization.helpers import pictures
+from tests.visualization.helpers import titles
+
+IMAGES, LABELS = networks.images_and_labels(3)
+BOXES = [(0, 0, 0.5, 0.5)] * 3
+
+
+def victim():
+    return networks.sharpened(networks.functional("softmax"), 10)
+
+
+def said(model, images, labels):
+    """The captions of predictions, from what `predict` returns."""
+    scores = model.predict(images, verbose=0)
+    return [
+        [f"{'✓' if i == label else '✗'} class {i}", f"{100 * row[i]:.0f} %"]
+        for row, label in zip(scores, labels, strict=True)
+        for i in [row.argmax()]
+    ]
+
+
+def overlap(maps, others):
+    """Of what lies above the mean of each map."""
+    areas = [m > m.mean((1, 2), keepdims=True) for m in (maps, others)]
+    both, either = (f(*areas).sum((1, 2)) for f in (np.minimum, np.maximum))
+    return both / either
+
+
+@pytest.fixture(scope="module")
+def grid():
+    model = victim()
+    before = state(model)
+    figure = kad.visualization.attack_figure(
+        model, IMAGES, LABELS, FGSM(0.05), boxes=BOXES
+    )
+    assert_same_state(before, state(model))
+    return model, figure
+
+
+def test_grid(grid):
+    model, figure = grid
+    adversarial = to_numpy(FGSM(0.05)(model, IMAGES, LABELS))
+    grad_cam = kad.attention.GradCAM(normalization="max", model=model)
+    maps, maps_adv = (
+        to_numpy(grad_cam(images, LABELS)) for images in (IMAGES, adversarial)
+    )
+    area = (maps > maps.mean((1, 2), keepdims=True))[..., None]
+    hidden = np.where(area, 0.5, IMAGES).astype("float32")
+    expected = [
+        IMAGES,
+        adversarial,
+        0.5 + (adversarial - IMAGES) / 0.1,
+        kad.visualization.overlay(IMAGES, maps),
+        kad.visualization.overlay(adversarial, maps_adv),
+        hidden,
+    ]
+    for column, images in enumerate(expected):
+        drawn = np.array(pictures(figure)[column::6])
+        assert abs(drawn - images).mean() < 1e-4
+        np.testing.assert_allclose(drawn, images, rtol=0, atol=0.02)
+
+    below = captions(figure)
+    names = [[f"true: class {label}"] for label in LABELS]
+    answers = said(model, IMAGES, LABELS)
+    joined = [a + b for a, b in zip(names, answers, strict=True)]
+    assert below[0::6] == joined
+    assert below[1::6] == said(model, adversarial, LABELS)
+    assert below[1::6] != answers
+    assert below[2::6] == [["at most 0.05", "shown 10-fold"]] * 3
+    assert below[3::6] == [[f"for class {label}"] for label in LABELS]
+    ious = overlap(maps, maps_adv)
+    assert below[4::6] == [[f"IoU {iou:.2f}"] for iou in ious]
+    assert below[5::6] == said(model, hidden, LABELS)
+    assert [len(each) for each in frames(figure)] == [0, 0, 0, 1, 1, 0] * 3
+    assert titles(figure)[3:] == [
+        "attention before",
+        "attention after",
+        "attention hidden",
+    ]
+    assert_legible(figure)
+
+
+def test_film_strip():
+    model, attack = victim(), BIM(0.05, steps=3)
+    arguments = {"class_names": ["a" * 50, "b" * 50, "c", "d"]}
+    figure = kad.visualization.attack_steps_figure(
+        model, IMAGES, LABELS, attack, [0, 1, 3], max_images=2, **arguments
+    )
+    path = attack.trajectory(model, IMAGES[:2], LABELS[:2])
+    grad_cam = kad.attention.GradCAM(normalization="max", model=model)
+    maps = [to_numpy(grad_cam(images, LABELS[:2])) for images in path]
+    assert titles(figure) == ["clean", "step 1", "step 3"]
+    below = captions(figure)
+    for column, step in enumerate((0, 1, 3)):
+        drawn = np.array(pictures(figure)[column::3])
+        lit = kad.visualization.overlay(path[step], maps[step])
+        np.testing.assert_allclose(drawn, lit, rtol=0, atol=0.02)
+        for index, lines in enumerate(below[column::3]):
+            name, confidence = said(model, path[step], LABELS[:2])[index]
+            assert lines[0][0] == name[0]
+            assert lines[1] == confidence
+            iou = overlap(maps[0], maps[step])[index]
+            assert lines[2] == f"IoU {iou:.2f}"
+    assert below[0][2] == "IoU 1.00"
+    assert_legible(figure)
+
+    plain = kad.visualization.attack_steps_figure(
+        model, IMAGES[:2], LABELS[:2], attack, overlays=False
+    )
+    drawn = np.array(pictures(plain)).reshape(2, 4, *IMAGES.shape[1:])
+    np.testing.assert_array_equal(np.swapaxes(drawn, 0, 1), path)
+
+
+def test_defended_model_draws_with_its_own_attention():
+    base = networks.sequential()
+    keras.config.set_image_data_format("channels_last")
+    model = defended(
+        base,
+        mask=kad.attention.AttentionMask("area", 0.25, value_range=(-1, 1)),
+        attention=kad.attention.LayerCAM("first", normalization="l2"),
+        value_range=(-1, 1),
+    )
+    images = 2 * IMAGES - 1
+    figure = kad.visualization.attack_figure(
+        model, images, None, model.training_attack, max_images=2
+    )
+    assert len(figure.axes) == 12
+    labels = model.predict(images[:2], verbose=0).argmax(-1)
+    maps = to_numpy(model.attention_map(images[:2], labels))
+    lit = kad.visualization.overlay(images[:2], maps, value_range=(-1, 1))
+    drawn = np.array(pictures(figure))
+    np.testing.assert_allclose(drawn[3::6], lit, rtol=0, atol=0.02)
+    # A quarter of each image lies in its attention area, and is mid-grey.
+    gray = (drawn[5::6] == 0.5).all(-1).mean((1, 2))
+    np.testing.assert_allclose(gray, 0.25, atol=0.02)
+    assert captions(figure)[0] == [f"class {labels[0]}", captions(figure)[0][1]]
+
+
+def test_methods_of_many_passes():
+    model = victim()
+    attention = kad.attention.Occlusion(model=model)
+    figure = kad.visualization.attack_figure(
+        model, IMAGES, LABELS, lambda model, x, y: x, attention, max_images=1
+    )
+    lit = kad.visualization.overlay(
+        IMAGES[:1], attention(IMAGES[:1], LABELS[:1])
+    )
+    np.testing.assert_allclose(pictures(figure)[3], lit[0], rtol=0, atol=0.02)
+    assert captions(figure)[4] == ["IoU 1.00"]
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"labels": LABELS[:2]}, "`labels`.*each of the 3 images"),
+        ({"labels": LABELS + 9}, "Labels should lie in 0 to 3"),
+        ({"images": IMAGES * 2}, "should lie in value_range"),
+        ({"steps": [4]}, r"from 0, the clean image, to 3.*\[4\]"),
+        ({"steps": []}, "from 0, the clean image"),
+        ({"attack": kad.attacks.DeepFool()}, "no trajectory to follow"),
+    ],
+)
+def test_bad_input(arguments, message):
+    arguments = {
+        "model": victim(),
+        "images": IMAGES,
+        "labels": LABELS,
+        "attack": BIM(0.05, steps=3),
+        **arguments,
+    }
+    with pytest.raises(ValueError, match=message):
+        kad.visualization.attack_steps_figure(**arguments)

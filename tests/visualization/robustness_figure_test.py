@@ -1,0 +1,16 @@
+"""The curve of a report; its values are tested with the report."""
+
+import keras_attn_defense as kad
+from tests.evaluation.helpers import evaluate
+from tests.visualization.helpers import assert_legible
+
+
+def test_labels_of_close_radii_keep_apart():
+    radii = [0.25 / 255, 0.5 / 255, 1 / 255, 2 / 255, 4 / 255, 32 / 255]
+    report = evaluate(epsilons=radii)
+    figure = kad.visualization.robustness_figure(report)
+    (axes,) = figure.axes
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert labels == ["0", "", "", "", "", "4/255", "32/255"]
+    assert list(axes.get_xticks()) == [0, *radii]
+    assert_legible(figure)
