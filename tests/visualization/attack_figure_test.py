@@ -18,8 +18,9 @@ from tests.visualization.helpers import frames
 from tests.visualization.helpers import pictures
 from tests.visualization.helpers import titles
 
-IMAGES, LABELS = networks.images_and_labels(3)
-BOXES = [(0, 0, 0.5, 0.5)] * 3
+# One size of batches: few compilations.
+IMAGES, LABELS = networks.images_and_labels(2)
+BOXES = [(0, 0, 0.5, 0.5)] * 2
 
 
 def victim():
@@ -83,12 +84,12 @@ def test_grid(grid):
     assert below[0::6] == joined
     assert below[1::6] == said(model, adversarial, LABELS)
     assert below[1::6] != answers
-    assert below[2::6] == [["at most 0.05", "shown 10-fold"]] * 3
+    assert below[2::6] == [["at most 0.05", "shown 10-fold"]] * 2
     assert below[3::6] == [[f"for class {label}"] for label in LABELS]
     ious = overlap(maps, maps_adv)
     assert below[4::6] == [[f"IoU {iou:.2f}"] for iou in ious]
     assert below[5::6] == said(model, hidden, LABELS)
-    assert [len(each) for each in frames(figure)] == [0, 0, 0, 1, 1, 0] * 3
+    assert [len(each) for each in frames(figure)] == [0, 0, 0, 1, 1, 0] * 2
     assert titles(figure)[3:] == [
         "attention before",
         "attention after",
@@ -101,11 +102,11 @@ def test_film_strip():
     model, attack = victim(), BIM(0.05, steps=3)
     arguments = {"class_names": ["a" * 50, "b" * 50, "c", "d"]}
     figure = kad.visualization.attack_steps_figure(
-        model, IMAGES, LABELS, attack, [0, 1, 3], max_images=2, **arguments
+        model, IMAGES, LABELS, attack, [0, 1, 3], **arguments
     )
-    path = attack.trajectory(model, IMAGES[:2], LABELS[:2])
+    path = attack.trajectory(model, IMAGES, LABELS)
     grad_cam = kad.attention.GradCAM(normalization="max", model=model)
-    maps = [to_numpy(grad_cam(images, LABELS[:2])) for images in path]
+    maps = [to_numpy(grad_cam(images, LABELS)) for images in path]
     assert titles(figure) == ["clean", "step 1", "step 3"]
     below = captions(figure)
     for column, step in enumerate((0, 1, 3)):
@@ -113,7 +114,7 @@ def test_film_strip():
         lit = kad.visualization.overlay(path[step], maps[step])
         np.testing.assert_allclose(drawn, lit, rtol=0, atol=0.02)
         for index, lines in enumerate(below[column::3]):
-            name, confidence = said(model, path[step], LABELS[:2])[index]
+            name, confidence = said(model, path[step], LABELS)[index]
             assert lines[0][0] == name[0]
             assert lines[1] == confidence
             iou = overlap(maps[0], maps[step])[index]
@@ -122,10 +123,9 @@ def test_film_strip():
     assert_legible(figure)
 
     plain = kad.visualization.attack_steps_figure(
-        model, IMAGES[:2], LABELS[:2], attack, overlays=False
+        model, IMAGES, LABELS, attack, overlays=False, max_images=1
     )
-    drawn = np.array(pictures(plain)).reshape(2, 4, *IMAGES.shape[1:])
-    np.testing.assert_array_equal(np.swapaxes(drawn, 0, 1), path)
+    np.testing.assert_array_equal(pictures(plain), path[:, 0])
 
 
 def test_defended_model_draws_with_its_own_attention():
@@ -139,12 +139,12 @@ def test_defended_model_draws_with_its_own_attention():
     )
     images = 2 * IMAGES - 1
     figure = kad.visualization.attack_figure(
-        model, images, None, model.training_attack, max_images=2
+        model, images, None, model.training_attack
     )
     assert len(figure.axes) == 12
-    labels = model.predict(images[:2], verbose=0).argmax(-1)
-    maps = to_numpy(model.attention_map(images[:2], labels))
-    lit = kad.visualization.overlay(images[:2], maps, value_range=(-1, 1))
+    labels = model.predict(images, verbose=0).argmax(-1)
+    maps = to_numpy(model.attention_map(images, labels))
+    lit = kad.visualization.overlay(images, maps, value_range=(-1, 1))
     drawn = np.array(pictures(figure))
     np.testing.assert_allclose(drawn[3::6], lit, rtol=0, atol=0.02)
     # A quarter of each image lies in its attention area, and is mid-grey.
@@ -169,7 +169,7 @@ def test_methods_of_many_passes():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"labels": LABELS[:2]}, "`labels`.*each of the 3 images"),
+        ({"labels": LABELS[:1]}, "`labels`.*each of the 2 images"),
         ({"labels": LABELS + 9}, "Labels should lie in 0 to 3"),
         ({"images": IMAGES * 2}, "should lie in value_range"),
         ({"steps": [4]}, r"from 0, the clean image, to 3.*\[4\]"),
