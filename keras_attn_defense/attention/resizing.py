@@ -6,7 +6,10 @@ from keras import ops
 
 def resized(maps, size):
     """Brings maps `(batch, h, w)` to `size`, bilinearly."""
-    if tuple(maps.shape[1:]) == tuple(size):
+    old = tuple(maps.shape[1:])
+    # Sizes that are not known yet, of graphs, cannot be compared.
+    known = all(isinstance(side, int) for side in (*old, *size))
+    if known and old == tuple(size):
         return maps
     return ops.image.resize(
         maps[..., None],

@@ -18,6 +18,7 @@ from .structure import run_symbolically
 from .token_grid import laid_out
 
 _structures = weakref.WeakKeyDictionary()
+_USUAL_SIDE = 224
 
 
 class Classifier(ClassifierView):
@@ -132,7 +133,9 @@ class Classifier(ClassifierView):
     def try_out(self, function):
         """Runs a function of images without values, for its errors only."""
         with self.untouched():
-            run_symbolically(function, self.input_shape)
+            # Some operations need sizes, where the model takes any.
+            sides = [side or _USUAL_SIDE for side in self.input_shape[1:]]
+            run_symbolically(function, (None, *sides))
 
     def untouched(self):
         """A scope in which the model's variables, seeds, losses keep still."""

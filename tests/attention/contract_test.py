@@ -1,11 +1,13 @@
 """What every attention method fulfils, alone and in training."""
 
+import keras
 import numpy as np
 import pytest
 
 import keras_attn_defense as kad
 from keras_attn_defense import attention
 from keras_attn_defense.attacks.objectives import AttentionDeviation
+from keras_attn_defense.classifier import Classifier
 from tests import networks
 from tests.attention.helpers import positive_network
 from tests.testing import jitted
@@ -44,6 +46,23 @@ def test_contract(name):
         Y,
         knows_classes=name != "eigen-cam",
     )
+
+
+@pytest.mark.parametrize("name", ["layer-cam", "input-gradients"])
+def test_models_of_images_of_any_size(name):
+    model = keras.Sequential(
+        [
+            keras.Input((None, None, 3)),
+            keras.layers.Conv2D(4, 3, strides=2, activation="tanh"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(4),
+        ]
+    )
+    method = attention.get(name, model=networks.set_weights(model))
+
+    method.check(Classifier(model))
+
+    assert method(X, Y).shape == (4, 8, 8)
 
 
 def test_in_a_step_that_users_compile():
