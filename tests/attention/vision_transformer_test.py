@@ -9,7 +9,6 @@ from keras_attn_defense.attention import HiResCAM
 from keras_attn_defense.classifier import Classifier
 from tests import networks
 from tests.attention.helpers import normalized
-from tests.testing import run_attention_method_test
 from tests.testing import to_numpy
 
 X, Y = networks.images_and_labels()
@@ -62,8 +61,14 @@ def test_default_is_what_enters_the_last_attention(models, pool):
     assert Classifier(models[pool]).feature_layer().name == "two_norm"
 
 
-def test_contract(models):
-    run_attention_method_test(GradCAM(), models["token"], X, Y)
+def test_patches_of_a_class_token(models):
+    cam = GradCAM(model=models["token"])
+    cam.check(Classifier(models["token"]))
+    maps, others = (to_numpy(cam(X, labels)) for labels in (Y, (Y + 1) % 4))
+
+    assert maps.shape == (4, 8, 8) and np.isfinite(maps).all()
+    assert (np.ptp(maps, axis=(1, 2)) > 0).all()
+    assert (abs(others - maps).max(axis=(1, 2)) > 1e-6).all()
 
 
 def test_grid_by_hand(models):
