@@ -6,4 +6,6 @@ from .attention_figure import attention_figure as attention_figure
 from .overlay import overlay as overlay
 from .perturbation_figure import perturbation_figure as perturbation_figure
 from .robustness_figure import robustness_figure as robustness_figure
+from .study_figure import comparison_figure as comparison_figure
+from .study_figure import study_figure as study_figure
 from .training_figure import training_figure as training_figure

@@ -1,0 +1,206 @@
+"""The paper's two observations, on any classifier and data."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from ..attacks import BIM
+from ..attacks.arguments import check_count
+from ..attention import AttentionMask
+from ..attention import GradCAM
+from ..classifier import Classifier
+from ..classifier import check_images
+from ..classifier import check_labels
+from ..classifier import check_value_range
+from ..classifier.predictor import Predictor
+from ..datasets.blocks import blocks
+from ..datasets.blocks import number_of_images
+from .measurements import Measurements
+from .study_result import StudyResult
+
+
+class AttentionStudy:
+    """Attacks images and compares the attention of those that fall.
+
+    Two observations are tested on the images that are classified correctly:
+    those whose attention is incomplete fall first, and successful attacks move
+    the attention further and scatter it more than failed ones. All maps are
+    taken for the true class. It is a study of associations: it cannot tell
+    what is the cause.
+
+    Args:
+        model: A Keras classifier, or an `AttentionDefendedModel`.
+        attack: The attack; the observations are about one of which some
+            images withstand it. None means `BIM(steps=10)`, which is the same
+            each time. Attacks of a fixed number of gradient steps are followed
+            step by step (of several restarts, the first), others are looked at
+            before and after.
+        attention: The attention method. None means Grad-CAM, read where the
+            model was defended, if it was.
+        other_attention: A second method to repeat the study with, such as
+            `LIME` or `Occlusion`, or None.
+        mask: The `AttentionMask` that tells the area of a map where no box
+            does. None means what lies above the map's mean.
+        value_range: `(lower, upper)` bounds of the images. None means the
+            model's `value_range`, or `(0.0, 1.0)`.
+        batch_size: Images at a time. All images along the attack are held in
+            memory for one batch.
+
+    Example:
+
+    >>> study = AttentionStudy(model, kad.attacks.PGD(epsilon=4 / 255))
+    >>> result = study.run(images, labels, boxes)
+    >>> result.table()
+    >>> result.plot("study.png")
+
+    Reference:
+        Attention, Please! Adversarial Defense via Activation Rectification
+        and Preservation, [Wu et al., 2023](https://doi.org/10.1145/3572843),
+        the analysis of vulnerable images.
+    """
+
+    def __init__(
+        self,
+        model,
+        attack=None,
+        attention=None,
+        other_attention=None,
+        *,
+        mask=None,
+        value_range=None,
+        batch_size=32,
+    ):
+        self.model = model
+        self.classifier = Classifier(model)
+        its = getattr(model, "value_range", None) or (0.0, 1.0)
+        self.value_range = check_value_range(value_range or its)
+        self.attack = attack or BIM(steps=10, value_range=self.value_range)
+        layer = getattr(getattr(model, "attention", None), "layer", None)
+        self.attention = attention or GradCAM(layer, normalization="max")
+        self.other_attention = other_attention
+        self.mask = mask or AttentionMask(value_range=self.value_range)
+        self.batch_size = check_count("batch_size", batch_size)
+        self.attack.check(self.classifier)
+
+    def run(self, x, y=None, boxes=None, *, limit=None, verbose="auto"):
+        """Goes once through the data.
+
+        Args:
+            x: Images `(num, height, width, channels)`, or a data set of
+                `(images, labels)` or `(images, labels, boxes)` batches:
+                `tf.data`, a `PyDataset`, a PyTorch `DataLoader` or any
+                iterable.
+            y: Labels, if `x` are images: class indices or one-hot.
+            boxes: Boxes or masks of the objects, if `x` are images; see
+                `attention_completeness`. Without them the drop in confidence
+                on the masked image stands in for completeness.
+            limit: Use only so many images, the first ones. None uses all.
+            verbose: `"auto"` or 1 for a progress bar, 0 for silence.
+
+        Returns:
+            A `StudyResult`.
+
+        Raises:
+            ValueError: If images, labels or boxes are not what is expected.
+        """
+        limit = None if limit is None else check_count("limit", limit)
+        measure = Measurements(
+            self.model,
+            Predictor(self.classifier, self.batch_size),
+            self.attack,
+            self.attention,
+            self.other_attention,
+            self.mask,
+            self.value_range,
+        )
+        total = number_of_images(x, limit)
+        bar = keras.utils.Progbar(
+            total, verbose=0 if verbose == 0 else 1, unit_name="image"
+        )
+        found, done = [], 0
+        for columns in blocks(x, y, boxes, size=self.batch_size, limit=limit):
+            found.append(self._block(measure, done, *columns))
+            done += len(columns[0])
+            bar.update(done, finalize=False)
+        if not found:
+            raise ValueError("There are no images in `x`.")
+        bar.update(done, finalize=True)
+        return StudyResult(_joined(found), self._settings())
+
+    def _block(self, measure, position, images, labels, boxes=None):
+        try:
+            check_images(images, self.value_range)
+            check_labels(labels, self.classifier.num_classes, len(images))
+        except ValueError as error:
+            last = position + len(images) - 1
+            raise ValueError(
+                f"In images {position} to {last} of the data: {error}"
+            ) from None
+        if labels.ndim == 2 and labels.shape[1] > 1:
+            labels = labels.argmax(-1)
+        labels = labels.reshape(-1).astype("int32")
+        images = np.clip(images.astype("float32"), *self.value_range)
+        predictions = measure.predictor.classes(images)
+        correct = predictions == labels
+        rows = {
+            "index": position + np.arange(len(images)),
+            "label": labels,
+            "prediction": predictions,
+        }
+        if correct.any():
+            some = None if boxes is None else boxes[correct]
+            measured = measure(images[correct], labels[correct], some)
+            for name, values in measured.items():
+                whole = np.full((len(images), *values.shape[1:]), np.nan)
+                whole[correct] = values
+                rows[name] = whole
+        return rows
+
+    def _settings(self):
+        def described(part):
+            if part is None:
+                return None
+            config = part.get_config()
+            return {"name": type(part).__name__, "config": plain(config)}
+
+        return {
+            "model": self.model.name,
+            "attack": described(self.attack),
+            "epsilon": float(
+                ops.convert_to_numpy(self.attack.radius(self.value_range))
+            ),
+            "attention": described(self.attention),
+            "other_attention": described(self.other_attention),
+            "mask": described(self.mask),
+            "value_range": list(self.value_range),
+        }
+
+
+def plain(value):
+    """The parts of a configuration that JSON can hold."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items() if k != "model"}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    simple = value is None or isinstance(value, (bool, int, float, str))
+    return value if simple else repr(value)
+
+
+def _joined(found):
+    """Blocks without any correct image lack the measured columns."""
+    columns = max(found, key=len)
+    joined = {}
+    for name, example in columns.items():
+        shape = example.shape[1:]
+        joined[name] = np.concatenate(
+            [
+                rows.get(name, np.full((len(rows["index"]), *shape), np.nan))
+                for rows in found
+            ]
+        )
+    if "fallen" not in joined:
+        raise ValueError(
+            "The model classifies none of the images correctly, so there is "
+            "nothing to attack. Check the labels and the value range."
+        )
+    return joined

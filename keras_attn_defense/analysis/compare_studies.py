@@ -1,0 +1,156 @@
+"""The same study of several models, side by side."""
+
+import io
+import os
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+_MEASURES = {
+    "success": "attack success",
+    "completeness": "completeness",
+    "iou": "IoU of the areas before and after",
+    "rank_correlation": "rank correlation of the maps",
+    "centroid_shift": "shift of the centroid",
+    "components_rise": "rise in components",
+    "entropy_rise": "rise in entropy",
+    "spread_rise": "rise in spread",
+}
+_WIDTH = 100
+
+
+def compare_studies(results):
+    """Compares models on the images that all of them classify correctly.
+
+    Args:
+        results: A dict of `StudyResult` by the name of the model, all of the
+            same images.
+
+    Returns:
+        A `StudyComparison`.
+
+    Raises:
+        ValueError: If the studies are of other images.
+
+    Example:
+
+    >>> compare_studies({"plain": first, "defended": second}).table()
+    """
+    if len(results) < 2:
+        raise ValueError(
+            "Expected at least two studies by name, such as {'plain': first, "
+            f"'defended': second}}. Received: {list(results)}"
+        )
+    labels = [result.per_sample["label"] for result in results.values()]
+    for name, each in zip(results, labels, strict=True):
+        if not np.array_equal(each, labels[0]):
+            raise ValueError(
+                f"The study '{name}' is of other images than the first: it "
+                f"has {len(each)} labels, the first {len(labels[0])}, and they "
+                "differ. Run all studies on the same data, in one order."
+            )
+    return StudyComparison(results)
+
+
+class StudyComparison:
+    """Several models' studies on common images; see `compare_studies`.
+
+    Args:
+        results: A dict of `StudyResult` by name.
+    """
+
+    def __init__(self, results):
+        self.results = dict(results)
+        correct = [result.correct for result in self.results.values()]
+        self.common = np.logical_and.reduce(correct)
+
+    @property
+    def rows(self):
+        """A dict by measure and by model of means and standard errors.
+
+        `p` is that of Wilcoxon's paired test against the first model, None for
+        that itself and where no image differs.
+        """
+        samples = {k: v.per_sample for k, v in self.results.items()}
+        rows = {}
+        for measure in _MEASURES:
+            if all(measure in each for each in samples.values()):
+                values = [
+                    each[measure][self.common] for each in samples.values()
+                ]
+                rows[measure] = {
+                    name: _described(each, values[0])
+                    for name, each in zip(samples, values, strict=True)
+                }
+        return rows
+
+    def table(self):
+        """Prints the comparison."""
+        console = Console()
+        shown = console.is_terminal or console.is_jupyter
+        if not shown and "COLUMNS" not in os.environ:
+            console = Console(width=_WIDTH)
+        console.print(self._table())
+
+    def __str__(self):
+        text = io.StringIO()
+        Console(file=text, width=_WIDTH, color_system=None).print(self._table())
+        return text.getvalue()
+
+    def plot(self, path=None):
+        """Draws the way of attention along the attack, for each model.
+
+        Args:
+            path: An image file to write, if any.
+
+        Returns:
+            A `matplotlib.figure.Figure`.
+        """
+        from ..visualization.study_figure import comparison_figure
+
+        figure = comparison_figure(self)
+        if path is not None:
+            figure.savefig(path)
+        return figure
+
+    def _table(self):
+        table = Table(
+            title=f"{int(self.common.sum())} images that all classify "
+            "correctly: mean ± standard error",
+            caption="* differs from the first, p < 0.05 (Wilcoxon, paired)",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+        )
+        table.add_column("")
+        for name in self.results:
+            table.add_column(name, justify="right", no_wrap=True)
+        for measure, cells in self.rows.items():
+            table.add_row(_MEASURES[measure], *map(_cell, cells.values()))
+        return table
+
+
+def _described(values, first):
+    from scipy import stats
+
+    n = len(values)
+    p = None
+    if n and (values != first).any():
+        p = float(stats.wilcoxon(values, first).pvalue)
+    return {
+        "n": n,
+        "mean": float(values.mean()) if n else None,
+        "standard_error": float(values.std(ddof=1) / n**0.5) if n > 1 else None,
+        "p": p,
+    }
+
+
+def _cell(cell):
+    if cell["mean"] is None:
+        return ""
+    star = "*" if cell["p"] is not None and cell["p"] < 0.05 else " "
+    error = cell["standard_error"]
+    return f"{cell['mean']:.3f}" + (
+        "" if error is None else f" ± {error:.3f}{star}"
+    )

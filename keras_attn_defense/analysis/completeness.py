@@ -1,0 +1,61 @@
+"""How completely the attention covers the object."""
+
+import numpy as np
+
+from .boxes import object_masks
+from .maps import checked_maps
+
+
+def attention_completeness(maps, boxes):
+    """Intersection over union of the attention area and the object.
+
+    The area holds the highest positions of the map, as many as the object
+    has. Positions of equal value at its border belong to it in equal parts,
+    so that no order of pixels decides: a constant map has the completeness
+    that an area without preference has.
+
+    Args:
+        maps: Attention maps `(batch, height, width)`, best at the size of the
+            images.
+        boxes: `(batch, 4)`: `(x_min, y_min, x_max, y_max)` in fractions of
+            width and height, the right and bottom corner exclusive; or
+            `(batch, n, 4)` for several objects an image, rows of NaN or -1
+            being padding; or masks `(batch, height, width)` of zeros and ones.
+
+    Returns:
+        `(batch,)` from 0 to 1, in NumPy.
+
+    Raises:
+        ValueError: If maps and boxes do not fit, a box is empty or lies
+            outside of its image.
+
+    Example:
+
+    >>> maps = kad.attention.GradCAM(model=model)(images, labels)
+    >>> kad.analysis.attention_completeness(maps, boxes)
+
+    Reference:
+        Attention, Please! Adversarial Defense via Activation Rectification
+        and Preservation, [Wu et al., 2023](https://doi.org/10.1145/3572843):
+        the IoU of its analysis of vulnerable images.
+    """
+    maps = checked_maps(maps)
+    masks = object_masks(boxes, maps.shape[1:])
+    if len(masks) != len(maps):
+        raise ValueError(
+            f"Received {len(maps)} maps, and boxes for {len(masks)} images."
+        )
+    areas = _matched_areas(maps, masks.sum((1, 2)))
+    both = np.minimum(areas, masks).sum((1, 2))
+    return both / np.maximum(areas, masks).sum((1, 2))
+
+
+def _matched_areas(maps, counts):
+    """Areas of `counts` positions; those at the border belong in part."""
+    flat = maps.reshape(len(maps), -1)
+    ordered = np.sort(flat, axis=-1)[:, ::-1]
+    border = np.take_along_axis(ordered, counts[:, None] - 1, axis=-1)
+    above, at = flat > border, flat == border
+    left = counts - above.sum(-1)
+    areas = above + at * (left / at.sum(-1))[:, None]
+    return areas.reshape(maps.shape)

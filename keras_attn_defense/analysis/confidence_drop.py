@@ -1,0 +1,90 @@
+"""What the classifier loses without what it attends to."""
+
+import numpy as np
+from keras import ops
+from scipy.special import softmax
+
+from ..attention import AttentionMask
+from ..classifier import Classifier
+from ..classifier import check_images
+from ..classifier import check_labels
+from ..classifier import class_indices
+from ..classifier.predictor import Predictor
+from .maps import checked_maps
+
+
+def confidence_drop(
+    model,
+    images,
+    maps,
+    labels,
+    mask=None,
+    *,
+    value_range=None,
+    batch_size=128,
+):
+    """How far the class's probability falls when its area is hidden.
+
+    Where there are no boxes it stands in for completeness: an incomplete area
+    leaves evidence outside, and the probability falls less.
+
+    Args:
+        model: A Keras classifier.
+        images: `(batch, height, width, channels)`.
+        maps: Attention maps `(batch, h, w)` of any size.
+        labels: The classes, indices `(batch,)` or one-hot.
+        mask: The `AttentionMask` that hides the area. None means what lies
+            above the map's mean, in mid-grey.
+        value_range: `(lower, upper)` bounds of the images. None means the
+            model's `value_range`, or `(0.0, 1.0)`.
+        batch_size: Images in one call of the model.
+
+    Returns:
+        `(batch,)` from -1 to 1, in NumPy.
+
+    Raises:
+        ValueError: If images, maps and labels do not fit.
+
+    Example:
+
+    >>> kad.analysis.confidence_drop(model, images, maps, labels).mean()
+    """
+    value_range = value_range or getattr(model, "value_range", (0.0, 1.0))
+    check_images(images, value_range)
+    maps = checked_maps(maps)
+    if len(maps) != len(images):
+        raise ValueError(
+            f"Received {len(images)} images and {len(maps)} maps. Expected "
+            "one map for each image."
+        )
+    classifier = Classifier(model)
+    check_labels(labels, classifier.num_classes, len(images))
+    classes = class_indices(labels, classifier.num_classes)
+    images = np.asarray(ops.convert_to_numpy(images), "float32")
+    drop = ConfidenceDrop(Predictor(classifier, batch_size), mask, value_range)
+    return drop(images, maps, np.asarray(ops.convert_to_numpy(classes)))
+
+
+class ConfidenceDrop:
+    """The same for arrays that are checked, by code compiled once.
+
+    Args:
+        predictor: A `Predictor`.
+        mask: The `AttentionMask`, or None.
+        value_range: `(lower, upper)` bounds of the images.
+    """
+
+    def __init__(self, predictor, mask, value_range):
+        self.predictor = predictor
+        self.mask = mask or AttentionMask(value_range=value_range)
+
+    def __call__(self, images, maps, labels):
+        maps = ops.convert_to_tensor(maps, "float32")
+        masked = self.mask(ops.convert_to_tensor(images), maps)
+        return self._confidence(images, labels) - self._confidence(
+            ops.convert_to_numpy(masked), labels
+        )
+
+    def _confidence(self, images, labels):
+        probabilities = softmax(self.predictor.logits(images), axis=-1)
+        return probabilities[np.arange(len(labels)), labels].astype("float64")

@@ -1,0 +1,94 @@
+"""How far attention has moved."""
+
+from typing import NamedTuple
+
+import numpy as np
+from keras import ops
+
+from ..attention import AttentionMask
+from ..attention import intersection_over_union
+from .maps import checked_maps
+from .maps import positions
+from .maps import weights
+
+
+class Deviation(NamedTuple):
+    """How far the attention of each image has moved, `(batch,)` each.
+
+    Args:
+        iou: Intersection over union of the attention areas, 0 to 1.
+        rank_correlation: Spearman's rank correlation of the maps, -1 to 1; of
+            two constant maps 1, of one constant map with another 0.
+        centroid_shift: Distance of the centroids, as a share of the diagonal.
+    """
+
+    iou: np.ndarray
+    rank_correlation: np.ndarray
+    centroid_shift: np.ndarray
+
+
+def attention_deviation(maps, maps_adv, mask=None):
+    """Compares maps before and after an attack.
+
+    Args:
+        maps: Attention maps of clean images `(batch, height, width)`.
+        maps_adv: Maps of the attacked images, of the same shape.
+        mask: The `AttentionMask` that tells the area of a map. None means what
+            lies above the map's mean.
+
+    Returns:
+        A `Deviation`.
+
+    Raises:
+        ValueError: If the maps do not have the same shape, or are not finite.
+
+    Example:
+
+    >>> before, after = grad_cam(x, y), grad_cam(x_adv, y)
+    >>> kad.analysis.attention_deviation(before, after).iou.mean()
+
+    Reference:
+        Attention, Please! Adversarial Defense via Activation Rectification
+        and Preservation, [Wu et al., 2023](https://doi.org/10.1145/3572843).
+    """
+    maps, others = checked_maps(maps), checked_maps(maps_adv, "maps_adv")
+    if maps.shape != others.shape:
+        raise ValueError(
+            "`maps` and `maps_adv` should have the same shape. Received: "
+            f"{maps.shape} and {others.shape}."
+        )
+    mask = mask or AttentionMask()
+    areas = [
+        mask.area(ops.convert_to_tensor(each, "float32"))
+        for each in (maps, others)
+    ]
+    iou = ops.convert_to_numpy(intersection_over_union(*areas))
+    shift = centroids(maps) - centroids(others)
+    diagonal = positions(maps)[1]
+    return Deviation(
+        np.asarray(iou, "float64"),
+        _rank_correlation(maps, others),
+        np.linalg.norm(shift, axis=-1) / diagonal,
+    )
+
+
+def centroids(maps):
+    """Centres of mass `(batch, 2)`, row and column, in pixels."""
+    return weights(maps) @ positions(maps)[0]
+
+
+def _rank_correlation(maps, others):
+    # It takes a second to import, which not everybody needs.
+    from scipy.stats import rankdata
+
+    ranks = [
+        rankdata(each.reshape(len(each), -1), axis=-1)
+        for each in (maps, others)
+    ]
+    a, b = (each - each.mean(-1, keepdims=True) for each in ranks)
+    lengths = np.linalg.norm(a, axis=-1), np.linalg.norm(b, axis=-1)
+    product = lengths[0] * lengths[1]
+    # A constant map has no order to agree with.
+    constant = np.where((lengths[0] == 0) & (lengths[1] == 0), 1.0, 0.0)
+    found = (a * b).sum(-1) / np.where(product > 0, product, 1.0)
+    return np.where(product > 0, found, constant)

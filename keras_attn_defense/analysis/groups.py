@@ -1,0 +1,89 @@
+"""Two groups of images compared, and shares with intervals."""
+
+import math
+
+import numpy as np
+
+#: A difference this improbable by chance is called one.
+LEVEL = 0.05
+
+
+def compare_groups(values, chosen):
+    """Compares the values of the chosen images with those of the others.
+
+    Args:
+        values: `(N,)`; NaN where there is none.
+        chosen: `(N,)` of booleans.
+
+    Returns:
+        A dict: `n`, `mean` and `standard_error` of the `chosen` and of the
+        `others`; their `difference` and its 95 % `interval` (Welch); `p`, of
+        the two-sided rank test of Mann and Whitney; `effect`, the probability
+        that an image of the others has the larger value, ties counting half.
+        None stands for what two groups of this size do not tell.
+    """
+    # It takes a second to import, which not everybody needs.
+    from scipy import stats
+
+    known = ~np.isnan(values)
+    first, second = values[known & chosen], values[known & ~chosen]
+    found = {"chosen": _described(first), "others": _described(second)}
+    blank = dict.fromkeys(("difference", "interval", "p", "effect"))
+    if min(len(first), len(second)) < 2:
+        return {**found, **blank}
+    test = stats.mannwhitneyu(first, second)
+    pairs = len(first) * len(second)
+    difference = first.mean() - second.mean()
+    low, high = difference, difference
+    if first.std() + second.std() > 0:
+        welch = stats.ttest_ind(first, second, equal_var=False)
+        low, high = welch.confidence_interval(0.95)
+    return {
+        **found,
+        "difference": float(difference),
+        "interval": [float(low), float(high)],
+        "p": float(test.pvalue),
+        "effect": float(1 - test.statistic / pairs),
+    }
+
+
+def share(count, total):
+    """A share of images with its Wilson interval; None of none."""
+    from scipy import stats
+
+    found = {"n": int(total), "count": int(count), "share": None}
+    if not total:
+        return {**found, "interval": None}
+    interval = stats.binomtest(int(count), int(total)).proportion_ci(
+        method="wilson"
+    )
+    low, high = float(interval.low), float(interval.high)
+    return {**found, "share": float(count / total), "interval": [low, high]}
+
+
+def verdict(comparison, sign):
+    """Whether a comparison bears out what was expected.
+
+    Args:
+        comparison: What `compare_groups` returned.
+        sign: 1 if the chosen are expected to have the larger values, -1 if
+            the smaller ones.
+
+    Returns:
+        `"holds"`, `"the opposite holds"` or `"cannot be told"`.
+    """
+    p, effect = comparison["p"], comparison["effect"]
+    if p is None or not math.isfinite(p) or p >= LEVEL or effect == 0.5:
+        return "cannot be told"
+    larger = 1 if effect < 0.5 else -1
+    return "holds" if larger == sign else "the opposite holds"
+
+
+def _described(values):
+    n = len(values)
+    error = values.std(ddof=1) / math.sqrt(n) if n > 1 else None
+    return {
+        "n": n,
+        "mean": float(values.mean()) if n else None,
+        "standard_error": None if error is None else float(error),
+    }

@@ -1,0 +1,107 @@
+"""What is measured of one block of images."""
+
+import numpy as np
+
+from ..attacks import GradientAttack
+from .completeness import attention_completeness
+from .confidence_drop import ConfidenceDrop
+from .deviation import attention_deviation
+from .maps_of_images import MapsOfImages
+from .scatter import attention_scatter
+
+#: What is measured after each step of the attack.
+STEP_MEASURES = (
+    "fallen",
+    "iou",
+    "rank_correlation",
+    "centroid_shift",
+    "components",
+    "entropy",
+    "spread",
+)
+
+
+class Measurements:
+    """Attacks images and measures the attention along the way.
+
+    Args:
+        model: The model, as the attack takes it.
+        predictor: A `Predictor` of its classifier.
+        attack: The attack.
+        attention: The attention method.
+        other: Another attention method, or None.
+        mask: The `AttentionMask` that tells the area of a map.
+        value_range: `(lower, upper)` bounds of the images.
+    """
+
+    def __init__(
+        self, model, predictor, attack, attention, other, mask, value_range
+    ):
+        self.model = model
+        self.predictor = predictor
+        self.attack = attack
+        self.mask = mask
+        size = predictor.batch_size
+        self.maps = MapsOfImages(attention, predictor.victim, size)
+        self.other_maps = None
+        if other is not None:
+            self.other_maps = MapsOfImages(other, predictor.victim, size)
+        self.drop = ConfidenceDrop(predictor, mask, value_range)
+
+    def __call__(self, images, labels, boxes):
+        """Measures images that are classified correctly.
+
+        Args:
+            images: Float32 images in NumPy.
+            labels: Their classes `(N,)`.
+            boxes: Their boxes or masks, or None.
+
+        Returns:
+            A dict of arrays: those of `STEP_MEASURES` of shape `(N, steps +
+            1)`, the others `(N,)`.
+        """
+        clean = self.maps(images, labels)
+        found = {"confidence_drop": self.drop(images, clean, labels)}
+        if boxes is not None:
+            found["completeness"] = attention_completeness(clean, boxes)
+        path = self._path(images, labels)
+        steps = [self._step(x_adv, labels, clean) for x_adv in path]
+        for name in STEP_MEASURES:
+            found[name] = np.stack([each[name] for each in steps], axis=1)
+        if self.other_maps is not None:
+            found.update(self._other(images, path[-1], labels, boxes))
+        return found
+
+    def _path(self, images, labels):
+        """The images after each step, the clean ones first."""
+        if isinstance(self.attack, GradientAttack):
+            size = self.predictor.batch_size
+            return self.attack.trajectory(self.model, images, labels, size)
+        crafted = self.attack.run(
+            self.model, images, labels, self.predictor.batch_size
+        )
+        return np.stack([images, crafted.images])
+
+    def _step(self, x_adv, labels, clean):
+        maps = self.maps(x_adv, labels)
+        return {
+            "fallen": self.predictor.classes(x_adv) != labels,
+            **attention_deviation(clean, maps, self.mask)._asdict(),
+            **attention_scatter(maps, self.mask)._asdict(),
+        }
+
+    def _other(self, images, x_adv, labels, boxes):
+        before = self.other_maps(images, labels)
+        after = self.other_maps(x_adv, labels)
+        deviation = attention_deviation(before, after, self.mask)
+        found = {f"other_{k}": v for k, v in deviation._asdict().items()}
+        if boxes is not None:
+            completeness = attention_completeness(before, boxes)
+            found["other_completeness"] = completeness
+        for name in ("components", "entropy", "spread"):
+            rise = [
+                getattr(attention_scatter(maps, self.mask), name)
+                for maps in (before, after)
+            ]
+            found[f"other_{name}_rise"] = rise[1] - rise[0]
+        return found

@@ -1,0 +1,63 @@
+"""How scattered attention is."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from ..attention import AttentionMask
+from .deviation import centroids
+from .maps import area_of
+from .maps import checked_maps
+from .maps import positions
+from .maps import weights
+
+# Pixels that touch at a corner are connected.
+_NEIGHBOURS = np.ones((3, 3))
+
+
+class Scatter(NamedTuple):
+    """How scattered the attention to each image is, `(batch,)` each.
+
+    Args:
+        components: Number of connected parts of the attention area.
+        entropy: Entropy of the map over the positions, from 0, all in one
+            place, to 1, evenly everywhere.
+        spread: Root mean square distance from the centroid, as a share of the
+            diagonal.
+    """
+
+    components: np.ndarray
+    entropy: np.ndarray
+    spread: np.ndarray
+
+
+def attention_scatter(maps, mask=None):
+    """Measures how scattered maps are.
+
+    Values below zero count as zero. A constant map is spread evenly: it has
+    an entropy of 1, and no area above its mean.
+
+    Args:
+        maps: Attention maps `(batch, height, width)`.
+        mask: The `AttentionMask` that tells the area of a map. None means what
+            lies above the map's mean.
+
+    Returns:
+        A `Scatter`.
+
+    Example:
+
+    >>> kad.analysis.attention_scatter(grad_cam(images, labels)).entropy
+    """
+    maps = checked_maps(maps)
+    areas = area_of(maps, mask or AttentionMask())
+    components = [ndimage.label(area, _NEIGHBOURS)[1] for area in areas]
+    share = weights(maps)
+    logs = np.log(np.where(share > 0, share, 1.0))
+    # One position alone is as even as it is concentrated.
+    entropy = -(share * logs).sum(-1) / max(np.log(share.shape[1]), 1e-30)
+    grid, diagonal = positions(maps)
+    offsets = grid[None] - centroids(maps)[:, None]
+    spread = np.sqrt((share * (offsets**2).sum(-1)).sum(-1)) / diagonal
+    return Scatter(np.array(components), entropy, spread)

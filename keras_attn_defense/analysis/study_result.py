@@ -1,0 +1,210 @@
+"""What a study found."""
+
+import numpy as np
+
+from .. import _files
+from .groups import compare_groups
+from .groups import share
+from .groups import verdict
+from .measurements import STEP_MEASURES
+from .study_table import print_study
+from .study_table import text_of_study
+
+_FORMAT = "keras_attn_defense attention study 1"
+_BINS = np.linspace(0.0, 1.0, 11)
+#: Measures of the observations, and the sign expected where attacks succeed.
+_EXPECTED = {
+    "completeness": -1,
+    "confidence_drop": -1,
+    "iou": -1,
+    "rank_correlation": -1,
+    "centroid_shift": 1,
+    "components_rise": 1,
+    "entropy_rise": 1,
+    "spread_rise": 1,
+}
+
+
+class StudyResult:
+    """The numbers of a study, for each image and in summary.
+
+    Made by `AttentionStudy.run`. `str(result)` is the text of the table.
+
+    Args:
+        columns: A dict of arrays, one row an image; NaN for images that the
+            model classifies wrongly as they are.
+        settings: A dict of what was studied, of plain values.
+    """
+
+    def __init__(self, columns, settings):
+        self._columns = columns
+        self.settings = settings
+
+    def __len__(self):
+        return len(self._columns["index"])
+
+    @property
+    def correct(self):
+        """Which images are classified correctly as they are, `(N,)`."""
+        return self._columns["label"] == self._columns["prediction"]
+
+    @property
+    def steps(self):
+        """Measures after each step, a dict of arrays `(N, steps + 1)`.
+
+        The first column is the clean image. `fallen` is 1 where the image is
+        classified wrongly.
+        """
+        return {name: self._columns[name] for name in STEP_MEASURES}
+
+    @property
+    def per_sample(self):
+        """A flat dict of arrays with one entry an image.
+
+        `index`, `label`, `prediction`; `success` of the attack;
+        `completeness` (with boxes) and `confidence_drop` of the clean image;
+        `iou`, `rank_correlation` and `centroid_shift` between the maps before
+        and after; `components`, `entropy` and `spread` of the clean map and
+        their `_rise`; with a second method the same, begun with `other_`. NaN
+        where the model is wrong on the clean image.
+        """
+        samples = {}
+        for name, values in self._columns.items():
+            if values.ndim == 1:
+                samples[name] = values.copy()
+            elif name == "fallen":
+                samples["success"] = values[:, -1].copy()
+            elif name in ("components", "entropy", "spread"):
+                samples[name] = values[:, 0].copy()
+                samples[f"{name}_rise"] = values[:, -1] - values[:, 0]
+            else:
+                samples[name] = values[:, -1].copy()
+        return samples
+
+    @property
+    def summary(self):
+        """The comparisons and the two verdicts, a dict of plain values."""
+        samples, correct = self.per_sample, self.correct
+        fallen = samples["success"] == 1
+        measures = {}
+        for name, values in samples.items():
+            kind = name.removeprefix("other_")
+            if kind in _EXPECTED:
+                compared = compare_groups(values[correct], fallen[correct])
+                found = verdict(compared, _EXPECTED[kind])
+                measures[name] = {**compared, "verdict": found}
+        summary = {
+            "images": len(self),
+            "correct": int(correct.sum()),
+            "success": share((fallen & correct).sum(), correct.sum()),
+            "measures": measures,
+            "steps": self._mean_steps(correct, fallen),
+        }
+        for prefix in ("", "other_"):
+            if f"{prefix}completeness" in samples:
+                values = samples[f"{prefix}completeness"][correct]
+                summary[f"{prefix}bins"] = _bins(values, fallen[correct])
+        return summary
+
+    def table(self):
+        """Prints the comparisons and what they say."""
+        print_study(self)
+
+    def __str__(self):
+        return text_of_study(self)
+
+    def plot(self, path=None):
+        """Draws the study.
+
+        Args:
+            path: An image file to write, if any.
+
+        Returns:
+            A `matplotlib.figure.Figure`.
+        """
+        from ..visualization.study_figure import study_figure
+
+        figure = study_figure(self)
+        if path is not None:
+            figure.savefig(path)
+        return figure
+
+    def save(self, path):
+        """Writes settings, summary and all numbers to a JSON file.
+
+        Args:
+            path: The file. `load_study` reads it.
+        """
+        columns = {name: _listed(v) for name, v in self._columns.items()}
+        content = {
+            "format": _FORMAT,
+            "settings": self.settings,
+            "summary": self.summary,
+            "columns": columns,
+        }
+        _files.write_json(path, content)
+
+    def _mean_steps(self, correct, fallen):
+        steps = {}
+        for name, values in self.steps.items():
+            steps[name] = {
+                group: [None if np.isnan(v) else float(v) for v in means]
+                for group, means in (
+                    ("chosen", _means(values[correct & fallen])),
+                    ("others", _means(values[correct & ~fallen])),
+                )
+            }
+        return steps
+
+
+def load_study(path):
+    """Reads what `StudyResult.save` wrote.
+
+    Args:
+        path: The file.
+
+    Returns:
+        A `StudyResult`.
+
+    Raises:
+        ValueError: If the file is damaged or something else.
+    """
+    content = _files.read_json(path, "study")
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise ValueError(
+            f"'{path}' is no study of this version. Expected a file that "
+            "`StudyResult.save` has written."
+        )
+    columns = {
+        name: np.array(
+            values,
+            "int64" if name in ("index", "label", "prediction") else "float64",
+        )
+        for name, values in content["columns"].items()
+    }
+    return StudyResult(columns, content["settings"])
+
+
+def _bins(completeness, fallen):
+    """Success for each interval of completeness; the last one is closed."""
+    places = np.clip(np.digitize(completeness, _BINS) - 1, 0, len(_BINS) - 2)
+    rows = []
+    for index in range(len(_BINS) - 1):
+        here = places == index
+        bounds = [float(_BINS[index]), float(_BINS[index + 1])]
+        rows.append(
+            {"from_to": bounds, **share(fallen[here].sum(), here.sum())}
+        )
+    return rows
+
+
+def _means(values):
+    if not len(values):
+        return np.full(values.shape[1], np.nan)
+    return values.mean(0)
+
+
+def _listed(values):
+    if values.dtype.kind in "iu":
+        return values.tolist()
+    return np.where(np.isnan(values), None, values.astype(object)).tolist()

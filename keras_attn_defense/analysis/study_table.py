@@ -1,0 +1,104 @@
+"""A study as a table on the screen, or as plain text."""
+
+import io
+import os
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_WIDTH = 100
+_NAMES = {
+    "completeness": "completeness (IoU with the object)",
+    "confidence_drop": "drop in confidence when masked",
+    "iou": "IoU of the areas before and after",
+    "rank_correlation": "rank correlation of the maps",
+    "centroid_shift": "shift of the centroid",
+    "components_rise": "rise in components",
+    "entropy_rise": "rise in entropy",
+    "spread_rise": "rise in spread",
+}
+_OBSERVATIONS = {
+    "completeness": "images with less complete attention fall first",
+    "confidence_drop": "images with more evidence outside fall first",
+    "iou": "successful attacks move the attention area further",
+    "rank_correlation": "successful attacks change the map more",
+    "centroid_shift": "successful attacks move the centroid further",
+    "components_rise": "successful attacks break the area into more parts",
+    "entropy_rise": "successful attacks even the map out more",
+    "spread_rise": "successful attacks spread the map out more",
+}
+
+
+def print_study(result):
+    """Prints a result."""
+    console = Console()
+    shown = console.is_terminal or console.is_jupyter
+    if not shown and "COLUMNS" not in os.environ:
+        # A file is wide enough for all of it.
+        console = Console(width=_WIDTH)
+    _write(result, console)
+
+
+def text_of_study(result):
+    """The same as plain text."""
+    text = io.StringIO()
+    _write(result, Console(file=text, width=_WIDTH, color_system=None))
+    return text.getvalue()
+
+
+def _write(result, console):
+    summary = result.summary
+    console.print(_table(result, summary))
+    for name, measure in summary["measures"].items():
+        kind = name.removeprefix("other_")
+        by = " (second method)" if kind != name else ""
+        sizes = measure["chosen"]["n"], measure["others"]["n"]
+        chance = "" if measure["p"] is None else f"p = {measure['p']:.2g}, "
+        console.print(
+            Text(
+                f"{measure['verdict']}: {_OBSERVATIONS[kind]}{by} "
+                f"({chance}n = {sizes[0]} + {sizes[1]})."
+            )
+        )
+
+
+def _table(result, summary):
+    settings, success = result.settings, summary["success"]
+    table = Table(
+        title=f"{settings['model']}: {summary['correct']} of "
+        f"{summary['images']} images correct, {settings['attack']['name']} "
+        f"fells {success['count']} of them at {settings['epsilon']:.3g}",
+        caption="p: Mann-Whitney, two-sided. effect: probability that an "
+        "image that withstood has the larger value.",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("")
+    for name in ("fell", "withstood", "difference (95 %)", "p", "effect"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, measure in summary["measures"].items():
+        table.add_row(*_row(name, measure))
+    return table
+
+
+def _row(name, measure):
+    kind = name.removeprefix("other_")
+    label = _NAMES[kind] + (", second method" if kind != name else "")
+    means = [_number(measure[each]["mean"]) for each in ("chosen", "others")]
+    if measure["p"] is None:
+        return label, *means, "", "", ""
+    low, high = measure["interval"]
+    return (
+        label,
+        *means,
+        f"{measure['difference']:+.3f} ({low:+.3f} to {high:+.3f})",
+        f"{measure['p']:.2g}",
+        f"{measure['effect']:.2f}",
+    )
+
+
+def _number(value):
+    return "" if value is None else f"{value:.3f}"

@@ -1,0 +1,141 @@
+"""What a study of attention found."""
+
+import numpy as np
+
+from .style import CAPTION
+from .style import RIGHT
+from .style import WRONG
+from .style import label_axes
+from .style import new_figure
+
+_GROUPS = (("chosen", "fell", WRONG), ("others", "withstood", RIGHT))
+_BINS = np.linspace(0, 1, 21)
+
+
+def study_figure(result):
+    """Draws a study: completeness, success by it, and the way of attention.
+
+    Args:
+        result: What `kad.analysis.AttentionStudy(...).run(...)` returned.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ImportError: If matplotlib is not installed.
+
+    Example:
+
+    >>> result = kad.analysis.AttentionStudy(model).run(x, y, boxes)
+    >>> kad.visualization.study_figure(result).savefig("study.png")
+    """
+    figure = new_figure(height=5.5)
+    first, second, third, *below = figure.subplots(2, 3).flat
+    summary = result.summary
+    _completeness(first, result)
+    _success(second, summary)
+    _along(third, summary, "iou", "IoU with the clean area")
+    _along(below[0], summary, "centroid_shift", "shift of the centroid")
+    _along(below[1], summary, "entropy", "entropy of the map")
+    _along(below[2], summary, "components", "parts of the area")
+    handles, labels = third.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=2,
+        fontsize=CAPTION,
+        frameon=False,
+    )
+    return figure
+
+
+def comparison_figure(comparison):
+    """Draws the way of attention along the attack, model by model.
+
+    Args:
+        comparison: What `kad.analysis.compare_studies` returned.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ImportError: If matplotlib is not installed.
+    """
+    figure = new_figure(height=3.4)
+    measures = {
+        "fallen": "share that fell",
+        "iou": "IoU with the clean area",
+        "centroid_shift": "shift of the centroid",
+        "entropy": "entropy of the map",
+    }
+    for axes, (name, title) in zip(
+        figure.subplots(1, len(measures)), measures.items(), strict=True
+    ):
+        for model, result in comparison.results.items():
+            values = result.steps[name][comparison.common]
+            _curve(axes, values.mean(0), model)
+        label_axes(axes, title, "step")
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=len(labels),
+        fontsize=CAPTION,
+        frameon=False,
+    )
+    return figure
+
+
+def _completeness(axes, result):
+    samples, correct = result.per_sample, result.correct
+    name = "completeness" if "completeness" in samples else "confidence_drop"
+    fallen = samples["success"][correct] == 1
+    values = samples[name][correct]
+    low = min(float(values.min()), 0.0)
+    bins = low + (1 - low) * _BINS
+    for chosen, (_, label, color) in zip(
+        (fallen, ~fallen), _GROUPS, strict=True
+    ):
+        axes.hist(values[chosen], bins, color=color, alpha=0.55, label=label)
+    title = {
+        "completeness": "completeness: IoU with the object",
+        "confidence_drop": "drop in confidence when masked",
+    }[name]
+    label_axes(axes, title, y="images")
+
+
+def _success(axes, summary):
+    bins = [row for row in summary.get("bins", []) if row["n"]]
+    label_axes(axes, "attack success by completeness", "IoU", "in %")
+    if not bins:
+        axes.text(0.5, 0.5, "no boxes", ha="center", transform=axes.transAxes)
+        return
+    centres = [np.mean(row["from_to"]) for row in bins]
+    shares = np.array([100 * row["share"] for row in bins])
+    bounds = 100 * np.array([row["interval"] for row in bins]).T
+    errors = np.maximum([shares - bounds[0], bounds[1] - shares], 0)
+    axes.errorbar(
+        centres, shares, errors, fmt="o-", color="#1f2328", capsize=2, lw=1
+    )
+    axes.axvline(0.5, color="#57606a", lw=0.8, ls="--")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(-3, 103)
+
+
+def _along(axes, summary, name, title):
+    for group, label, color in _GROUPS:
+        means = summary["steps"][name][group]
+        if None not in means:
+            _curve(axes, means, label, color)
+    label_axes(axes, title, "step")
+
+
+def _curve(axes, means, label, color=None):
+    steps = np.arange(len(means))
+    marker = "o" if len(means) < 12 else None
+    axes.plot(
+        steps, means, label=label, color=color, marker=marker, ms=3, lw=1.5
+    )
+    axes.xaxis.get_major_locator().set_params(integer=True)
