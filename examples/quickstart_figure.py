@@ -1,7 +1,6 @@
 """The picture of `quickstart.py`: what networks look at under attack."""
 
 import keras
-from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
@@ -60,15 +59,17 @@ def _draw_network(figure, network, data):
     attack = kad.attacks.PGD(steps=20, seed=0)
     grad_cam = kad.attention.GradCAM(model=network, normalization="max")
     attacked = _numpy(attack(network, data.images, data.labels))
-    clean_maps = _numpy(grad_cam(data.images, data.labels))
-    attacked_maps = _numpy(grad_cam(attacked, data.labels))
+    clean_lit, attacked_lit = (
+        kad.visualization.overlay(images, grad_cam(images, data.labels))
+        for images in (data.images, attacked)
+    )
     predictions = network.predict(attacked, verbose=0)
     axes = _grid(figure, len(data.images), COLUMNS, left=0.04)
     for row, label in enumerate(data.labels):
         _show(axes[row, 0], attacked[row])
         _predicted(axes[row, 0], predictions[row], label)
-        _show(axes[row, 1], _overlay(data.images[row], clean_maps[row]))
-        _show(axes[row, 2], _overlay(attacked[row], attacked_maps[row]))
+        _show(axes[row, 1], clean_lit[row])
+        _show(axes[row, 2], attacked_lit[row])
         if data.boxes is not None:
             _outline(axes[row, 1], data.boxes[row])
             _outline(axes[row, 2], data.boxes[row])
@@ -93,14 +94,6 @@ def _predicted(axis, prediction, label):
     mark, color = ("✓", RIGHT) if predicted == label else ("✗", WRONG)
     text = f"{mark} {predicted} ({prediction[predicted]:.0%})"
     axis.set_xlabel(text, color=color, fontsize=8, labelpad=2)
-
-
-def _overlay(image, attention):
-    """The image in grey, lit in colour where the attention lies."""
-    gray = image.mean(axis=-1, keepdims=True)
-    color = colormaps["inferno"](attention)[..., :3]
-    weight = 0.35 + 0.4 * attention[..., None]
-    return (1 - weight) * gray + weight * color
 
 
 def _outline(axis, box):
