@@ -15,7 +15,8 @@ line by line:
 - `differentiates(function)`: whether a function takes gradients.
 - `unscaled(loss)`: a loss as a single device would have it.
 - `SUPPORTS_JIT`: whether a training step can be compiled as a whole.
-- `WRITES_SAVED_MODEL`: whether Keras writes a SavedModel of any batch size.
+- `SAVED_MODEL_OPTIONS`: what Keras is told when it writes a SavedModel; None
+  where it cannot.
 - `AdversarialTrainer`: crafts adversarial images before Keras' own step.
 """
 
@@ -36,8 +37,8 @@ match keras.backend.backend():
             "before Keras is imported."
         )
 
+SAVED_MODEL_OPTIONS = _chosen.SAVED_MODEL_OPTIONS
 SUPPORTS_JIT = _chosen.SUPPORTS_JIT
-WRITES_SAVED_MODEL = _chosen.WRITES_SAVED_MODEL
 AdversarialTrainer = _chosen.AdversarialTrainer
 accelerators = _chosen.accelerators
 compiled = _chosen.compiled

@@ -7,7 +7,14 @@ from .disconnected import disconnected_error
 from .watch import enters
 
 SUPPORTS_JIT = True
-WRITES_SAVED_MODEL = True
+SAVED_MODEL_OPTIONS = {
+    "jax2tf_kwargs": {
+        # Otherwise a server needs the kind of device that JAX runs on here.
+        "native_serialization_platforms": ("cpu", "cuda", "tpu"),
+        # Nobody differentiates what is served.
+        "with_gradient": False,
+    }
+}
 
 
 def vjp(function, x, reusable=False):

@@ -8,7 +8,7 @@ from .disconnected import disconnected_error
 from .watch import enters
 
 SUPPORTS_JIT = True
-WRITES_SAVED_MODEL = True
+SAVED_MODEL_OPTIONS = {}
 
 
 def _pullback(tape, outputs, x):

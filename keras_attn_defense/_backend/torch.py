@@ -9,7 +9,7 @@ from .disconnected import disconnected_error
 from .watch import enters
 
 SUPPORTS_JIT = False
-WRITES_SAVED_MODEL = False
+SAVED_MODEL_OPTIONS = None
 
 
 def _pullback(outputs, tensors, reusable=False):

@@ -35,7 +35,7 @@ class Endpoints:
     def serve(self, images):
         """What the model predicts."""
         images = self._prepared(images)
-        return {"predictions": self.model(images, training=False)}
+        return _answer(predictions=self.model(images, training=False))
 
     def explain(self, images):
         """Predictions, and where the model looks for the predicted class."""
@@ -55,7 +55,12 @@ class Endpoints:
         logits, maps, predictions = self.attention.explain(
             self._classifier, images, classes
         )
-        return logits, {"predictions": predictions, "attention_map": maps}
+        return logits, _answer(predictions=predictions, attention_map=maps)
 
     def _prepared(self, images):
         return images if self.preprocess is None else self.preprocess(images)
+
+
+def _answer(**tensors):
+    """Float32: JSON and many clients know no half precision."""
+    return {name: ops.cast(each, "float32") for name, each in tensors.items()}

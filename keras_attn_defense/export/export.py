@@ -7,7 +7,7 @@ import shutil
 
 import keras
 
-from .._backend import WRITES_SAVED_MODEL
+from .._backend import SAVED_MODEL_OPTIONS
 from ..attention import GradCAM
 from ..classifier import Classifier
 from .endpoints import Endpoints
@@ -30,9 +30,9 @@ def export(
 ):
     """Writes a SavedModel for TensorFlow Serving and its kin.
 
-    Its signatures take `images` and answer by name; the size of a batch is
-    free. Nothing of the training is in it, and no class of this package is
-    needed to load it:
+    Its signatures take `images` and answer by name, in float32; the size of a
+    batch is free. Nothing of the training is in it, and no class of this
+    package is needed to load it:
 
     - `serving_default`: `predictions`, exactly those of the model;
     - with `explain`, `explain`: also `attention_map`, of the predicted class,
@@ -41,9 +41,10 @@ def export(
       client sends, int32 indices `(batch,)`.
 
     On the TensorFlow and JAX backends the model is written directly (JAX
-    needs TensorFlow installed, too). On PyTorch it is saved as a `.keras` file
-    and written by a process of its own on the TensorFlow backend: classes of
-    your own that it holds must be registered by a module that can be imported.
+    needs TensorFlow installed, too, and writes for CPU, CUDA and TPU). On
+    PyTorch it is saved as a `.keras` file and written by a process of its own
+    on the TensorFlow backend: classes of your own that it holds must be
+    registered by a module that can be imported.
 
     Args:
         model: An `AttentionDefendedModel` (its base is written) or any built
@@ -60,8 +61,8 @@ def export(
             images with values from 0 to 255 to the model's size and scales
             them to its `value_range`.
         input_shape: Shape `(height, width, channels)` of the clients' images;
-            sides may be None. None means that of the model; with
-            `preprocess`, free sides on TensorFlow and PyTorch.
+            sides may be None. None means that of the model, with free sides
+            where `preprocess=True` resizes them.
         input_dtype: Type of the clients' images. None means uint8 with
             `preprocess=True`, or else float32.
         value_range: `(lower, upper)` bounds of the model's images. None means
@@ -69,8 +70,8 @@ def export(
         overwrite: Whether to replace a folder that exists.
 
     Raises:
-        ValueError: If the folder exists, or the model or the attention method
-            cannot be exported.
+        ValueError: If the folder exists, or the model, the attention method
+            or the shape cannot be exported.
         ImportError: If TensorFlow is not installed.
 
     Example:
@@ -103,7 +104,8 @@ def export(
     preprocess = _preprocess(preprocess, model, classifier, value_range)
     spec = _spec(classifier, preprocess, input_shape, input_dtype)
     endpoints = Endpoints(base, attention, preprocess, spec)
-    write = write_saved_model if WRITES_SAVED_MODEL else write_in_tensorflow
+    direct = SAVED_MODEL_OPTIONS is not None
+    write = write_saved_model if direct else write_in_tensorflow
     _in_one_piece(path, lambda folder: write(endpoints, folder))
 
 
@@ -140,9 +142,14 @@ def _spec(classifier, preprocess, shape, dtype):
     standard = isinstance(preprocess, ServingPreprocessing)
     if shape is None:
         shape = list(classifier.input_shape)
-        if standard:
+        if standard and preprocess.size:
             shape[_sides()] = None, None
         shape = shape[1:]
+    elif len(shape) != 3:
+        raise ValueError(
+            "`input_shape` should have three entries, such as "
+            f"(None, None, 3). Received: {shape}"
+        )
     dtype = dtype or ("uint8" if standard else "float32")
     return keras.InputSpec(shape=(None, *shape), dtype=dtype)
 

@@ -2,6 +2,8 @@
 
 import keras
 
+from .._backend import SAVED_MODEL_OPTIONS
+
 
 def write_saved_model(endpoints, folder):
     """Writes a SavedModel.
@@ -13,5 +15,5 @@ def write_saved_model(endpoints, folder):
     archive = keras.export.ExportArchive()
     archive.track(endpoints.model)
     for name, (function, specs) in endpoints.signatures().items():
-        archive.add_endpoint(name, function, specs)
+        archive.add_endpoint(name, function, specs, **SAVED_MODEL_OPTIONS)
     archive.write_out(str(folder), verbose=False)

@@ -5,8 +5,8 @@ import os
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
-from keras_attn_defense import AttentionDefendedModel
 from keras_attn_defense.attention import GradCAM
 from keras_attn_defense.attention import LayerCAM
 from keras_attn_defense.attention import Occlusion
@@ -16,36 +16,8 @@ from tests import networks
 from tests.testing import to_numpy
 
 tf = pytest.importorskip("tensorflow")
-# Keras' own export on JAX.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:The `native_serialization` parameter:DeprecationWarning"
-)
-
-X, Y = networks.images_and_labels(5)
+X, _ = networks.images_and_labels(5)
 BYTES = np.random.default_rng(0).integers(0, 256, (3, 20, 12, 3), "uint8")
-
-
-@pytest.fixture(scope="module")
-def model():
-    base = networks.residual("softmax")
-    return AttentionDefendedModel(
-        base, attention=GradCAM("sum"), value_range=(-1.0, 1.0)
-    )
-
-
-@pytest.fixture(scope="module")
-def served(model, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("served")
-    export(model, folder / "1", explain=True)
-    export(
-        model,
-        folder / "2",
-        explain=True,
-        attention=LayerCAM("sum"),
-        preprocess=True,
-    )
-    assert sorted(os.listdir(folder)) == ["1", "2"]
-    return folder
 
 
 def ask(path, signature="serving_default", **inputs):
@@ -105,6 +77,25 @@ def test_preprocesses_bytes_of_any_size(model, served):
     )
 
 
+@pytest.mark.backend("jax")
+def test_is_written_for_every_kind_of_device(served):
+    program = (served / "1" / "saved_model.pb").read_bytes()
+    for platform in (b"CPU", b"CUDA", b"TPU"):
+        assert platform in program
+
+
+@pytest.mark.backend("tensorflow", "jax")
+def test_answers_in_single_precision(tmp_path):
+    model = networks.sequential(dtype="mixed_bfloat16")
+    export(model, tmp_path / "1")
+
+    answer = ask(tmp_path / "1", images=X)["predictions"]
+
+    expected = to_numpy(ops.cast(model(X, training=False), "float32"))
+    assert answer.dtype == "float32"
+    np.testing.assert_allclose(answer, expected, atol=0.02)
+
+
 def test_preprocessing_values():
     images = np.array([0, 51, 255], "uint8").reshape(1, 3, 1, 1)
 
@@ -158,6 +149,8 @@ def test_bad_input(tmp_path):
     model = networks.sequential()
     with pytest.raises(ValueError, match="`preprocess` should be a"):
         export(model, tmp_path / "1", preprocess=lambda x: x)
+    with pytest.raises(ValueError, match="should have three entries"):
+        export(model, tmp_path / "1", input_shape=(8, 8))
     with pytest.raises(ValueError, match="Pass `explain=True` too"):
         export(model, tmp_path / "1", attention=GradCAM())
     with pytest.raises(ValueError, match="Occlusion runs the model many times"):
