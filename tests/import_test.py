@@ -7,7 +7,13 @@ import textwrap
 import keras
 
 FRAMEWORKS = ("tensorflow", "jax", "torch")
-OPTIONAL_LIBRARIES = ("matplotlib", "PIL", "sklearn", "tensorflow_datasets")
+OPTIONAL_LIBRARIES = (
+    "matplotlib",
+    "PIL",
+    "sklearn",
+    "tensorboardX",
+    "tensorflow_datasets",
+)
 
 # Keras itself tries to import some of the absent libraries and does without
 # them, so attempts are counted from after its import. An absent library is one

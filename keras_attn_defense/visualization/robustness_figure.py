@@ -30,18 +30,27 @@ def robustness_figure(report):
         curves.setdefault(line.attack, [clean]).append(line)
     worst = curves.pop("worst case")
     for name, lines in curves.items():
-        axes.plot(*_points(lines), marker="o", linewidth=1, label=name)
-    axes.plot(*_points(worst), color="black", linewidth=2, label="worst case")
+        axes.plot(*_points(lines), "o-", markersize=4, linewidth=1, label=name)
+    axes.plot(
+        *_points(worst),
+        color="black",
+        linewidth=3,
+        label="worst case",
+        zorder=1,
+    )
     epsilons, _ = _points(worst)
     bounds = [[100 * line.interval[end] for line in worst] for end in (0, 1)]
-    axes.fill_between(epsilons, *bounds, color="black", alpha=0.15, linewidth=0)
+    band = f"{100 * report.confidence:g} % interval"
+    axes.fill_between(
+        epsilons, *bounds, color="black", alpha=0.15, linewidth=0, label=band
+    )
     label_axes(
         axes,
         f"{report.about['name']}, {report.num_images} images",
         f"epsilon ({threat.norm})",
         "accuracy in %",
     )
-    axes.set_ylim(0, 100)
+    axes.set_ylim(0, 102)  # Whole marks at 100.
     axes.set_xticks(
         epsilons, _apart(epsilons, ["0", *map(threat.label, threat.epsilons)])
     )
