@@ -8,6 +8,7 @@ from ..attacks import BIM
 from ..attacks.arguments import check_count
 from ..attention import AttentionMask
 from ..attention import GradCAM
+from ..attention.resizing import image_size
 from ..classifier import Classifier
 from ..classifier import check_images
 from ..classifier import check_labels
@@ -15,6 +16,7 @@ from ..classifier import check_value_range
 from ..classifier.predictor import Predictor
 from ..datasets.blocks import blocks
 from ..datasets.blocks import number_of_images
+from .boxes import object_masks
 from .measurements import Measurements
 from .study_result import StudyResult
 
@@ -131,6 +133,8 @@ class AttentionStudy:
         try:
             check_images(images, self.value_range)
             check_labels(labels, self.classifier.num_classes, len(images))
+            if boxes is not None:
+                boxes = object_masks(boxes, image_size(images))
         except ValueError as error:
             last = position + len(images) - 1
             raise ValueError(

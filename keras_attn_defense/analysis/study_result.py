@@ -11,7 +11,7 @@ from .study_table import print_study
 from .study_table import text_of_study
 
 _FORMAT = "keras_attn_defense attention study 1"
-_BINS = np.linspace(0.0, 1.0, 11)
+_BINS = np.arange(11) / 10
 #: Measures of the observations, and the sign expected where attacks succeed.
 _EXPECTED = {
     "completeness": -1,

@@ -1,0 +1,254 @@
+"""Tests of the study: effects that were planted are found."""
+
+import json
+import weakref
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_attn_defense.analysis import AttentionStudy
+from keras_attn_defense.analysis import compare_studies
+from keras_attn_defense.analysis import load_study
+from keras_attn_defense.attacks import BIM
+from keras_attn_defense.attacks import Square
+from keras_attn_defense.attention import GradCAM
+from keras_attn_defense.attention import InputGradients
+
+BOX = (0.0, 0.25, 0.5, 0.75)
+ATTACK = BIM(epsilon=0.05, steps=2)
+NUM = 22
+
+
+def classifier():
+    """Class 1 where red is above 0.28 on average; its map is what is above."""
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(2, 1, name="last")(inputs)
+    x = layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, layers.Dense(2)(x), name="red")
+    model.set_weights(
+        [
+            np.array([[1.0, 0], [0, 0], [0, 0]]).reshape(1, 1, 3, 2),
+            np.array([0.0, 1.0]),  # The second feature is 1 everywhere.
+            np.array([[0.0, 100.0], [0.0, -28.0]]),
+            np.zeros(2),
+        ]
+    )
+    return model
+
+
+def images(incomplete_first):
+    """A bright square in the box, or half of it outside; the last is wrong."""
+    rng = np.random.default_rng(0)
+    x = np.full((NUM, 8, 8, 3), 0.2)
+    outside = np.arange(NUM) % 2 == 1
+    for image, beside in zip(x, outside, strict=True):
+        dim = beside == incomplete_first
+        left = 2 if beside else 0
+        # Margins of 0.02 and 0.07, the attack reaches 0.05.
+        bright = (0.6 if dim else 0.8) + rng.uniform(-0.02, 0.02)
+        image[2:6, left : left + 4, 0] = bright
+    y = np.ones(NUM, "int32")
+    y[-1] = 0
+    return x.astype("float32"), y, np.tile(BOX, (NUM, 1)), outside
+
+
+@pytest.fixture(scope="module")
+def model():
+    return classifier()
+
+
+@pytest.fixture(scope="module")
+def study(model):
+    return AttentionStudy(model, ATTACK, batch_size=8)
+
+
+@pytest.fixture(scope="module")
+def results(study):
+    """Of images of which incomplete ones fall, and of the other kind."""
+    return {
+        first: study.run(*images(first)[:3], verbose=0)
+        for first in (True, False)
+    }
+
+
+@pytest.mark.parametrize(
+    "incomplete_first, expected",
+    [(True, "holds"), (False, "the opposite holds")],
+)
+def test_planted_effect(results, incomplete_first, expected):
+    result, outside = results[incomplete_first], images(True)[3]
+    samples = result.per_sample
+    right = np.arange(NUM) < NUM - 1
+
+    np.testing.assert_array_equal(result.correct, right)
+    np.testing.assert_allclose(
+        samples["completeness"][right], np.where(outside, 1 / 3, 1.0)[right]
+    )
+    np.testing.assert_array_equal(
+        samples["success"][right], (outside == incomplete_first)[right]
+    )
+    assert np.isnan(samples["completeness"][-1])
+    assert np.isnan(samples["success"][-1])
+    summary = result.summary
+    assert summary["measures"]["completeness"]["verdict"] == expected
+    assert summary["success"]["n"] == NUM - 1
+    groups = [
+        summary["measures"]["completeness"][k] for k in ("chosen", "others")
+    ]
+    means = [group["mean"] for group in groups]
+    assert means == pytest.approx(
+        [1 / 3, 1.0] if incomplete_first else [1.0, 1 / 3]
+    )
+    assert f"{expected}: images with less complete attention" in str(result)
+    bins = {
+        tuple(row["from_to"]): row["share"]
+        for row in summary["bins"]
+        if row["n"]
+    }
+    share = float(incomplete_first)
+    assert bins == {(0.3, 0.4): share, (0.9, 1.0): 1 - share}
+
+
+def test_steps(results):
+    steps = results[True].steps
+    outside = images(True)[3][:-1]
+
+    fallen = steps["fallen"][:-1]
+    assert fallen.shape == (NUM - 1, 3)
+    # 0.02 away: the first step, of 0.0625, goes to the border of the ball.
+    np.testing.assert_array_equal(fallen[:, 0], 0)
+    np.testing.assert_array_equal(fallen[:, 2], outside)
+    np.testing.assert_allclose(steps["iou"][:-1], 1.0)
+    np.testing.assert_array_equal(steps["components"][:-1], 1)
+    np.testing.assert_allclose(steps["centroid_shift"][:-1], 0, atol=1e-6)
+    # Sixteen of 64 positions weigh the same.
+    np.testing.assert_allclose(
+        steps["entropy"][:-1], np.log(16) / np.log(64), rtol=1e-5
+    )
+    # Nobody's attention moved.
+    measures = results[True].summary["measures"]
+    assert measures["iou"]["verdict"] == "cannot be told"
+
+
+def test_confidence_drop(results, model):
+    drop = results[True].per_sample["confidence_drop"][:-1]
+
+    x, _, _, _ = images(True)
+    masked = x.copy()
+    masked[x[..., 0] > 0.28] = 0.5  # The attention area, in grey.
+    logits = [100 * each[..., 0].mean((1, 2)) - 28 for each in (x, masked)]
+    before, after = (1 / (1 + np.exp(-each)) for each in logits)
+    np.testing.assert_allclose(drop, (before - after)[:-1], atol=1e-4)
+
+
+def test_data_sets_and_batch_sizes_give_the_same_and_keep_no_images(
+    model, results
+):
+    x, y, boxes, _ = images(True)
+    alive = []
+
+    def batches():
+        for first in range(0, NUM, 5):
+            rows = slice(first, first + 5)
+            batch = x[rows].copy()
+            alive.append(weakref.ref(batch))
+            yield batch, y[rows], boxes[rows]
+            del batch
+
+    study = AttentionStudy(model, ATTACK, batch_size=4)
+    result = study.run(batches(), verbose=0)
+
+    expected = results[True].per_sample
+    assert result.per_sample.keys() == expected.keys()
+    for name, values in result.per_sample.items():
+        np.testing.assert_allclose(values, expected[name], atol=1e-5)
+    assert len(alive) == 5 and not any(each() is not None for each in alive)
+
+
+def test_without_boxes_by_a_search_and_with_another_method(model):
+    x, y, _, outside = images(True)
+    study = AttentionStudy(
+        model,
+        Square(epsilon=0.05, queries=3, seed=0),
+        other_attention=InputGradients(),
+        batch_size=8,
+    )
+
+    result = study.run(x, y, limit=8, verbose=0)
+
+    samples = result.per_sample
+    assert "completeness" not in samples and len(result) == 8
+    assert result.steps["iou"].shape == (8, 2)  # Before and after.
+    # The gradient of a linear model is the same everywhere.
+    np.testing.assert_allclose(samples["other_iou"], 1.0)
+    np.testing.assert_allclose(samples["other_rank_correlation"], 1.0)
+    np.testing.assert_allclose(samples["other_entropy_rise"], 0.0, atol=1e-6)
+    assert "second method" in str(result)
+
+
+def test_saved_and_loaded(results, tmp_path):
+    path = tmp_path / "study.json"
+    results[True].save(path)
+
+    loaded = load_study(path)
+    assert str(loaded) == str(results[True])
+    for name, values in loaded.per_sample.items():
+        np.testing.assert_array_equal(values, results[True].per_sample[name])
+    content = json.loads(path.read_text())
+    assert content["settings"]["attack"]["name"] == "BIM"
+    assert content["settings"]["epsilon"] == pytest.approx(0.05)
+
+    path.write_text(path.read_text()[:-100])
+    with pytest.raises(ValueError, match="truncated or no JSON"):
+        load_study(path)
+    path.write_text('{"format": "something else"}')
+    with pytest.raises(ValueError, match="is no study"):
+        load_study(path)
+
+
+def test_comparison(results):
+    first, second = results[True], results[False]
+    comparison = compare_studies({"first": first, "second": second})
+
+    rows = comparison.rows
+    assert comparison.common.sum() == NUM - 1
+    # Of 21 images the ten beside the box fall, or the eleven in it.
+    assert rows["success"]["first"]["mean"] == pytest.approx(10 / 21)
+    assert rows["success"]["second"]["mean"] == pytest.approx(11 / 21)
+    assert rows["completeness"]["first"]["p"] is None
+    text = str(comparison)
+    assert "0.476 ± 0.112" in text and "21 images" in text
+
+    with pytest.raises(ValueError, match="at least two studies"):
+        compare_studies({"first": first})
+
+
+def test_figures(results):
+    figure = results[True].plot()
+    histogram, success, overlap, *_ = figure.axes
+    heights = [bar.get_height() for bar in histogram.patches]
+    assert sum(heights) == NUM - 1
+    line = success.containers[0].lines[0]
+    np.testing.assert_allclose(line.get_xdata(orig=False), [0.35, 0.95])
+    np.testing.assert_allclose(line.get_ydata(orig=False), [100, 0])
+    np.testing.assert_allclose(overlap.lines[0].get_ydata(), 1.0)
+
+    comparison = compare_studies({"a": results[True], "b": results[False]})
+    fell = comparison.plot().axes[0]
+    np.testing.assert_allclose(
+        [line.get_ydata()[-1] for line in fell.lines], [10 / 21, 11 / 21]
+    )
+
+
+def test_bad_input(model, study):
+    x, y, boxes, _ = images(True)
+    with pytest.raises(ValueError, match="In images 0 to 7 of the data"):
+        study.run(x, y + 1, boxes, verbose=0)
+    with pytest.raises(ValueError, match="In images 0 to 7 .* fractions"):
+        study.run(x, y, 8 * boxes, verbose=0)
+    with pytest.raises(ValueError, match="none of the images correctly"):
+        study.run(x[:8], 1 - y[:8], verbose=0)
+    with pytest.raises(ValueError, match="no layer named 'nowhere'"):
+        AttentionStudy(model, ATTACK, GradCAM("nowhere")).run(x, y, verbose=0)
