@@ -40,7 +40,8 @@ class AttentionSnapshot(keras.callbacks.Callback):
         class_names: Names of the classes.
         boxes: Boxes to draw on the maps; see `attention_figure`.
         value_range: `(lower, upper)` bounds of the images. None takes the
-            model's, or else `(0, 255)` for bytes and `(0, 1)` for others.
+            attack's, or the model's, or else `(0, 255)` for bytes and `(0, 1)`
+            for others.
         max_images: Draw only so many images, the first ones.
         seed: Integer seed of the attack.
 
@@ -82,7 +83,7 @@ class AttentionSnapshot(keras.callbacks.Callback):
         self.every = check_count("every", every)
         self.mask = mask
         self.class_names = class_names
-        self.value_range = value_range
+        self.value_range = value_range or getattr(attack, "value_range", None)
         self.seed = seed
         shown = slice(check_count("max_images", max_images))
         self.images, self.labels, self.boxes = (

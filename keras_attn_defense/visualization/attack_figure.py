@@ -56,7 +56,8 @@ def attack_figure(
         boxes: Boxes to draw on the maps: `(N, 4)`, with `(x_min, y_min, x_max,
             y_max)` in fractions of width and height, or a list of `(k, 4)`.
         value_range: `(lower, upper)` bounds of the images. None takes the
-            model's, or else `(0, 255)` for bytes and `(0, 1)` for others.
+            attack's, or the model's, or else `(0, 255)` for bytes and `(0, 1)`
+            for others.
         max_images: Attack and draw only so many images, the first ones.
 
     Returns:
@@ -78,6 +79,7 @@ def attack_figure(
         None if each is None else each[:max_images]
         for each in (images, labels, boxes)
     )
+    value_range = value_range or getattr(attack, "value_range", None)
     explainer = Explainer(model, images, labels, attention, mask, value_range)
     return draw_attack(explainer, attack, class_names, boxes)
 

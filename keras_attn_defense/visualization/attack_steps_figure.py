@@ -50,7 +50,8 @@ def attack_steps_figure(
             means what lies above the map's mean.
         class_names: Names of the classes.
         value_range: `(lower, upper)` bounds of the images. None takes the
-            model's, or else `(0, 255)` for bytes and `(0, 1)` for others.
+            attack's, or the model's, or else `(0, 255)` for bytes and `(0, 1)`
+            for others.
         max_images: Attack and draw only so many images, the first ones.
 
     Returns:
@@ -69,6 +70,7 @@ def attack_steps_figure(
     """
     check_lengths(len(images), labels=labels)
     labels = None if labels is None else labels[:max_images]
+    value_range = value_range or getattr(attack, "value_range", None)
     explainer = Explainer(
         model, images[:max_images], labels, attention, mask, value_range
     )

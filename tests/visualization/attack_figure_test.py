@@ -1,6 +1,5 @@
 """What an attack does to images and attention, step by step too."""
 
-import keras
 import numpy as np
 import pytest
 
@@ -130,7 +129,6 @@ def test_film_strip():
 
 def test_defended_model_draws_with_its_own_attention():
     base = networks.sequential()
-    keras.config.set_image_data_format("channels_last")
     model = defended(
         base,
         mask=kad.attention.AttentionMask("area", 0.25, value_range=(-1, 1)),
@@ -150,7 +148,16 @@ def test_defended_model_draws_with_its_own_attention():
     # A quarter of each image lies in its attention area, and is mid-grey.
     gray = (drawn[5::6] == 0.5).all(-1).mean((1, 2))
     np.testing.assert_allclose(gray, 0.25, atol=0.02)
-    assert captions(figure)[0] == [f"class {labels[0]}", captions(figure)[0][1]]
+    assert captions(figure)[0][0] == f"class {labels[0]}"
+
+
+def test_bounds_of_images_are_those_of_the_attack():
+    attack = FGSM(0.1, value_range=(-1, 1))
+    figure = kad.visualization.attack_figure(
+        victim(), 2 * IMAGES - 1, LABELS, attack
+    )
+    np.testing.assert_allclose(pictures(figure)[::6], IMAGES, atol=1e-6)
+    assert captions(figure)[2] == ["at most 0.1", "shown 10-fold"]
 
 
 def test_methods_of_many_passes():
