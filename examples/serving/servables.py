@@ -59,10 +59,6 @@ def _tensor(spec, value):
         array, fits = _from_json(spec, value)
     if not fits:
         raise BadRequest(f"{spec.name}: expected values of {spec.dtype.name}.")
-    if not spec.shape.is_compatible_with(array.shape):
-        raise BadRequest(
-            f"{spec.name}: expected shape {spec.shape}. Received: {array.shape}"
-        )
     return tf.constant(array.astype(wanted))
 
 

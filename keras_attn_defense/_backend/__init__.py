@@ -13,6 +13,7 @@ line by line:
 - `is_traced(x)`: whether `x` belongs to a step that is being compiled.
 - `accelerators()`: the names of GPUs and TPUs.
 - `differentiates(function)`: whether a function takes gradients.
+- `ensure_shape(x, shape)`: an exported graph refuses another shape than that.
 - `unscaled(loss)`: a loss as a single device would have it.
 - `SUPPORTS_JIT`: whether a training step can be compiled as a whole.
 - `SAVED_MODEL_OPTIONS`: what Keras is told when it writes a SavedModel; None
@@ -43,6 +44,7 @@ AdversarialTrainer = _chosen.AdversarialTrainer
 accelerators = _chosen.accelerators
 compiled = _chosen.compiled
 differentiates = _chosen.differentiates
+ensure_shape = _chosen.ensure_shape
 is_traced = _chosen.is_traced
 repeat = _chosen.repeat
 unrolls_loops = _chosen.unrolls_loops

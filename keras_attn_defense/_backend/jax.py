@@ -125,6 +125,11 @@ def compiled(function, variables):
     return call
 
 
+def ensure_shape(x, shape):
+    """What JAX has exported compares shapes by itself."""
+    return x
+
+
 def is_traced(x):
     """Whether `x` stands for a value inside a transformation."""
     return isinstance(x, jax.core.Tracer)

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from .._backend import ensure_shape
 from ..classifier import Classifier
 
 
@@ -58,6 +59,7 @@ class Endpoints:
         return logits, _answer(predictions=predictions, attention_map=maps)
 
     def _prepared(self, images):
+        images = ensure_shape(images, self.spec.shape)
         return images if self.preprocess is None else self.preprocess(images)
 
 
