@@ -78,6 +78,8 @@ def _ours(model, name, epsilon, options, x, y):
     # With the settings that it has in the whole, more restarts in l1.
     attack = {"autoattack": whole, **whole.components(10)}.get(name)
     attack = attack or attacks.get(name, epsilon, **arguments)
+    if name == "square":
+        attack.steps = options.queries
     attack.reseed(options.seed)
     return attack.run(model, x, y, options.batch_size).images
 
@@ -96,6 +98,7 @@ def _theirs(model, name, epsilon, options, x, y):
     )
     if name != "autoattack":
         suite.attacks_to_run = [name]
+        suite.square.n_queries = options.queries
     images = torch.tensor(x.transpose(0, 3, 1, 2).copy())
     crafted, _ = suite.run_standard_evaluation(
         images, torch.tensor(y).long(), batch_size=options.batch_size
@@ -120,6 +123,9 @@ def _options():
     parser.add_argument("--images", type=int, default=256)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--queries", type=int, default=5000, help="of Square by itself"
+    )
     parser.add_argument("--names", nargs="+", default=["plain", "adversarial"])
     parser.add_argument(
         "--attacks", nargs="+", default=[*_COMPONENTS, "autoattack"]
