@@ -20,6 +20,7 @@ LEVELS = (
         "_command_line_backend",
         "_files",
         "_registration",
+        "_text",
         "version",
     ),
     ("classifier",),

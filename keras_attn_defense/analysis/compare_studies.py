@@ -1,12 +1,11 @@
 """The same study of several models, side by side."""
 
-import io
-import os
-
 import numpy as np
 from rich import box
-from rich.console import Console
 from rich.table import Table
+
+from .._text import as_text
+from .._text import show
 
 _MEASURES = {
     "success": "attack success",
@@ -18,7 +17,6 @@ _MEASURES = {
     "entropy_rise": "rise in entropy",
     "spread_rise": "rise in spread",
 }
-_WIDTH = 100
 
 
 def compare_studies(results):
@@ -32,7 +30,7 @@ def compare_studies(results):
         A `StudyComparison`.
 
     Raises:
-        ValueError: If the studies are of other images.
+        ValueError: If the studies are of other images, or of other attacks.
 
     Example:
 
@@ -51,7 +49,26 @@ def compare_studies(results):
                 f"has {len(each)} labels, the first {len(labels[0])}, and they "
                 "differ. Run all studies on the same data, in one order."
             )
+    _check_attacks(results)
     return StudyComparison(results)
+
+
+def _check_attacks(results):
+    def attack(result):
+        settings = result.settings
+        steps = result.steps["iou"].shape[1] - 1
+        return settings["attack"]["name"], settings["epsilon"], steps
+
+    attacks = {name: attack(result) for name, result in results.items()}
+    if len(set(attacks.values())) > 1:
+        listed = "; ".join(
+            f"{name}: {kind}, epsilon {epsilon:.3g}, {steps} steps"
+            for name, (kind, epsilon, steps) in attacks.items()
+        )
+        raise ValueError(
+            f"The studies differ in their attack: {listed}. Run all of them "
+            "with the same one."
+        )
 
 
 class StudyComparison:
@@ -88,16 +105,10 @@ class StudyComparison:
 
     def table(self):
         """Prints the comparison."""
-        console = Console()
-        shown = console.is_terminal or console.is_jupyter
-        if not shown and "COLUMNS" not in os.environ:
-            console = Console(width=_WIDTH)
-        console.print(self._table())
+        show(lambda console: console.print(self._table()))
 
     def __str__(self):
-        text = io.StringIO()
-        Console(file=text, width=_WIDTH, color_system=None).print(self._table())
-        return text.getvalue()
+        return as_text(lambda console: console.print(self._table()))
 
     def plot(self, path=None):
         """Draws the way of attention along the attack, for each model.

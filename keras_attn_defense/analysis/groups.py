@@ -58,6 +58,31 @@ def share(count, total):
     return {**found, "share": float(count / total), "interval": [low, high]}
 
 
+def compare_shares(happened, chosen):
+    """Compares how often something happened to the chosen and to the others.
+
+    Args:
+        happened: `(N,)` of booleans.
+        chosen: `(N,)` of booleans.
+
+    Returns:
+        A dict: the `share` of the `chosen` and of the `others`, and `p`, of
+        Fisher's exact test, two-sided; None if one group is empty.
+    """
+    from scipy import stats
+
+    groups = happened[chosen], happened[~chosen]
+    first, second = (share(group.sum(), len(group)) for group in groups)
+    p = None
+    if first["n"] and second["n"]:
+        counts = [
+            [each["count"], each["n"] - each["count"]]
+            for each in (first, second)
+        ]
+        p = float(stats.fisher_exact(counts).pvalue)
+    return {"chosen": first, "others": second, "p": p}
+
+
 def verdict(comparison, sign):
     """Whether a comparison bears out what was expected.
 

@@ -3,9 +3,15 @@
 import numpy as np
 from keras import ops
 
+# The range of a map, relative to its values, that is rounding alone.
+_ROUNDING = 1e-6
+
 
 def checked_maps(maps, name="maps"):
     """Maps in NumPy, `(batch, height, width)`, float64.
+
+    A map that is constant up to rounding tells nothing of places. It is made
+    zero, so that no rounding decides what its area or its order is.
 
     Raises:
         ValueError: If they have another rank, or are not finite.
@@ -23,7 +29,9 @@ def checked_maps(maps, name="maps"):
             f"`{name}` should be finite. Map {int(wrong.argmax())} has values "
             "that are NaN or infinite."
         )
-    return maps
+    size = abs(maps).max((1, 2), keepdims=True)
+    constant = np.ptp(maps, (1, 2), keepdims=True) <= _ROUNDING * size
+    return np.where(constant, 0.0, maps)
 
 
 def weights(maps):

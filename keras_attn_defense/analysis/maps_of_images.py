@@ -6,6 +6,7 @@ from keras import ops
 from .._backend import compiled
 from ..attention.resizing import upsampled
 from ..classifier.padding import padded_batches
+from .maps import checked_maps
 
 
 class MapsOfImages:
@@ -31,7 +32,7 @@ class MapsOfImages:
         for rows, batch in padded_batches(images, labels, size=self.batch_size):
             maps = ops.convert_to_numpy(self._run(*batch))
             found.append(np.asarray(maps)[: rows.stop - rows.start])
-        return np.concatenate(found)
+        return checked_maps(np.concatenate(found))
 
     def _untouched(self, images, labels):
         with self.classifier.untouched():

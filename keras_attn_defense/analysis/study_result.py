@@ -4,6 +4,7 @@ import numpy as np
 
 from .. import _files
 from .groups import compare_groups
+from .groups import compare_shares
 from .groups import share
 from .groups import verdict
 from .measurements import STEP_MEASURES
@@ -12,6 +13,8 @@ from .study_table import text_of_study
 
 _FORMAT = "keras_attn_defense attention study 1"
 _BINS = np.arange(11) / 10
+#: The paper calls images vulnerable whose completeness is below it.
+_INCOMPLETE = 0.5
 #: Measures of the observations, and the sign expected where attacks succeed.
 _EXPECTED = {
     "completeness": -1,
@@ -104,6 +107,9 @@ class StudyResult:
             if f"{prefix}completeness" in samples:
                 values = samples[f"{prefix}completeness"][correct]
                 summary[f"{prefix}bins"] = _bins(values, fallen[correct])
+                summary[f"{prefix}incomplete"] = compare_shares(
+                    fallen[correct], values < _INCOMPLETE
+                )
         return summary
 
     def table(self):
@@ -174,6 +180,11 @@ def load_study(path):
         raise ValueError(
             f"'{path}' is no study of this version. Expected a file that "
             "`StudyResult.save` has written."
+        )
+    if not {"settings", "columns"} <= set(content):
+        raise ValueError(
+            f"The study '{path}' lacks its settings or its numbers. Save it "
+            "anew."
         )
     columns = {
         name: np.array(

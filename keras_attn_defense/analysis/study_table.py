@@ -1,14 +1,14 @@
 """A study as a table on the screen, or as plain text."""
 
-import io
-import os
+import functools
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_WIDTH = 100
+from .._text import as_text
+from .._text import show
+
 _NAMES = {
     "completeness": "completeness (IoU with the object)",
     "confidence_drop": "drop in confidence when masked",
@@ -33,19 +33,12 @@ _OBSERVATIONS = {
 
 def print_study(result):
     """Prints a result."""
-    console = Console()
-    shown = console.is_terminal or console.is_jupyter
-    if not shown and "COLUMNS" not in os.environ:
-        # A file is wide enough for all of it.
-        console = Console(width=_WIDTH)
-    _write(result, console)
+    show(functools.partial(_write, result))
 
 
 def text_of_study(result):
     """The same as plain text."""
-    text = io.StringIO()
-    _write(result, Console(file=text, width=_WIDTH, color_system=None))
-    return text.getvalue()
+    return as_text(functools.partial(_write, result))
 
 
 def _write(result, console):
@@ -62,6 +55,29 @@ def _write(result, console):
                 f"({chance}n = {sizes[0]} + {sizes[1]})."
             )
         )
+    for name in ("incomplete", "other_incomplete"):
+        if name in summary:
+            console.print(Text(_incomplete(name, summary[name])))
+
+
+def _incomplete(name, compared):
+    by = " (second method)" if name.startswith("other_") else ""
+    groups = [_success(compared[each]) for each in ("chosen", "others")]
+    p = "" if compared["p"] is None else f" p = {compared['p']:.2g} (Fisher)."
+    return (
+        f"Attack success where completeness{by} is below 0.5: {groups[0]}, "
+        f"elsewhere: {groups[1]}.{p}"
+    )
+
+
+def _success(share):
+    if not share["n"]:
+        return "no image"
+    low, high = (100 * bound for bound in share["interval"])
+    return (
+        f"{100 * share['share']:.1f} % ({low:.1f} to {high:.1f}, "
+        f"n = {share['n']})"
+    )
 
 
 def _table(result, summary):

@@ -1,13 +1,12 @@
 """Several cards side by side."""
 
-import io
 import os
 import warnings
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from .._text import as_text
 from .card import check_card
 from .card import load_card
 from .report import Report
@@ -51,9 +50,7 @@ class Comparison:
                 ", ".join(row["attacks"]),
                 ", ".join(row["raised"]) or "none",
             )
-        text = io.StringIO()
-        Console(file=text, width=120, color_system=None).print(table)
-        return text.getvalue()
+        return as_text(lambda console: console.print(table), width=120)
 
 
 def compare(cards):

@@ -1,14 +1,14 @@
 """A report as a table on the screen, or as plain text."""
 
-import io
-import os
+import functools
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_WIDTH = 100
+from .._text import as_text
+from .._text import show
+
 _MARKS = {
     True: ("raised", "bold red"),
     False: ("passed", "green"),
@@ -18,19 +18,12 @@ _MARKS = {
 
 def print_report(report):
     """Prints a report."""
-    console = Console()
-    shown = console.is_terminal or console.is_jupyter
-    if not shown and "COLUMNS" not in os.environ:
-        # A file is wide enough for all of it.
-        console = Console(width=_WIDTH)
-    _write(report, console)
+    show(functools.partial(_write, report))
 
 
 def text_of_report(report):
     """The same as plain text."""
-    text = io.StringIO()
-    _write(report, Console(file=text, width=_WIDTH, color_system=None))
-    return text.getvalue()
+    return as_text(functools.partial(_write, report))
 
 
 def percent(share):

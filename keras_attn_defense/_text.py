@@ -1,0 +1,25 @@
+"""Tables on the screen, in files, and as plain text."""
+
+import io
+import os
+
+from rich.console import Console
+
+_WIDTH = 100
+
+
+def show(write):
+    """Prints what `write(console)` prints to a `rich` console."""
+    console = Console()
+    shown = console.is_terminal or console.is_jupyter
+    if not shown and "COLUMNS" not in os.environ:
+        # A file is wide enough for all of it.
+        console = Console(width=_WIDTH)
+    write(console)
+
+
+def as_text(write, width=_WIDTH):
+    """The same as plain text."""
+    text = io.StringIO()
+    write(Console(file=text, width=width, color_system=None))
+    return text.getvalue()
