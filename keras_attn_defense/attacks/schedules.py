@@ -6,29 +6,34 @@ import keras
 from keras import ops
 
 
-def constant(progress):
+def constant(step, steps):
     """One, all the time."""
-    return ops.ones_like(progress)
+    return ops.ones_like(step)
 
 
-def linear(progress):
+def linear(step, steps):
     """From one down to zero, at a constant pace."""
-    return 1.0 - progress
+    return 1.0 - step / max(steps - 1, 1)
 
 
-def cosine(progress):
+def cosine(step, steps):
     """From one down to zero along half of a cosine."""
-    return (1.0 + ops.cos(math.pi * progress)) / 2.0
+    return (1.0 + ops.cos(math.pi * step / max(steps - 1, 1))) / 2.0
 
 
-def switched(progress):
-    """One in the first half, zero in the second."""
-    return ops.cast(progress < 0.5, "float32")
+def switched(step, steps):
+    """One in the first half of the steps, zero in the second."""
+    return ops.cast(step < steps / 2, "float32")
+
+
+def alternating(step, steps):
+    """One at the first step, zero at the second, and so on."""
+    return 1.0 - step % 2
 
 
 _NAMED = {
     schedule.__name__: schedule
-    for schedule in (constant, linear, cosine, switched)
+    for schedule in (constant, linear, cosine, switched, alternating)
 }
 
 
@@ -36,9 +41,10 @@ def get(schedule):
     """Returns a schedule.
 
     Args:
-        schedule: `"constant"`, `"linear"`, `"cosine"` or `"switched"`; a
-            function of the progress, a scalar tensor from 0 (first step) to 1
-            (last step); or the serialized form of one.
+        schedule: `"constant"`, `"linear"`, `"cosine"`, `"switched"` or
+            `"alternating"`; a function of the number of the step, a scalar
+            tensor from 0, and of the number of all steps, an integer; or the
+            serialized form of one.
     """
     if isinstance(schedule, dict):
         return keras.saving.deserialize_keras_object(schedule)
@@ -48,7 +54,8 @@ def get(schedule):
         return _NAMED[schedule]
     raise ValueError(
         f"`schedule` should be one of {sorted(_NAMED)}, or a function of the "
-        f"progress from 0 to 1. Received: schedule={schedule!r}"
+        "number of the step and of all steps. Received: "
+        f"schedule={schedule!r}"
     )
 
 

@@ -40,55 +40,44 @@ def overlap(areas, others):
     return (areas & others).sum((1, 2)) / (areas | others).sum((1, 2))
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"form": "map", "schedule": "linear", "seed": 5},
-        {**STILL, "norm": "l2", "region": "inside", "stop_at_iou": 0.3},
-    ],
-    ids=["random_start", "l2_region_stop"],
-)
-def test_contract(arguments):
-    attack = AttentionAttack(0.2, steps=2, deviation_weight=0.1, **arguments)
-
-    run_attack_test(
-        attack,
-        networks.stateful(),
-        X,
-        Y,
-        epsilon=0.2,
-        random="seed" in arguments,
+def test_contract():
+    attack = AttentionAttack(
+        0.2,
+        steps=2,
+        norm="l2",
+        deviation_weight=0.1,
+        schedule="linear",
+        region="inside",
+        stop_at_iou=0.3,
+        **STILL,
     )
 
+    run_attack_test(attack, networks.stateful(), X, Y, epsilon=0.2)
 
-@pytest.mark.parametrize("objective", ["cross_entropy", None])
-def test_a_step_follows_finite_differences(objective):
+
+def test_a_step_follows_finite_differences():
+    # The authors' form; the first image, whose clean area is that of row 0.
+    pixels = np.random.default_rng(0).choice(X[0].size, 40, replace=False)
+    moves = 1e-5 * np.eye(X[0].size)[pixels].reshape(-1, *X.shape[1:])
     with float64_enabled():
         model = networks.functional(dtype="float64")
-        x = X[:1].astype("float64")
-        area = areas_of(model, x, Y[:1])
-
-        def value(images):
-            labels = np.full(len(images), Y[0])
-            logits = to_numpy(model(ops.convert_to_tensor(images, "float64")))
-            maps = maps_of(model, images, labels)
-            deviation = 10.0 * abs(area - maps).mean((1, 2))
-            return deviation + (
-                cross_entropy(logits, labels) if objective else 0
-            )
-
-        moves = 1e-5 * np.eye(x.size).reshape(-1, *x.shape[1:])
-        slope = (value(x + moves) - value(x - moves)).reshape(x[0].shape)
+        images = X[:1] + np.concatenate([0 * moves[:1], moves, -moves])
+        labels = np.full(len(images), Y[0])
+        logits = to_numpy(model(ops.convert_to_tensor(images, "float64")))
+        maps = maps_of(model, images, labels)
+    deviation = abs((maps[0] > 0.2 * maps[0].max()) - maps).mean((1, 2))
+    values = cross_entropy(logits, labels) + 10.0 * deviation
+    slope = values[1:41] - values[41:]
     attack = AttentionAttack(
-        0.1, step_size=0.03, steps=1, objective=objective, **STILL
+        0.1, 0.03, 1, objective="cross_entropy", form="area", **STILL
     )
 
     step = to_numpy(attack(networks.functional(), X, Y))[0] - X[0]
 
     clear = abs(slope) > 3e-3 * abs(slope).max()
-    assert clear.mean() > 0.9
-    expected = 0.03 * np.sign(slope)
-    np.testing.assert_allclose(step[clear], expected[clear], atol=1e-6)
+    assert clear.sum() > 35
+    expected = 0.03 * np.sign(slope)[clear]
+    np.testing.assert_allclose(step.flat[pixels[clear]], expected, atol=1e-6)
 
 
 def quadrants(num=48, seed=0):
@@ -118,22 +107,23 @@ def trained():
 def test_attention_deviates_further_than_under_pgd():
     model, (x, y) = trained(), quadrants(16, seed=1)
     assert (to_numpy(model(x)).argmax(-1) == y).mean() > 0.8
-    arguments = {"epsilon": 0.05, "steps": 5, "seed": 0}
-    clean = areas_of(model, x, y)
+    arguments = {"epsilon": 0.05, "steps": 3, "seed": 0}
+    method = GradCAM(normalization="l2", upsample=False, model=model)
+    clean = to_numpy(method(x, y))
 
     def deviation(attack):
-        moved = maps_of(model, to_numpy(attack(model, x, y)), y)
-        return abs(clean - moved).mean((1, 2))
+        moved = to_numpy(method(to_numpy(attack(model, x, y)), y))
+        return ((clean - moved) ** 2).sum((1, 2))
 
-    pgd = deviation(PGD(**arguments))
-    for objective in ("cross_entropy", None):
-        attack = AttentionAttack(**arguments, objective=objective)
-        further = deviation(attack) - pgd
-        assert further.mean() > 3 * further.std() / np.sqrt(len(x))
+    further = deviation(AttentionAttack(**arguments)) - deviation(
+        PGD(**arguments, objective="margin")
+    )
+    assert (further > 0).mean() > 0.8 and further.mean() > 0.05
 
 
-@pytest.mark.parametrize("region", ["inside", "outside"])
-@pytest.mark.parametrize("norm, epsilon", [("linf", 0.1), ("l1", 4.0)])
+@pytest.mark.parametrize(
+    "region, norm, epsilon", [("inside", "linf", 0.1), ("outside", "l1", 4.0)]
+)
 def test_region(model, region, norm, epsilon):
     attack = AttentionAttack(epsilon, steps=2, norm=norm, region=region, seed=0)
 
@@ -147,61 +137,68 @@ def test_region(model, region, norm, epsilon):
     assert moved > (0.02 if norm == "l1" else 0.95)
 
 
-def test_images_stop_for_themselves(model):
-    x = np.concatenate([X, X[::-1]])
-    y = np.concatenate([Y, Y])
-    arguments = {"epsilon": 0.3, "step_size": 0.03, "steps": 4, **STILL}
-    free = AttentionAttack(**arguments).trajectory(model, x, y)
-    areas = [areas_of(model, images, y) for images in free]
+# Steps that never reach the border of the ball.
+STEPS = {
+    "epsilon": 0.3,
+    "step_size": 0.03,
+    "steps": 4,
+    "objective": "cross_entropy",
+    "form": "area",
+    **STILL,
+}
+
+
+@pytest.fixture(scope="module")
+def path(model):
+    return AttentionAttack(**STEPS).trajectory(model, X, Y)
+
+
+def test_images_stop_for_themselves(model, path):
+    areas = [areas_of(model, images) for images in path]
     overlaps = np.array([overlap(areas[0], area) for area in areas])
-    # Where some images stop early, some late, and some never.
-    threshold = np.median(overlaps[2:])
+    # Where some images stop early, some late or never.
+    threshold = np.median(overlaps[1:])
 
-    stopping = AttentionAttack(**arguments, stop_at_iou=float(threshold))
-    path = stopping.trajectory(model, x, y)
+    stopping = AttentionAttack(**STEPS, stop_at_iou=float(threshold))
+    stopped = stopping.trajectory(model, X, Y)
 
-    expected, ends = free.copy(), []
-    for image in range(len(x)):
+    expected, ends = path.copy(), []
+    for image in range(len(X)):
         below = np.flatnonzero(overlaps[:, image] <= threshold)
         ends.append(below[0] if len(below) else 4)
-        expected[ends[-1] :, image] = free[ends[-1], image]
+        expected[ends[-1] :, image] = path[ends[-1], image]
     assert len(set(ends)) > 1 and min(ends) < 4
-    np.testing.assert_allclose(path, expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(stopped, expected, rtol=0, atol=1e-6)
 
 
-def first_step_only(progress):
-    return ops.cast(progress == 0.0, "float32")
+def first_step_only(step, steps):
+    return ops.cast(step < steps - 3, "float32")
 
 
-def test_schedule(model):
-    arguments = {"epsilon": 0.1, "step_size": 0.02, "steps": 3, **STILL}
-    constant = AttentionAttack(**arguments).trajectory(model, X, Y)
-    attack = AttentionAttack(**arguments, schedule=first_step_only)
+def test_schedule(model, path):
+    arguments = {**STEPS, "schedule": first_step_only}
 
-    path = attack.trajectory(model, X, Y)
+    scheduled = AttentionAttack(**arguments).trajectory(model, X, Y)
 
-    # The first step has all of the deviation, the others have none.
-    np.testing.assert_array_equal(path[1], constant[1])
-    assert abs(path[2] - constant[2]).max() > 0.01
-    victim = kad.classifier.Classifier(model)
-    task = [ops.convert_to_tensor(value) for value in (X, Y)]
-    plain = PGD(**{**arguments, "steps": 1})
-    for step in (1, 2):
-        start = ops.convert_to_tensor(path[step])
-        moved = plain.perturb(victim, *task, (0.0, 1.0), start=start)
-        same = abs(to_numpy(moved) - path[step + 1]) < 1e-6
-        assert same.mean() > 0.99
+    # The first step has all of the deviation, the second has none.
+    np.testing.assert_array_equal(scheduled[1], path[1])
+    assert abs(scheduled[2] - path[2]).max() > 0.01
+    plain = PGD(0.3, 0.03, steps=1, **STILL)
+    moved = to_numpy(plain(model, scheduled[1], Y))
+    assert (abs(moved - scheduled[2]) < 1e-6).mean() > 0.99
 
 
-def test_trains_in_a_step(model):
+def test_trains_in_a_step():
     base = networks.functional("softmax")
-    attack = AttentionAttack(0.1, steps=2, stop_at_iou=0.6, **STILL)
+    attack = AttentionAttack(0.1, steps=1, **STILL)
     x_adv = to_numpy(attack(base, X, Y))
     expected = sum(
         -np.log(to_numpy(base(images))[np.arange(4), Y]).mean()
         for images in (X, x_adv)
     )
-    defended = kad.AttentionDefendedModel(base, attack=attack)
+    defended = kad.AttentionDefendedModel(
+        base, attack=attack, rectification_weight=0.0, preservation_weight=0.0
+    )
     defended.compile("sgd", "sparse_categorical_crossentropy")
 
     history = defended.fit(X, Y, batch_size=4, verbose=0).history
@@ -210,9 +207,9 @@ def test_trains_in_a_step(model):
     np.testing.assert_allclose(float(loss), expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
-def test_half_precision(dtype):
-    networks_of = (networks.functional(dtype=d) for d in (dtype, None))
+def test_half_precision():
+    types = ("mixed_float16", None)
+    networks_of = (networks.functional(dtype=dtype) for dtype in types)
     attack = AttentionAttack(0.05, steps=1, **STILL)
 
     half, full = (to_numpy(attack(each, X, Y)) - X for each in networks_of)
@@ -222,7 +219,7 @@ def test_half_precision(dtype):
 
 
 def test_in_an_evaluation(model):
-    attack = AttentionAttack(0.1, steps=2, **STILL)
+    attack = AttentionAttack(0.1, steps=1, **STILL)
     labels = to_numpy(model(X)).argmax(-1)
     held = to_numpy(model(attack(model, X, labels))).argmax(-1) == labels
 
@@ -232,7 +229,7 @@ def test_in_an_evaluation(model):
 
     line = next(line for line in report.lines if line.attack != "clean")
     assert line.accuracy == held.mean()
-    assert (line.forward_passes, line.backward_passes) == (2, 4)
+    assert (line.forward_passes, line.backward_passes) == (1, 2)
 
 
 def test_config():
@@ -240,8 +237,8 @@ def test_config():
         "attention",
         8 / 255,
         deviation_weight=3.0,
-        objective="margin",
-        form="map",
+        objective="dlr",
+        form="area",
         schedule="cosine",
         region="inside",
         stop_at_iou=0.5,
@@ -250,9 +247,9 @@ def test_config():
     )
     loaded = run_config_test(attack)
     assert loaded.objective.mask.threshold == "quantile"
-    assert loaded.objective.objective.__class__.__name__ == "Margin"
+    assert loaded.objective.objective.__class__.__name__ == "DLR"
     config = AttentionAttack().get_config()
-    assert config["objective"] == "cross_entropy"
+    assert config["objective"] == "margin"
     assert config["deviation_weight"] == 10.0
 
 
@@ -261,6 +258,8 @@ def test_bad_input(model):
         AttentionAttack(region="edge")
     with pytest.raises(ValueError, match="'cosine', 'linear'.*'sine'"):
         AttentionAttack(schedule="sine")
+    with pytest.raises(ValueError, match="no gradient.*random_start=True"):
+        AttentionAttack(objective=None, random_start=False)
     with pytest.raises(ValueError, match="cannot be targeted"):
         AttentionAttack(targeted=True)
     with pytest.raises(ValueError, match="mode='hard'"):

@@ -79,6 +79,12 @@ class AttentionDeviation(Objective):
         self.weight = check_positive("weight", weight)
         if objective is not None:
             objective = get(objective).of_logits("AttentionDeviation")
+        elif not self.weight:
+            raise ValueError(
+                "Without an objective the deviation is all there is to "
+                f"maximise, but weight={weight}. Give it a weight, or pass an "
+                "objective."
+            )
         self.objective = objective
         if form not in _FORMS:
             raise ValueError(
