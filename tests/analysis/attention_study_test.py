@@ -9,6 +9,7 @@ import pytest
 from keras import layers
 
 from keras_attn_defense.analysis import AttentionStudy
+from keras_attn_defense.analysis import StudyResult
 from keras_attn_defense.analysis import compare_studies
 from keras_attn_defense.analysis import load_study
 from keras_attn_defense.attacks import BIM
@@ -108,6 +109,11 @@ def test_planted_effect(results, incomplete_first, expected):
         if row["n"]
     }
     share = float(incomplete_first)
+    incomplete = summary["incomplete"]
+    assert incomplete["chosen"]["share"] == share
+    assert incomplete["others"]["share"] == 1 - share
+    assert incomplete["p"] < 1e-5
+    assert f"below 0.5: {100 * share:.1f} %" in str(result)
     assert bins == {(0.3, 0.4): share, (0.9, 1.0): 1 - share}
 
 
@@ -206,6 +212,9 @@ def test_saved_and_loaded(results, tmp_path):
     path.write_text('{"format": "something else"}')
     with pytest.raises(ValueError, match="is no study"):
         load_study(path)
+    path.write_text(json.dumps({"format": content["format"]}))
+    with pytest.raises(ValueError, match="lacks its settings"):
+        load_study(path)
 
 
 def test_comparison(results):
@@ -223,6 +232,10 @@ def test_comparison(results):
 
     with pytest.raises(ValueError, match="at least two studies"):
         compare_studies({"first": first})
+    settings = {**second.settings, "epsilon": 0.1}
+    other = StudyResult({**second.per_sample, **second.steps}, settings)
+    with pytest.raises(ValueError, match="BIM, epsilon 0.05, 2 steps"):
+        compare_studies({"first": first, "other": other})
 
 
 def test_figures(results):

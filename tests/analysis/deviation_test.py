@@ -6,6 +6,7 @@ from scipy import ndimage
 from scipy import stats
 
 from keras_attn_defense.analysis import attention_deviation
+from keras_attn_defense.analysis import attention_scatter
 from keras_attn_defense.attention import AttentionMask
 
 
@@ -42,6 +43,20 @@ def test_equal_opposite_and_constant_maps():
     np.testing.assert_allclose(actual.iou, [1, 0, 0, 1, 1])
     np.testing.assert_allclose(actual.centroid_shift[[0, 3, 4]], 0, atol=1e-12)
     assert actual.centroid_shift[1] > actual.centroid_shift[2] > 0
+
+
+@pytest.mark.parametrize("value", [0.1, 0.3, 0.7, 1 / 49])
+@pytest.mark.parametrize("side", [7, 14, 32])
+def test_rounding_of_constant_maps_does_not_decide(value, side):
+    rng = np.random.default_rng(0)
+    constant = np.full((1, side, side), value)
+    rounded = constant * (1 + 1e-7 * rng.uniform(-1, 1, constant.shape))
+
+    for other in (rounded, np.zeros_like(constant)):
+        np.testing.assert_allclose(
+            attention_deviation(constant, other), [[1], [1], [0]], atol=1e-12
+        )
+    assert attention_scatter(rounded).components == 0
 
 
 def test_mask_tells_the_area():

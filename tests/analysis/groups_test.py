@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from keras_attn_defense.analysis.groups import compare_groups
+from keras_attn_defense.analysis.groups import compare_shares
 from keras_attn_defense.analysis.groups import share
 from keras_attn_defense.analysis.groups import verdict
 
@@ -68,3 +69,18 @@ def test_share():
     )
     assert actual["share"] == 0.3
     assert share(0, 0)["share"] is None
+
+
+def test_compare_shares():
+    happened = np.arange(20) < 9
+    chosen = (np.arange(20) < 7) | (np.arange(20) == 15)
+
+    actual = compare_shares(happened, chosen)
+
+    assert actual["chosen"] == share(7, 8)
+    assert actual["others"] == share(2, 12)
+    # Of the ways to draw 8 of 20, those with as few or fewer chances.
+    chances = stats.hypergeom(20, 9, 8).pmf(np.arange(9))
+    expected = chances[chances <= chances[7] * (1 + 1e-9)].sum()
+    assert actual["p"] == pytest.approx(expected)
+    assert compare_shares(happened, happened | True)["p"] is None
