@@ -69,12 +69,12 @@ class BPDA(Classifier):
             found.update((id(v), v) for v in getattr(part, "variables", ()))
         return list(found.values())
 
-    def __call__(self, images, training=False, layer=None, tap=None):
+    def __call__(self, images, training=False, layers=(), tap=None):
         if self._inside is None:
             images = self._approximated(self.preprocessing, images)
-            return super().__call__(images, training, layer, tap)
+            return super().__call__(images, training, layers, tap)
         with intercept(self._inside, "call", self._approximated):
-            return super().__call__(images, training, layer, tap)
+            return super().__call__(images, training, layers, tap)
 
     def _approximated(self, preprocessing, x, *args, **kwargs):
         """The values of the preprocessing, with the approximation's slope."""
