@@ -3,7 +3,7 @@
 Trains a small network (or loads one), exports it with attention maps and
 preprocessing built in, serves it, asks for predictions and maps over REST with
 a client that knows neither Keras nor TensorFlow, draws them, and swaps in a
-second version while the client goes on asking. About a minute.
+second version. About a minute on TensorFlow and JAX.
 
     python examples/serve_and_query.py
     python examples/serve_and_query.py --model out/defended.keras

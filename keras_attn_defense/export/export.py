@@ -41,10 +41,11 @@ def export(
       client sends, int32 indices `(batch,)`.
 
     On the TensorFlow and JAX backends the model is written directly (JAX
-    needs TensorFlow installed, too, and writes for CPU, CUDA and TPU). On
-    PyTorch it is saved as a `.keras` file and written by a process of its own
-    on the TensorFlow backend: classes of your own that it holds must be
-    registered by a module that can be imported.
+    needs TensorFlow installed, too, and writes for CPU, CUDA and TPU; a server
+    compiles what JAX wrote once for each size of a batch). On PyTorch it is
+    saved as a `.keras` file and written by a process of its own on the
+    TensorFlow backend: classes of your own that it holds must be registered by
+    a module that can be imported.
 
     Args:
         model: An `AttentionDefendedModel` (its base is written) or any built

@@ -58,6 +58,7 @@ def test_script(tmp_path):
     assert f"--model_name=cats --model_base_path={tmp_path}" in run().stdout
 
 
+@pytest.mark.slow
 def test_saved_model_cli(served, expected, tmp_path):
     pytest.importorskip("tensorflow")
     np.save(tmp_path / "images.npy", IMAGES)

@@ -104,14 +104,14 @@ def test_two_inputs(post, expected):
 
 
 BAD = {
-    "shape": ({"instances": [[1.0, 2.0]]}, ""),
-    "size": ({"instances": IMAGES[:, :7].tolist()}, ""),
+    "shape": ({"instances": [[1.0, 2.0]]}, "shape"),
+    "size": ({"instances": IMAGES[:, :7].tolist()}, "shape"),
     "fewer classes": (
         {
             "signature_name": "explain_class",
             "inputs": {"images": IMAGES.tolist(), "classes": [0, 1]},
         },
-        "",
+        "shape",
     ),
     "ragged": ({"instances": [[1.0], [2.0, 3.0]]}, "unequal length"),
     "type": ({"instances": ["a picture"]}, "expected values of float32"),
