@@ -4,7 +4,8 @@ It serves the versions of a SavedModel over the REST and (with grpcio and
 tensorflow-serving-api installed) the gRPC interface of TensorFlow Serving, and
 switches to a new version when its folder appears (older ones stay for clients
 that name them). It is for trying clients and exported models where the server
-itself is not at hand, not for production: no batching, no limits, no encryption.
+itself is not at hand, not for production: no
+batching, no limits, no encryption.
 
     python examples/serving/twin.py defended --port 8501 --grpc-port 8500
 """
