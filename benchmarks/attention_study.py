@@ -15,7 +15,8 @@ network that was trained before.)
 
 Each network is studied under each attack at each epsilon. Beside each study
 stands what it cannot tell by itself: whether completeness has to do with the
-attack's success once the margin of the clean logits is taken into account.
+attack's success where the margin of the clean logits, and the size of the
+object, are equal.
 Several networks are compared on the images that all of them classify correctly.
 """
 
@@ -23,9 +24,6 @@ import argparse
 import os
 import pathlib
 import sys
-from fractions import Fraction
-
-import numpy as np
 
 _FOLDER = pathlib.Path(__file__).parent
 
@@ -37,6 +35,7 @@ def main():
     root = _FOLDER.parent
     sys.path[:0] = [str(root), str(root / "examples"), str(_FOLDER)]
     # Imported here: Keras reads its backend when it is imported.
+    import attention_study_controls as controls
     import attention_study_data
     import report
 
@@ -60,15 +59,17 @@ def main():
                 comparisons.append((attack, epsilon, comparison))
     studies = []
     for (attack, epsilon, name), result in found.items():
-        margin = _margin(networks[name], test, result)
-        print(name, attack, epsilon, "margin:", margin)
+        controlled = controls.controlled(networks[name], test, result)
+        print(f"\n{name}, {attack}, {epsilon}")
+        for title, each in (controlled or {}).items():
+            print(f"{title}: {each['r']:+.2f}, p = {each['p']:.2g}")
         studies.append(
             {
                 "network": name,
                 "attack": attack,
                 "epsilon": epsilon,
-                **result.summary,
-                "margin": margin,
+                **_summary(result),
+                "controlled": controlled,
             }
         )
     other = options.other and _other(networks, found, test, options)
@@ -103,7 +104,7 @@ def _options():
     option("--weights", type=pathlib.Path, help="of MobileNet")
     option("--train", type=pathlib.Path, help="images to train on, .npz")
     option("--out", type=pathlib.Path, help="where to save what is trained")
-    option("--epochs", type=int, default=30, help="of the training")
+    option("--epochs", type=int, default=20, help="of the training")
     option("--attacks", nargs="+", default=["step_ll", "bim"])
     option("--epsilons", nargs="+", default=["2/255", "4/255", "8/255"])
     option("--other", choices=("lime", "occlusion"), help="a second method")
@@ -123,7 +124,7 @@ def _study(name, network, attack, epsilon, test, options, **arguments):
     known = {"step_ll": attacks.StepLL, "bim": _bim, "iter_ll": attacks.IterLL}
     study = AttentionStudy(
         network,
-        known[attack](epsilon=float(Fraction(epsilon))),
+        known[attack](epsilon=_number(epsilon)),
         batch_size=options.batch_size,
         **arguments,
     )
@@ -131,6 +132,11 @@ def _study(name, network, attack, epsilon, test, options, **arguments):
     result = study.run(*test, limit=options.limit, verbose=0)
     result.table()
     return result
+
+
+def _number(text):
+    above, _, below = text.partition("/")
+    return float(above) / float(below or 1)
 
 
 def _bim(epsilon):
@@ -163,60 +169,26 @@ def _other(networks, found, test, options):
         "network": name,
         "attack": attack,
         "epsilon": epsilon,
-        **result.summary,
+        **_summary(result),
     }
+
+
+def _summary(result):
+    """The summary without the steps, which the figures show."""
+    return {k: v for k, v in result.summary.items() if k != "steps"}
 
 
 def _most_even(found):
-    """The study in which most nearly half of the images fall."""
-    known = {k: v.summary["success"]["share"] for k, v in found.items()}
-    first = next(iter(known))[2]
-    return min(
-        (key for key in known if key[2] == first),
-        key=lambda key: abs(known[key] - 0.5),
-    )
-
-
-def _margin(network, test, result):
-    """Completeness and success where images have the same margin.
-
-    Spearman's correlations with the margin of the clean logits, and the
-    partial one of completeness with success, whose p is that of Student's t.
+    """Of the first network and the last attack, the study in which most
+    nearly half of the images fall.
     """
-    from scipy import stats
-
-    from keras_attn_defense.classifier import Classifier
-    from keras_attn_defense.classifier.predictor import Predictor
-
-    chosen = np.flatnonzero(result.correct)
-    images, labels = (column[: len(result)][chosen] for column in test[:2])
-    logits = Predictor(Classifier(network), 64).logits(images)
-    rows = np.arange(len(labels))
-    own = logits[rows, labels].copy()
-    logits[rows, labels] = -np.inf
-    samples = result.per_sample
-    values = [
-        samples["completeness"][chosen],
-        samples["success"][chosen],
-        own - logits.max(-1),
-    ]
-    if np.ptp(values, axis=1).min() == 0:
-        return None
-    with_success, with_margin, success_margin = (
-        float(stats.spearmanr(values[a], values[b]).statistic)
-        for a, b in ((0, 1), (0, 2), (1, 2))
-    )
-    left = np.sqrt((1 - with_margin**2) * (1 - success_margin**2))
-    partial = (with_success - with_margin * success_margin) / left
-    freedom = len(rows) - 3
-    t = partial * np.sqrt(freedom / (1 - partial**2))
-    return {
-        "completeness_with_success": with_success,
-        "completeness_with_margin": with_margin,
-        "success_with_margin": success_margin,
-        "completeness_with_success_given_margin": float(partial),
-        "p": float(2 * stats.t.sf(abs(t), freedom)),
+    (_, _, network), (attack, _, _) = list(found)[0], list(found)[-1]
+    known = {
+        key: result.summary["success"]["share"]
+        for key, result in found.items()
+        if (key[0], key[2]) == (attack, network)
     }
+    return min(known, key=lambda key: abs(known[key] - 0.5))
 
 
 def _draw(found, comparisons, options):

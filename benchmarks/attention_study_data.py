@@ -1,8 +1,8 @@
 """Networks and images of the attention study."""
 
 import keras
-import networks
 import numpy as np
+import quickstart
 from keras import layers
 
 from keras_attn_defense.datasets import load_digit_scenes
@@ -44,13 +44,10 @@ def _mobilenet(weights):
 
 
 def _trained(options, test):
-    """A ResNet-14 that sees images mirrored and shifted."""
+    """The quickstart's network, on images mirrored and shifted."""
     images, labels, _ = _arrays(options.train)
     keras.utils.set_random_seed(options.seed)
-    classes = int(labels.max()) + 1
-    network = networks.resnet(
-        14, size=images.shape[1], classes=classes, seed=options.seed
-    )
+    network = quickstart.build_network(images.shape[1:], int(labels.max()) + 1)
     augment = keras.Sequential(
         [
             layers.RandomFlip("horizontal", seed=options.seed),
@@ -58,18 +55,19 @@ def _trained(options, test):
         ]
     )
     rate = keras.optimizers.schedules.CosineDecay(
-        4e-3, options.epochs * (len(images) // 64)
+        quickstart.LEARNING_RATE, options.epochs * (len(images) // 64)
     )
     network.compile(
         keras.optimizers.Adam(rate),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        "sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
     for epoch in range(options.epochs):
-        batches = [images[i : i + 500] for i in range(0, len(images), 500)]
         seen = [
-            keras.ops.convert_to_numpy(augment(batch, training=True))
-            for batch in batches
+            keras.ops.convert_to_numpy(
+                augment(images[i : i + 500], training=True)
+            )
+            for i in range(0, len(images), 500)
         ]
         print(f"Epoch {epoch + 1} of {options.epochs}", flush=True)
         network.fit(np.concatenate(seen), labels, 64, verbose=2)

@@ -30,6 +30,19 @@ def test_against_scipy_and_pairs():
     assert actual["interval"] == pytest.approx([welch.low, welch.high])
 
 
+def test_few_values_that_differ():
+    values, chosen = np.zeros(984), np.arange(984) < 12
+    values[[0, 1, 500]] = 1.0
+
+    actual = compare_groups(values, chosen)["p"]
+
+    # Of three values above zero, two or three are among the twelve.
+    expected = 2 * stats.hypergeom(984, 3, 12).sf(1)
+    assert 1e-4 < expected / 3 < actual < 3 * expected
+    # The normal approximation is wrong by many orders of magnitude.
+    assert stats.mannwhitneyu(values[chosen], values[~chosen]).pvalue < 1e-15
+
+
 def test_groups_too_small_to_tell():
     actual = compare_groups(
         np.array([1.0, 2, 3]), np.array([True] + [False] * 2)
