@@ -88,7 +88,7 @@ figure.savefig("attention.png")
 Maps differ, so ask which of them shows what the network really uses. The
 *deletion* score hides the pixels of highest attention first and measures how
 long the network stays confident: less is better. *Insertion* shows them first,
-and more is better. The last row is a map of noise, for comparison.
+and more is better. The last map is noise, for comparison.
 """
 
 methods = {
@@ -154,9 +154,10 @@ result.plot("study.png")
 
 """
 The table words what the numbers show, whether or not the observation holds: it
-is an observation about networks, not a law. Where the attack fells nearly every
-image or hardly any, there are few to compare with: choose the radius so that
-about half of them fall.
+is an observation about networks, not a law, and an association, not a cause:
+images that the network is surer of also tend to have the more complete attention.
+Where the attack fells nearly every image or hardly any, there are few to compare
+with: choose the radius so that about half of them fall.
 
 ## Does the defence change it?
 

@@ -165,14 +165,14 @@ class AttentionStudy:
             if part is None:
                 return None
             config = part.get_config()
-            return {"name": type(part).__name__, "config": plain(config)}
+            return {"name": type(part).__name__, "config": _plain(config)}
 
+        epsilon = ops.convert_to_numpy(self.attack.radius(self.value_range))
         return {
             "model": self.model.name,
             "attack": described(self.attack),
-            "epsilon": float(
-                ops.convert_to_numpy(self.attack.radius(self.value_range))
-            ),
+            # JSON knows no infinity: a minimal attack has no radius.
+            "epsilon": float(epsilon) if np.isfinite(epsilon) else None,
             "attention": described(self.attention),
             "other_attention": described(self.other_attention),
             "mask": described(self.mask),
@@ -180,12 +180,12 @@ class AttentionStudy:
         }
 
 
-def plain(value):
+def _plain(value):
     """The parts of a configuration that JSON can hold."""
     if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items() if k != "model"}
+        return {str(k): _plain(v) for k, v in value.items() if k != "model"}
     if isinstance(value, (list, tuple)):
-        return [plain(each) for each in value]
+        return [_plain(each) for each in value]
     simple = value is None or isinstance(value, (bool, int, float, str))
     return value if simple else repr(value)
 

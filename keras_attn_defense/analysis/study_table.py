@@ -82,10 +82,12 @@ def _success(share):
 
 def _table(result, summary):
     settings, success = result.settings, summary["success"]
+    epsilon = settings["epsilon"]
+    radius = "any distance" if epsilon is None else f"{epsilon:.3g}"
     table = Table(
         title=f"{settings['model']}: {summary['correct']} of "
         f"{summary['images']} images correct, {settings['attack']['name']} "
-        f"fells {success['count']} of them at {settings['epsilon']:.3g}",
+        f"fells {success['count']} of them at {radius}",
         caption="p: Mann-Whitney, two-sided. effect: probability that an "
         "image that withstood has the larger value.",
         box=box.SIMPLE_HEAD,

@@ -13,6 +13,7 @@ from keras_attn_defense.analysis import StudyResult
 from keras_attn_defense.analysis import compare_studies
 from keras_attn_defense.analysis import load_study
 from keras_attn_defense.attacks import BIM
+from keras_attn_defense.attacks import DeepFool
 from keras_attn_defense.attacks import Square
 from keras_attn_defense.attention import GradCAM
 from keras_attn_defense.attention import InputGradients
@@ -192,6 +193,21 @@ def test_without_boxes_by_a_search_and_with_another_method(model):
     np.testing.assert_allclose(samples["other_rank_correlation"], 1.0)
     np.testing.assert_allclose(samples["other_entropy_rise"], 0.0, atol=1e-6)
     assert "second method" in str(result)
+
+
+def test_attack_without_a_radius(model, tmp_path):
+    x, y, boxes, _ = images(True)
+    study = AttentionStudy(model, DeepFool(steps=5), batch_size=8)
+
+    result = study.run(x, y, boxes, limit=8, verbose=0)
+
+    # It goes on until all have fallen: nobody to compare with.
+    assert result.per_sample["success"].all()
+    completeness = result.summary["measures"]["completeness"]
+    assert completeness["verdict"] == "cannot be told"
+    assert "fells 8 of them at any distance" in str(result)
+    result.save(tmp_path / "study.json")
+    assert load_study(tmp_path / "study.json").settings["epsilon"] is None
 
 
 def test_saved_and_loaded(results, tmp_path):
