@@ -21,6 +21,7 @@ LEVELS = (
         "_files",
         "_registration",
         "_text",
+        "_typing",
         "version",
     ),
     ("classifier",),

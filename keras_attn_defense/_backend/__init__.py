@@ -10,6 +10,8 @@ line by line:
 - `repeat(steps, body, state)`: a loop of known length.
 - `unrolls_loops()`: whether a longer loop takes longer to compile.
 - `compiled(function, variables)`: one compiled call.
+- `differentiable(function, variables)`: the same for a caller that takes
+  gradients of it.
 - `is_traced(x)`: whether `x` belongs to a step that is being compiled.
 - `accelerators()`: the names of GPUs and TPUs.
 - `differentiates(function)`: whether a function takes gradients.
@@ -43,6 +45,7 @@ SUPPORTS_JIT = _chosen.SUPPORTS_JIT
 AdversarialTrainer = _chosen.AdversarialTrainer
 accelerators = _chosen.accelerators
 compiled = _chosen.compiled
+differentiable = _chosen.differentiable
 differentiates = _chosen.differentiates
 ensure_shape = _chosen.ensure_shape
 is_traced = _chosen.is_traced

@@ -125,6 +125,20 @@ def compiled(function, variables):
     return call
 
 
+def differentiable(function, variables):
+    """Compiles `function(*tensors)`, which only reads `variables`.
+
+    The caller may take gradients of it, as of any function of JAX.
+    """
+
+    @jax.jit
+    def pure(values, *args):
+        with keras.StatelessScope(zip(variables, values, strict=True)):
+            return function(*args)
+
+    return lambda *args: pure([v.value for v in variables], *args)
+
+
 def ensure_shape(x, shape):
     """What JAX has exported compares shapes by itself."""
     return x

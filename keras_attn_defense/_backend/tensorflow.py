@@ -90,6 +90,14 @@ def compiled(function, variables):
     return tf.function(function, autograph=False, reduce_retracing=True)
 
 
+def differentiable(function, variables):
+    """Compiles `function(*tensors)`, which only reads `variables`.
+
+    The caller may take gradients of it, as of any function of TensorFlow.
+    """
+    return compiled(function, variables)
+
+
 def ensure_shape(x, shape):
     """Servers do not compare the shapes that they receive with a signature."""
     return tf.ensure_shape(x, shape)

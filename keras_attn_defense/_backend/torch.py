@@ -100,6 +100,17 @@ def compiled(function, variables):
     return call
 
 
+def differentiable(function, variables):
+    """Runs `function` as it is; the caller may take gradients of it."""
+    del variables
+
+    def call(*args):
+        with channels_stay_last():
+            return function(*args)
+
+    return call
+
+
 def ensure_shape(x, shape):
     """Nothing is exported."""
     return x

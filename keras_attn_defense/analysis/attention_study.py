@@ -1,12 +1,19 @@
 """The paper's two observations, on any classifier and data."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
+from .._typing import Model
+from .._typing import Tensor
+from .._typing import ValueRange
 from ..attacks import BIM
+from ..attacks import Attack
 from ..attacks.arguments import check_count
 from ..attention import AttentionMask
+from ..attention import AttentionMethod
 from ..attention import GradCAM
 from ..attention.resizing import image_size
 from ..classifier import Classifier
@@ -63,15 +70,15 @@ class AttentionStudy:
 
     def __init__(
         self,
-        model,
-        attack=None,
-        attention=None,
-        other_attention=None,
+        model: Model,
+        attack: Attack | None = None,
+        attention: AttentionMethod | None = None,
+        other_attention: AttentionMethod | None = None,
         *,
-        mask=None,
-        value_range=None,
-        batch_size=32,
-    ):
+        mask: AttentionMask | None = None,
+        value_range: ValueRange | None = None,
+        batch_size: int = 32,
+    ) -> None:
         self.model = model
         self.classifier = Classifier(model)
         its = getattr(model, "value_range", None) or (0.0, 1.0)
@@ -84,7 +91,15 @@ class AttentionStudy:
         self.batch_size = check_count("batch_size", batch_size)
         self.attack.check(self.classifier)
 
-    def run(self, x, y=None, boxes=None, *, limit=None, verbose="auto"):
+    def run(
+        self,
+        x: Any,
+        y: Tensor | None = None,
+        boxes: Tensor | None = None,
+        *,
+        limit: int | None = None,
+        verbose: int | str = "auto",
+    ) -> StudyResult:
         """Goes once through the data.
 
         Args:

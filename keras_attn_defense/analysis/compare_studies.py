@@ -1,11 +1,17 @@
 """The same study of several models, side by side."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from rich import box
 from rich.table import Table
 
 from .._text import as_text
 from .._text import show
+from .._typing import Figure
+from .._typing import Path
+from .study_result import StudyResult
 
 _MEASURES = {
     "success": "attack success",
@@ -19,7 +25,7 @@ _MEASURES = {
 }
 
 
-def compare_studies(results):
+def compare_studies(results: Mapping[str, StudyResult]) -> "StudyComparison":
     """Compares models on the images that all of them classify correctly.
 
     Args:
@@ -78,13 +84,13 @@ class StudyComparison:
         results: A dict of `StudyResult` by name.
     """
 
-    def __init__(self, results):
+    def __init__(self, results: Mapping[str, StudyResult]) -> None:
         self.results = dict(results)
         correct = [result.correct for result in self.results.values()]
         self.common = np.logical_and.reduce(correct)
 
     @property
-    def rows(self):
+    def rows(self) -> dict[str, Any]:
         """A dict by measure and by model of means and standard errors.
 
         `p` is that of Wilcoxon's paired test against the first model, None for
@@ -103,14 +109,14 @@ class StudyComparison:
                 }
         return rows
 
-    def table(self):
+    def table(self) -> None:
         """Prints the comparison."""
         show(lambda console: console.print(self._table()))
 
-    def __str__(self):
+    def __str__(self) -> str:
         return as_text(lambda console: console.print(self._table()))
 
-    def plot(self, path=None):
+    def plot(self, path: Path | None = None) -> Figure:
         """Draws the way of attention along the attack, for each model.
 
         Args:

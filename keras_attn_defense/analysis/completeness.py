@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from .._typing import Tensor
 from .boxes import object_masks
 from .maps import checked_maps
 
 
-def attention_completeness(maps, boxes):
+def attention_completeness(maps: Tensor, boxes: Tensor) -> np.ndarray:
     """Intersection over union of the attention area and the object.
 
     The area holds the highest positions of the map, as many as the object

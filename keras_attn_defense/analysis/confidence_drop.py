@@ -4,6 +4,9 @@ import numpy as np
 from keras import ops
 from scipy.special import softmax
 
+from .._typing import Model
+from .._typing import Tensor
+from .._typing import ValueRange
 from ..attention import AttentionMask
 from ..classifier import Classifier
 from ..classifier import check_images
@@ -14,15 +17,15 @@ from .maps import checked_maps
 
 
 def confidence_drop(
-    model,
-    images,
-    maps,
-    labels,
-    mask=None,
+    model: Model,
+    images: Tensor,
+    maps: Tensor,
+    labels: Tensor,
+    mask: AttentionMask | None = None,
     *,
-    value_range=None,
-    batch_size=128,
-):
+    value_range: ValueRange | None = None,
+    batch_size: int = 128,
+) -> np.ndarray:
     """How far the class's probability falls when its area is hidden.
 
     Where there are no boxes it stands in for completeness: an incomplete area
@@ -49,8 +52,8 @@ def confidence_drop(
 
     >>> kad.analysis.confidence_drop(model, images, maps, labels).mean()
     """
-    value_range = value_range or getattr(model, "value_range", (0.0, 1.0))
-    check_images(images, value_range)
+    bounds = value_range or getattr(model, "value_range", None) or (0.0, 1.0)
+    check_images(images, bounds)
     maps = checked_maps(maps)
     if len(maps) != len(images):
         raise ValueError(
@@ -61,7 +64,7 @@ def confidence_drop(
     check_labels(labels, classifier.num_classes, len(images))
     classes = class_indices(labels, classifier.num_classes)
     images = np.asarray(ops.convert_to_numpy(images), "float32")
-    drop = ConfidenceDrop(Predictor(classifier, batch_size), mask, value_range)
+    drop = ConfidenceDrop(Predictor(classifier, batch_size), mask, bounds)
     return drop(images, maps, np.asarray(ops.convert_to_numpy(classes)))
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
+from .._typing import Tensor
 from ..attention import AttentionMask
 from ..attention import intersection_over_union
 from .maps import checked_maps
@@ -27,7 +28,9 @@ class Deviation(NamedTuple):
     centroid_shift: np.ndarray
 
 
-def attention_deviation(maps, maps_adv, mask=None):
+def attention_deviation(
+    maps: Tensor, maps_adv: Tensor, mask: AttentionMask | None = None
+) -> Deviation:
     """Compares maps before and after an attack.
 
     Args:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from .._typing import Tensor
 from ..attention import AttentionMask
 from .deviation import centroids
 from .maps import area_of
@@ -32,7 +33,9 @@ class Scatter(NamedTuple):
     spread: np.ndarray
 
 
-def attention_scatter(maps, mask=None):
+def attention_scatter(
+    maps: Tensor, mask: AttentionMask | None = None
+) -> Scatter:
     """Measures how scattered maps are.
 
     Values below zero count as zero. A constant map is spread evenly: it has

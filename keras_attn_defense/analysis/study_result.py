@@ -1,8 +1,12 @@
 """What a study found."""
 
+from typing import Any
+
 import numpy as np
 
 from .. import _files
+from .._typing import Figure
+from .._typing import Path
 from .groups import compare_groups
 from .groups import compare_shares
 from .groups import share
@@ -39,20 +43,22 @@ class StudyResult:
         settings: A dict of what was studied, of plain values.
     """
 
-    def __init__(self, columns, settings):
+    def __init__(
+        self, columns: dict[str, Any], settings: dict[str, Any]
+    ) -> None:
         self._columns = columns
         self.settings = settings
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._columns["index"])
 
     @property
-    def correct(self):
+    def correct(self) -> np.ndarray:
         """Which images are classified correctly as they are, `(N,)`."""
         return self._columns["label"] == self._columns["prediction"]
 
     @property
-    def steps(self):
+    def steps(self) -> dict[str, np.ndarray]:
         """Measures after each step, a dict of arrays `(N, steps + 1)`.
 
         The first column is the clean image. `fallen` is 1 where the image is
@@ -61,7 +67,7 @@ class StudyResult:
         return {name: self._columns[name] for name in STEP_MEASURES}
 
     @property
-    def per_sample(self):
+    def per_sample(self) -> dict[str, Any]:
         """A flat dict of arrays with one entry an image.
 
         `index`, `label`, `prediction`; `success` of the attack;
@@ -85,7 +91,7 @@ class StudyResult:
         return samples
 
     @property
-    def summary(self):
+    def summary(self) -> dict[str, Any]:
         """The comparisons and the two verdicts, a dict of plain values."""
         samples, correct = self.per_sample, self.correct
         fallen = samples["success"] == 1
@@ -112,14 +118,14 @@ class StudyResult:
                 )
         return summary
 
-    def table(self):
+    def table(self) -> None:
         """Prints the comparisons and what they say."""
         print_study(self)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return text_of_study(self)
 
-    def plot(self, path=None):
+    def plot(self, path: Path | None = None) -> Figure:
         """Draws the study.
 
         Args:
@@ -135,7 +141,7 @@ class StudyResult:
             figure.savefig(path)
         return figure
 
-    def save(self, path):
+    def save(self, path: Path) -> None:
         """Writes settings, summary and all numbers to a JSON file.
 
         Args:
@@ -163,7 +169,7 @@ class StudyResult:
         return steps
 
 
-def load_study(path):
+def load_study(path: Path) -> StudyResult:
     """Reads what `StudyResult.save` wrote.
 
     Args:

@@ -1,6 +1,8 @@
 """The base class of all attacks: arguments, checks and calls."""
 
 import copy
+from typing import Any
+from typing import Self
 
 import keras
 import numpy as np
@@ -8,6 +10,11 @@ from keras import ops
 
 from .._backend import is_traced
 from .._registration import register
+from .._typing import Model
+from .._typing import Norm
+from .._typing import Tensor
+from .._typing import ValueRange
+from ..classifier import ClassifierView
 from ..classifier import as_classifier
 from ..classifier import check_images
 from ..classifier import check_labels
@@ -15,6 +22,7 @@ from ..classifier import check_value_range
 from ..classifier import class_indices
 from .arguments import check_count
 from .arguments import check_epsilon
+from .running.result import Result
 from .threat_models import perturbation_sets
 
 
@@ -49,15 +57,15 @@ class Attack(keras.layers.Layer):
 
     def __init__(
         self,
-        epsilon=None,
+        epsilon: float | None = None,
         *,
-        norm="linf",
-        targeted=False,
-        restarts=1,
-        value_range=None,
-        seed=None,
-        name=None,
-    ):
+        norm: Norm = "linf",
+        targeted: bool = False,
+        restarts: int = 1,
+        value_range: ValueRange | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(name=name, dtype="float32", autocast=False)
         self.epsilon = check_epsilon(epsilon)
         self.norm = norm
@@ -75,7 +83,7 @@ class Attack(keras.layers.Layer):
         )
         self.built = True
 
-    def __call__(self, model, x, y=None):
+    def __call__(self, model: Model, x: Any, y: Tensor | None = None) -> Tensor:
         """Crafts adversarial images.
 
         Args:
@@ -96,7 +104,13 @@ class Attack(keras.layers.Layer):
         x, y = self._checked(victim, value_range, x, y)
         return self.craft_batch(victim, value_range, x, y)
 
-    def run(self, model, images, labels=None, batch_size=128):
+    def run(
+        self,
+        model: Model,
+        images: Tensor,
+        labels: Tensor | None = None,
+        batch_size: int = 128,
+    ) -> Result:
         """Attacks any number of images, in batches of one size.
 
         Args:
@@ -109,10 +123,16 @@ class Attack(keras.layers.Layer):
         Returns:
             A `Result`.
         """
-        prepared = self._prepared(model, images, labels)
-        return self.run_batches(*prepared, batch_size)
+        victim, bounds, x, y = self._prepared(model, images, labels)
+        return self.run_batches(victim, bounds, x, y, batch_size)
 
-    def trajectory(self, model, x, y=None, batch_size=128):
+    def trajectory(
+        self,
+        model: Model,
+        x: Any,
+        y: Tensor | None = None,
+        batch_size: int = 128,
+    ) -> np.ndarray:
         """The images after each step; for a `GradientAttack`."""
         raise ValueError(
             f"{type(self).__name__} does not take a fixed number of gradient "
@@ -121,10 +141,10 @@ class Attack(keras.layers.Layer):
             "IterLL have one."
         )
 
-    def check(self, model):
+    def check(self, model: Model) -> None:
         """Raises a `ValueError` if the attack cannot work on a model."""
 
-    def with_epsilon(self, epsilon):
+    def with_epsilon(self, epsilon: float) -> Self:
         """This attack at another radius, sharing compiled code and seed."""
         other = copy.copy(self)
         other.epsilon = check_epsilon(epsilon)
@@ -137,7 +157,7 @@ class Attack(keras.layers.Layer):
         vars(other).update(vars(self))
         return other
 
-    def reseed(self, seed):
+    def reseed(self, seed: Any) -> None:
         """Starts the random numbers anew.
 
         Args:
@@ -147,8 +167,14 @@ class Attack(keras.layers.Layer):
         self.seed_generator.state.assign(fresh.state.value)
 
     def perturb(
-        self, victim, images, labels, value_range, start=None, steps=None
-    ):
+        self,
+        victim: ClassifierView,
+        images: Tensor,
+        labels: Tensor | None,
+        value_range: ValueRange,
+        start: Tensor | None = None,
+        steps: int | None = None,
+    ) -> Tensor:
         """Crafts adversarial images inside a step; nothing is checked.
 
         Args:
@@ -164,22 +190,31 @@ class Attack(keras.layers.Layer):
         """
         raise NotImplementedError
 
-    def craft_batch(self, victim, value_range, x, y):
+    def craft_batch(
+        self, victim: ClassifierView, value_range: ValueRange, x: Any, y: Tensor
+    ) -> Any:
         """Adversarial images of one batch of checked tensors."""
         images, labels = _numpy(x), _numpy(y)
         result = self.run_batches(victim, value_range, images, labels, 128)
         return ops.convert_to_tensor(result.images)
 
-    def run_batches(self, victim, value_range, images, labels, batch_size):
+    def run_batches(
+        self,
+        victim: ClassifierView,
+        value_range: ValueRange,
+        images: Tensor,
+        labels: Tensor,
+        batch_size: int,
+    ) -> Any:
         """The `Result` for checked NumPy images."""
         raise NotImplementedError
 
-    def resolve_value_range(self, model):
+    def resolve_value_range(self, model: Model) -> ValueRange:
         """This attack's bounds of the images, or else the model's."""
         its = getattr(model, "value_range", None)
         return self.value_range or its or (0.0, 1.0)
 
-    def radius(self, value_range):
+    def radius(self, value_range: ValueRange) -> float:
         """The radius for images of a value range, a scalar tensor."""
         lower, upper = value_range
         epsilon = self.epsilon
@@ -193,7 +228,7 @@ class Attack(keras.layers.Layer):
             )
         return epsilon * ops.convert_to_tensor(self.strength)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "epsilon": self.epsilon,
             "norm": self.norm,
@@ -204,11 +239,11 @@ class Attack(keras.layers.Layer):
             "name": self.name,
         }
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
         store["seed"] = ops.convert_to_numpy(self.seed_generator.state)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         self.strength.assign(store["0"])
         self.seed_generator.state.assign(store["seed"])
 

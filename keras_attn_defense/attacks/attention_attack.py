@@ -1,13 +1,21 @@
 """Projected gradient descent on where a network looks."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 from keras import ops
 
 from .._registration import register
+from .._typing import Tensor
+from ..attention import AttentionMask
+from ..attention import AttentionMethod
 from ..attention.resizing import upsampled
 from . import schedules
 from .objectives import AttentionDeviation
+from .objectives.objective import Objective
 from .pgd import PGD
+from .running.task import Task
 from .threat_models.confined import Confined
 
 
@@ -80,22 +88,27 @@ class AttentionAttack(PGD):
         the weight and the area are those of its authors' code.
     """
 
+    objective: AttentionDeviation
+
     def __init__(
         self,
-        epsilon=None,
-        step_size=None,
-        steps=20,
+        epsilon: float | None = None,
+        step_size: float | None = None,
+        steps: int = 20,
         *,
-        deviation_weight=10.0,
-        objective="margin",
-        form="map",
-        schedule="constant",
-        region=None,
-        stop_at_iou=None,
-        attention=None,
-        mask=None,
-        **kwargs,
-    ):
+        deviation_weight: float = 10.0,
+        objective: Objective
+        | Callable[[Tensor, Tensor], Tensor]
+        | str
+        | None = "margin",
+        form: str = "map",
+        schedule: str = "constant",
+        region: str | None = None,
+        stop_at_iou: float | None = None,
+        attention: AttentionMethod | None = None,
+        mask: AttentionMask | None = None,
+        **kwargs: Any,
+    ) -> None:
         deviation = AttentionDeviation(
             deviation_weight,
             objective,
@@ -122,7 +135,7 @@ class AttentionAttack(PGD):
         self.schedule = schedules.get(schedule)
         self.region = _checked_region(region, deviation.mask)
 
-    def reference(self, task):
+    def reference(self, task: Task) -> Any:
         reference = super().reference(task)
         if self.region is None:
             return reference
@@ -135,17 +148,17 @@ class AttentionAttack(PGD):
             "region": ops.expand_dims(area, 1 if first else -1),
         }
 
-    def perturbation_set(self, reference):
+    def perturbation_set(self, reference: Any) -> Any:
         if self.region is None:
             return self.ball
         return Confined(self.ball, reference["region"])
 
-    def gradient(self, task, x, reference, i):
+    def gradient(self, task: Task, x: Any, reference: Any, i: int) -> Any:
         share = self.schedule(ops.cast(i, "float32"), self.steps)
         weight = share * reference["weight"]
         return super().gradient(task, x, {**reference, "weight": weight}, i)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         deviation = self.objective.get_config()
         deviation["deviation_weight"] = deviation.pop("weight")
         del deviation["distance"]

@@ -1,5 +1,7 @@
 """The basic iterative method."""
 
+from typing import Any
+
 from .._registration import register
 from .gradient_attack import GradientAttack
 
@@ -25,5 +27,11 @@ class BIM(GradientAttack):
         [Kurakin et al., 2017](https://arxiv.org/abs/1607.02533), section 2.2.
     """
 
-    def __init__(self, epsilon=None, step_size=None, steps=10, **kwargs):
+    def __init__(
+        self,
+        epsilon: float | None = None,
+        step_size: float | None = None,
+        steps: int = 10,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(epsilon, step_size, steps, **kwargs)

@@ -1,7 +1,15 @@
 """Backward pass differentiable approximation: gradients past preprocessing."""
 
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+
+import keras
 from keras import ops
 
+from .._typing import Model
+from .._typing import Tensor
+from .._typing import ValueRange
 from ..classifier import Classifier
 from ..classifier import all_layers
 from ..classifier import check_value_range
@@ -39,13 +47,13 @@ class BPDA(Classifier):
 
     def __init__(
         self,
-        model,
-        preprocessing,
-        approximation=None,
+        model: Model,
+        preprocessing: Callable[[Tensor], Tensor],
+        approximation: Callable[[Tensor], Tensor] | None = None,
         *,
-        value_range=None,
-        input_shape=None,
-    ):
+        value_range: ValueRange | None = None,
+        input_shape: tuple[int | None, ...] | None = None,
+    ) -> None:
         super().__init__(model)
         self._inside = _layer_inside(model, preprocessing)
         self.preprocessing = self._inside or preprocessing
@@ -59,17 +67,23 @@ class BPDA(Classifier):
             self.input_shape = (None, *input_shape)
 
     @property
-    def identity(self):
+    def identity(self) -> Any:
         return (self.model, self.preprocessing, self.approximation)
 
     @property
-    def variables(self):
+    def variables(self) -> list[Any]:
         found = {id(v): v for v in self.model.variables}
         for part in (self.preprocessing, self.approximation):
             found.update((id(v), v) for v in getattr(part, "variables", ()))
         return list(found.values())
 
-    def __call__(self, images, training=False, layers=(), tap=None):
+    def __call__(
+        self,
+        images: Tensor,
+        training: bool = False,
+        layers: Sequence[keras.layers.Layer] = (),
+        tap: Any = None,
+    ) -> Any:
         if self._inside is None:
             images = self._approximated(self.preprocessing, images)
             return super().__call__(images, training, layers, tap)

@@ -1,12 +1,19 @@
 """DeepFool: across the nearest of the linearised class boundaries."""
 
+from typing import Any
+
 from keras import ops
 
 from .._registration import register
+from .._typing import Norm
+from .._typing import Tensor
+from .._typing import ValueRange
+from ..classifier import ClassifierView
 from .arguments import check_count
 from .arguments import check_norm
 from .arguments import check_positive
 from .objectives.margin import others
+from .running.task import Task
 from .search_attack import SearchAttack
 from .threat_models.boundaries import nearest_boundary
 
@@ -50,14 +57,14 @@ class DeepFool(SearchAttack):
 
     def __init__(
         self,
-        epsilon=None,
-        steps=50,
+        epsilon: float | None = None,
+        steps: int = 50,
         *,
-        overshoot=0.02,
-        candidates=10,
-        norm="l2",
-        **kwargs,
-    ):
+        overshoot: float = 0.02,
+        candidates: int = 10,
+        norm: Norm = "l2",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(epsilon, steps, norm=norm, **kwargs)
         check_norm(self, ("l2", "linf"))
         if self.targeted:
@@ -73,7 +80,7 @@ class DeepFool(SearchAttack):
                 f"2. Received: candidates={candidates}"
             )
 
-    def begin(self, task):
+    def begin(self, task: Task) -> dict[str, Any]:
         logits = task.victim.frozen_logits(task.images)
         ranked = ops.argsort(-others(logits, task.labels), axis=-1)
         rivals = ranked[:, : self._rivals(logits.shape[-1])]
@@ -88,7 +95,9 @@ class DeepFool(SearchAttack):
             "broken": broken,
         }
 
-    def step(self, task, state, count, draws):
+    def step(
+        self, task: Task, state: Any, count: int, draws: Any
+    ) -> dict[str, Any]:
         lower, upper = task.value_range
         _, gradient, distance = nearest_boundary(
             task.victim, state["x"], task.labels, state["rivals"], self.ball
@@ -115,20 +124,27 @@ class DeepFool(SearchAttack):
             "broken": broken,
         }
 
-    def finished(self, state):
+    def finished(self, state: Any) -> Tensor:
         return state["broken"]
 
     def _rivals(self, num_classes):
         return min(self.candidates, num_classes) - 1
 
-    def run_batches(self, victim, value_range, images, labels, batch_size):
+    def run_batches(
+        self,
+        victim: ClassifierView,
+        value_range: ValueRange,
+        images: Tensor,
+        labels: Tensor,
+        batch_size: int,
+    ) -> Any:
         result = super().run_batches(
             victim, value_range, images, labels, batch_size
         )
         rivals = self._rivals(victim.num_classes)
         return result._replace(backward_passes=result.backward_passes * rivals)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "overshoot": self.overshoot,

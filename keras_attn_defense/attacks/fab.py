@@ -1,14 +1,20 @@
 """FAB: the fast adaptive boundary attack."""
 
+from typing import Any
+
 from keras import ops
 
 from .._registration import register
+from .._typing import Tensor
+from .._typing import ValueRange
+from ..classifier import ClassifierView
 from .arguments import check_count
 from .arguments import check_positive
 from .objectives import Margin
 from .objectives import TargetedMargin
 from .objectives.margin import others
 from .objectives.targeted import ranked_target
+from .running.task import Task
 from .search_attack import SearchAttack
 from .search_attack import select
 from .threat_models.boundaries import nearest_boundary
@@ -60,15 +66,15 @@ class FAB(SearchAttack):
 
     def __init__(
         self,
-        epsilon=None,
-        steps=100,
+        epsilon: float | None = None,
+        steps: int = 100,
         *,
-        num_targets=9,
-        alpha_max=0.1,
-        eta=1.05,
-        beta=0.9,
-        **kwargs,
-    ):
+        num_targets: int | None = 9,
+        alpha_max: float = 0.1,
+        eta: float = 1.05,
+        beta: float = 0.9,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(epsilon, steps, **kwargs)
         if num_targets is not None:
             check_count("num_targets", num_targets)
@@ -77,10 +83,10 @@ class FAB(SearchAttack):
         self.eta = check_positive("eta", eta)
         self.beta = check_positive("beta", beta)
 
-    def runs(self, victim):
+    def runs(self, victim: ClassifierView) -> int:
         return self.restarts * self._targets(victim.num_classes)
 
-    def begin(self, task):
+    def begin(self, task: Task) -> dict[str, Any]:
         logits = task.victim.frozen_logits(task.images)
         broken = task.broken(logits)
         distance = ops.where(broken, 0.0, float("inf"))
@@ -93,14 +99,16 @@ class FAB(SearchAttack):
             "done": broken,
         }
 
-    def step(self, task, state, count, draws):
+    def step(
+        self, task: Task, state: Any, count: int, draws: Any
+    ) -> dict[str, Any]:
         x = self._approached(task, state)
         broken = task.broken(task.victim.frozen_logits(x))
         state = _noted(task, {**state, "x": x}, self.ball, broken)
         back = task.images + self.beta * (x - task.images)
         return select(broken, {**state, "x": back}, state)
 
-    def finished(self, state):
+    def finished(self, state: Any) -> Tensor:
         return state["done"]
 
     def _approached(self, task, state):
@@ -166,7 +174,14 @@ class FAB(SearchAttack):
             return 1
         return TargetedMargin(self.num_targets).runs(num_classes)
 
-    def run_batches(self, victim, value_range, images, labels, batch_size):
+    def run_batches(
+        self,
+        victim: ClassifierView,
+        value_range: ValueRange,
+        images: Tensor,
+        labels: Tensor,
+        batch_size: int,
+    ) -> Any:
         result = super().run_batches(
             victim, value_range, images, labels, batch_size
         )
@@ -177,7 +192,7 @@ class FAB(SearchAttack):
             backward_passes=result.backward_passes * gradients
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_targets": self.num_targets,

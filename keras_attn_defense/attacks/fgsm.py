@@ -1,5 +1,7 @@
 """The fast gradient sign method."""
 
+from typing import Any
+
 from .._registration import register
 from .gradient_attack import GradientAttack
 
@@ -23,5 +25,5 @@ class FGSM(GradientAttack):
         [Goodfellow et al., 2015](https://arxiv.org/abs/1412.6572), section 4.
     """
 
-    def __init__(self, epsilon=None, **kwargs):
+    def __init__(self, epsilon: float | None = None, **kwargs: Any) -> None:
         super().__init__(epsilon, **kwargs)

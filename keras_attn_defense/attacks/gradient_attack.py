@@ -1,19 +1,29 @@
 """Attacks of a fixed number of gradient steps, and their one loop."""
 
+from collections.abc import Callable
+from typing import Any
+from typing import Self
+
 import numpy as np
 from keras import ops
 
 from .._backend import repeat
 from .._registration import register
+from .._typing import Model
+from .._typing import Tensor
+from .._typing import ValueRange
+from ..classifier import ClassifierView
 from ..classifier import as_classifier
 from ..classifier.padding import padded_batches
 from . import objectives
 from .arguments import check_count
 from .arguments import check_positive
 from .attack import Attack
+from .objectives.objective import Objective
 from .running.ascent import Ascent
 from .running.compiled_attack import CompiledAttack
 from .running.result import Result
+from .running.task import Task
 from .running.trajectory import trajectory
 from .running.worst_case import worst_case
 
@@ -42,15 +52,17 @@ class GradientAttack(Attack):
 
     def __init__(
         self,
-        epsilon=None,
-        step_size=None,
-        steps=1,
+        epsilon: float | None = None,
+        step_size: float | None = None,
+        steps: int = 1,
         *,
-        objective="cross_entropy",
-        random_start=False,
-        label_smoothing=0.0,
-        **kwargs,
-    ):
+        objective: Objective
+        | Callable[[Tensor, Tensor], Tensor]
+        | str = "cross_entropy",
+        random_start: bool = False,
+        label_smoothing: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(epsilon, **kwargs)
         self.step_size = check_positive("step_size", step_size)
         self.steps = check_count("steps", steps)
@@ -62,8 +74,14 @@ class GradientAttack(Attack):
         self._compiled = CompiledAttack(_functions)
 
     def perturb(
-        self, victim, images, labels, value_range, start=None, steps=None
-    ):
+        self,
+        victim: ClassifierView,
+        images: Tensor,
+        labels: Tensor,
+        value_range: ValueRange,
+        start: Tensor | None = None,
+        steps: int | None = None,
+    ) -> Tensor:
         lengths = self.lengths(value_range)
         return self.climb(
             victim, images, labels, value_range, lengths, start, steps
@@ -71,14 +89,14 @@ class GradientAttack(Attack):
 
     def climb(
         self,
-        victim,
-        images,
-        labels,
-        value_range,
-        lengths,
-        start=None,
-        steps=None,
-    ):
+        victim: ClassifierView,
+        images: Tensor,
+        labels: Tensor,
+        value_range: ValueRange,
+        lengths: Any,
+        start: Tensor | None = None,
+        steps: int | None = None,
+    ) -> Any:
         """`perturb` with the radius and the step size given.
 
         Args:
@@ -99,7 +117,13 @@ class GradientAttack(Attack):
         candidates = [run(number) for number in range(self.runs(victim))]
         return worst_case(candidates, ascent.task)
 
-    def trajectory(self, model, x, y=None, batch_size=128):
+    def trajectory(
+        self,
+        model: Model,
+        x: Any,
+        y: Tensor | None = None,
+        batch_size: int = 128,
+    ) -> np.ndarray:
         """The way of each image through the attack, step by step.
 
         Each step is a compiled call of its own, the same one for all. Of
@@ -130,22 +154,24 @@ class GradientAttack(Attack):
 
         return trajectory(images, labels, self.steps, follow, batch_size)
 
-    def runs(self, victim):
+    def runs(self, victim: ClassifierView) -> int:
         """Restarts, times the classes that the objective goes through."""
         return self.restarts * self.objective.runs(victim.num_classes)
 
-    def start(self, images, epsilon):
+    def start(self, images: Tensor, epsilon: Any) -> Tensor:
         """Where the first step begins; projected afterwards."""
         if not self.random_start:
             return images
         shape = ops.shape(images)
         return images + self.ball.sample(shape, epsilon, self.seed_generator)
 
-    def target(self, victim, images, labels):
+    def target(
+        self, victim: ClassifierView, images: Tensor, labels: Tensor
+    ) -> Any:
         """The class of the objective, and 1.0 to leave or -1.0 to reach it."""
         return labels, -1.0 if self.targeted else 1.0
 
-    def reference(self, task):
+    def reference(self, task: Task) -> Any:
         """What is computed once from the clean images, a dict of tensors.
 
         Args:
@@ -153,7 +179,7 @@ class GradientAttack(Attack):
         """
         return self.objective.reference(task)
 
-    def perturbation_set(self, reference):
+    def perturbation_set(self, reference: Any) -> Any:
         """What a perturbation may be.
 
         Args:
@@ -161,7 +187,7 @@ class GradientAttack(Attack):
         """
         return self.ball
 
-    def gradient(self, task, x, reference, i):
+    def gradient(self, task: Task, x: Any, reference: Any, i: int) -> Any:
         """The gradient of the objective at the images of one step.
 
         Args:
@@ -174,40 +200,49 @@ class GradientAttack(Attack):
             task.victim, x, task.labels, reference
         )[1]
 
-    def memory(self, images):
+    def memory(self, images: Tensor) -> Any:
         """What `direction` carries from step to step."""
         return ()
 
-    def direction(self, gradient, memory):
+    def direction(self, gradient: Tensor, memory: Any) -> Tensor:
         """The step of norm one along `gradient`, and the new memory."""
         return self.ball.ascent_direction(gradient), memory
 
-    def relative_step_size(self):
+    def relative_step_size(self) -> Any:
         """The step size as a share of epsilon, where none was given."""
         return min(1.0, 2.5 / self.steps)
 
-    def lengths(self, value_range):
+    def lengths(self, value_range: ValueRange) -> Any:
         """The radius and the step size, scalar tensors."""
         epsilon = self.radius(value_range)
         if self.step_size is None:
             return epsilon, epsilon * self.relative_step_size()
         return epsilon, self.step_size * ops.convert_to_tensor(self.strength)
 
-    def check(self, model):
+    def check(self, model: Model) -> None:
         self.objective.check(as_classifier(model))
 
-    def with_epsilon(self, epsilon):
+    def with_epsilon(self, epsilon: float) -> Self:
         other = super().with_epsilon(epsilon)
         if None not in (self.epsilon, self.step_size):
             largest = float(np.max(self.epsilon))
             other.step_size = self.step_size * epsilon / largest
         return other
 
-    def craft_batch(self, victim, value_range, x, y):
+    def craft_batch(
+        self, victim: ClassifierView, value_range: ValueRange, x: Any, y: Tensor
+    ) -> Any:
         craft = self._compiled(self, victim, value_range)["craft"]
         return craft(x, y, *self.lengths(value_range))
 
-    def run_batches(self, victim, value_range, images, labels, batch_size):
+    def run_batches(
+        self,
+        victim: ClassifierView,
+        value_range: ValueRange,
+        images: Tensor,
+        labels: Tensor,
+        batch_size: int,
+    ) -> Any:
         crafted = np.empty_like(images)
         for rows, (x, y) in padded_batches(images, labels, size=batch_size):
             x_adv = self.craft_batch(victim, value_range, x, y)
@@ -222,7 +257,7 @@ class GradientAttack(Attack):
             ones * runs * backward * self.steps,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         objective = self.objective
         return {
             **super().get_config(),

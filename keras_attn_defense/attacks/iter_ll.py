@@ -1,6 +1,10 @@
 """The iterative least-likely class method."""
 
+from typing import Any
+
 from .._registration import register
+from .._typing import Tensor
+from ..classifier import ClassifierView
 from .gradient_attack import GradientAttack
 from .step_ll import least_likely
 
@@ -29,13 +33,13 @@ class IterLL(GradientAttack):
 
     def __init__(
         self,
-        epsilon=None,
-        step_size=None,
-        steps=10,
+        epsilon: float | None = None,
+        step_size: float | None = None,
+        steps: int = 10,
         *,
-        label_smoothing=0.1,
-        **kwargs,
-    ):
+        label_smoothing: float = 0.1,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             epsilon,
             step_size,
@@ -44,5 +48,7 @@ class IterLL(GradientAttack):
             **kwargs,
         )
 
-    def target(self, victim, images, labels):
+    def target(
+        self, victim: ClassifierView, images: Tensor, labels: Tensor
+    ) -> Any:
         return least_likely(victim, images), -1.0

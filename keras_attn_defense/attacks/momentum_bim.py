@@ -1,8 +1,11 @@
 """The momentum iterative method."""
 
+from typing import Any
+
 from keras import ops
 
 from .._registration import register
+from .._typing import Tensor
 from .arguments import check_positive
 from .gradient_attack import GradientAttack
 
@@ -33,18 +36,24 @@ class MomentumBIM(GradientAttack):
     """
 
     def __init__(
-        self, epsilon=None, step_size=None, steps=10, *, decay=1.0, **kwargs
-    ):
+        self,
+        epsilon: float | None = None,
+        step_size: float | None = None,
+        steps: int = 10,
+        *,
+        decay: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(epsilon, step_size, steps, **kwargs)
         self.decay = check_positive("decay", decay)
 
-    def memory(self, images):
+    def memory(self, images: Tensor) -> Any:
         return ops.zeros_like(images)
 
-    def direction(self, gradient, memory):
+    def direction(self, gradient: Tensor, memory: Any) -> Tensor:
         size = ops.mean(ops.abs(gradient), axis=(1, 2, 3), keepdims=True)
         memory = self.decay * memory + ops.divide_no_nan(gradient, size)
         return self.ball.ascent_direction(memory), memory
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "decay": self.decay}

@@ -1,6 +1,11 @@
 """Attacks by the names that papers and leaderboards use."""
 
+from collections.abc import Callable
+from typing import Any
+
+from .._typing import Norm
 from .apgd import APGD
+from .attack import Attack
 from .attention_attack import AttentionAttack
 from .auto_attack import AutoAttack
 from .auto_attack.versions import COMPONENTS
@@ -26,7 +31,13 @@ _CLASSES = {
 }
 
 
-def get(name, epsilon=None, *, norm="linf", **kwargs):
+def get(
+    name: Any,
+    epsilon: float | None = None,
+    *,
+    norm: Norm = "linf",
+    **kwargs: Any,
+) -> Attack:
     """Returns an attack by its name.
 
     Args:
@@ -47,7 +58,7 @@ def get(name, epsilon=None, *, norm="linf", **kwargs):
     """
     if not isinstance(name, str):
         return name
-    known = {**_CLASSES, **COMPONENTS}
+    known: dict[str, Callable[..., Attack]] = {**_CLASSES, **COMPONENTS}
     if name.lower() not in known:
         raise ValueError(
             f"An attack should be one of {sorted(known)}, or an `Attack`. "

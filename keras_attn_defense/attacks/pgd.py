@@ -1,5 +1,7 @@
 """Projected gradient descent."""
 
+from typing import Any
+
 from .._registration import register
 from .gradient_attack import GradientAttack
 
@@ -30,14 +32,14 @@ class PGD(GradientAttack):
 
     def __init__(
         self,
-        epsilon=None,
-        step_size=None,
-        steps=10,
+        epsilon: float | None = None,
+        step_size: float | None = None,
+        steps: int = 10,
         *,
-        random_start=True,
-        restarts=1,
-        **kwargs,
-    ):
+        random_start: bool = True,
+        restarts: int = 1,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             epsilon,
             step_size,

@@ -1,9 +1,12 @@
 """The randomised one-step least-likely class method."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from .._registration import register
+from .._typing import Tensor
 from .step_ll import StepLL
 
 
@@ -31,15 +34,21 @@ class RandomizedStepLL(StepLL):
         [Tramer et al., 2018](https://arxiv.org/abs/1705.07204), section 4.1.
     """
 
-    def __init__(self, epsilon=None, *, label_smoothing=0.1, **kwargs):
+    def __init__(
+        self,
+        epsilon: float | None = None,
+        *,
+        label_smoothing: float = 0.1,
+        **kwargs: Any,
+    ) -> None:
         kwargs = {"random_start": True, **kwargs}
         super().__init__(epsilon, label_smoothing=label_smoothing, **kwargs)
 
-    def start(self, images, epsilon):
+    def start(self, images: Tensor, epsilon: Any) -> Tensor:
         if not self.random_start:
             return images
         noise = keras.random.normal(ops.shape(images), seed=self.seed_generator)
         return images + epsilon / 2 * self.ball.ascent_direction(noise)
 
-    def relative_step_size(self):
+    def relative_step_size(self) -> Any:
         return 0.5

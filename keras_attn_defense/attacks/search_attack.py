@@ -1,11 +1,16 @@
 """Attacks that end for each image when they have succeeded."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from .._backend import repeat
 from .._backend import unrolls_loops
 from .._registration import register
+from .._typing import Tensor
+from .._typing import ValueRange
+from ..classifier import ClassifierView
 from .arguments import check_count
 from .attack import Attack
 from .running import slots
@@ -44,12 +49,14 @@ class SearchAttack(Attack):
     passes_to_begin = (1, 1)
     passes_of_step = (1, 1)
 
-    def __init__(self, epsilon=None, steps=100, **kwargs):
+    def __init__(
+        self, epsilon: float | None = None, steps: int = 100, **kwargs: Any
+    ) -> None:
         super().__init__(epsilon, **kwargs)
         self.steps = check_count("steps", steps)
         self._compiled = CompiledAttack(_functions)
 
-    def begin(self, task):
+    def begin(self, task: Task) -> dict[str, Any]:
         """The state of a run before its first step.
 
         Args:
@@ -57,7 +64,9 @@ class SearchAttack(Attack):
         """
         raise NotImplementedError
 
-    def step(self, task, state, count, draws):
+    def step(
+        self, task: Task, state: Any, count: int, draws: Any
+    ) -> dict[str, Any]:
         """The state after one more step.
 
         Args:
@@ -70,7 +79,7 @@ class SearchAttack(Attack):
         """
         raise NotImplementedError
 
-    def draw(self, images, steps):
+    def draw(self, images: Tensor, steps: int) -> Any:
         """Random numbers of some steps, drawn before the loop.
 
         Args:
@@ -82,20 +91,22 @@ class SearchAttack(Attack):
         """
         return {}
 
-    def runs(self, victim):
+    def runs(self, victim: ClassifierView) -> int:
         """How often an image is attacked before it is given up."""
         return self.restarts
 
     @property
-    def total_steps(self):
+    def total_steps(self) -> int:
         """Number of steps after which a run is over in any case."""
         return self.steps
 
-    def finished(self, state):
+    def finished(self, state: Any) -> Tensor:
         """Which images need no more steps, `(batch,)`."""
         return state["found"]
 
-    def advance(self, task, state, steps, first_draw=0):
+    def advance(
+        self, task: Task, state: Any, steps: int, first_draw: int = 0
+    ) -> Any:
         """Some steps; images that are done stay as they are.
 
         Args:
@@ -122,7 +133,7 @@ class SearchAttack(Attack):
 
         return repeat(steps, body, state)
 
-    def begin_counted(self, task):
+    def begin_counted(self, task: Task) -> Any:
         """`begin`, with the number of steps that the base class keeps."""
         state = self.begin(task)
         # Also for images that are wrong from the start.
@@ -130,8 +141,14 @@ class SearchAttack(Attack):
         return {**state, "count": count}
 
     def perturb(
-        self, victim, images, labels, value_range, start=None, steps=None
-    ):
+        self,
+        victim: ClassifierView,
+        images: Tensor,
+        labels: Tensor,
+        value_range: ValueRange,
+        start: Tensor | None = None,
+        steps: int | None = None,
+    ) -> Tensor:
         if start is not None:
             raise ValueError(
                 f"{type(self).__name__} starts anew each time and cannot go "
@@ -142,15 +159,22 @@ class SearchAttack(Attack):
         task = Task(
             victim, images, labels, self.radius(value_range), value_range, sign
         )
-        best = None
+        best: dict[str, Any] = {}
         for number in range(self.runs(victim)):
             current = task._replace(run=ops.full_like(labels, number))
             state = self.begin_counted(current)
             state = self.advance(current, state, steps or self.total_steps)
-            best = state if best is None else better(best, state)
+            best = better(best, state) if best else state
         return best["adversarial"]
 
-    def run_batches(self, victim, value_range, images, labels, batch_size):
+    def run_batches(
+        self,
+        victim: ClassifierView,
+        value_range: ValueRange,
+        images: Tensor,
+        labels: Tensor,
+        batch_size: int,
+    ) -> Any:
         return slots.search(
             self,
             self._compiled(self, victim, value_range),
@@ -161,7 +185,7 @@ class SearchAttack(Attack):
             batch_size,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "steps": self.steps}
 
 

@@ -1,8 +1,12 @@
 """The one-step least-likely class method."""
 
+from typing import Any
+
 from keras import ops
 
 from .._registration import register
+from .._typing import Tensor
+from ..classifier import ClassifierView
 from .gradient_attack import GradientAttack
 
 
@@ -30,10 +34,18 @@ class StepLL(GradientAttack):
         [Kurakin et al., 2017](https://arxiv.org/abs/1611.01236), section 3.
     """
 
-    def __init__(self, epsilon=None, *, label_smoothing=0.1, **kwargs):
+    def __init__(
+        self,
+        epsilon: float | None = None,
+        *,
+        label_smoothing: float = 0.1,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(epsilon, label_smoothing=label_smoothing, **kwargs)
 
-    def target(self, victim, images, labels):
+    def target(
+        self, victim: ClassifierView, images: Tensor, labels: Tensor
+    ) -> Any:
         return least_likely(victim, images), -1.0
 
 

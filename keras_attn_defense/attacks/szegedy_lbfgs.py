@@ -1,10 +1,16 @@
 """Box-constrained L-BFGS: the first attack, on the host, image by image."""
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 from scipy.optimize import minimize
 
 from .._registration import register
+from .._typing import Norm
+from .._typing import Tensor
+from .._typing import ValueRange
+from ..classifier import ClassifierView
 from .arguments import check_count
 from .arguments import check_norm
 from .arguments import check_positive
@@ -56,14 +62,14 @@ class SzegedyLBFGS(Attack):
 
     def __init__(
         self,
-        epsilon=None,
-        steps=50,
+        epsilon: float | None = None,
+        steps: int = 50,
         *,
-        binary_search_steps=9,
-        initial_const=1e-2,
-        norm="l2",
-        **kwargs,
-    ):
+        binary_search_steps: int = 9,
+        initial_const: float = 1e-2,
+        norm: Norm = "l2",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(epsilon, norm=norm, **kwargs)
         check_norm(self, ("l2",))
         self.steps = check_count("steps", steps)
@@ -74,15 +80,28 @@ class SzegedyLBFGS(Attack):
         self._compiled = CompiledAttack(_functions)
 
     def perturb(
-        self, victim, images, labels, value_range, start=None, steps=None
-    ):
+        self,
+        victim: ClassifierView,
+        images: Tensor,
+        labels: Tensor,
+        value_range: ValueRange,
+        start: Tensor | None = None,
+        steps: int | None = None,
+    ) -> Tensor:
         raise ValueError(
             "SzegedyLBFGS runs SciPy on the host and cannot run inside a "
             "compiled or a training step. Call it with arrays, or use "
             "`CarliniWagner` there."
         )
 
-    def run_batches(self, victim, value_range, images, labels, batch_size):
+    def run_batches(
+        self,
+        victim: ClassifierView,
+        value_range: ValueRange,
+        images: Tensor,
+        labels: Tensor,
+        batch_size: int,
+    ) -> Any:
         functions = self._compiled(self, victim, value_range)
         found = np.empty_like(images)
         passes = np.zeros(len(images), "int64")
@@ -96,7 +115,7 @@ class SzegedyLBFGS(Attack):
         # One forward pass more: that of the clean image.
         return Result(ops.convert_to_numpy(found), passes + 1, passes)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "steps": self.steps,

@@ -1,9 +1,13 @@
 """Hide what a network attends to."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from .._registration import register
+from .._typing import Tensor
+from .._typing import ValueRange
 from ..classifier import check_value_range
 from .resizing import upsampled
 
@@ -45,15 +49,15 @@ class AttentionMask(keras.layers.Layer):
 
     def __init__(
         self,
-        threshold="mean",
-        level=None,
+        threshold: float | str = "mean",
+        level: float | None = None,
         *,
-        mode="hard",
-        sharpness=10.0,
-        fill=None,
-        value_range=(0.0, 1.0),
-        name=None,
-    ):
+        mode: str = "hard",
+        sharpness: float = 10.0,
+        fill: float | str | None = None,
+        value_range: ValueRange = (0.0, 1.0),
+        name: str | None = None,
+    ) -> None:
         super().__init__(name=name, dtype="float32", autocast=False)
         if threshold not in _THRESHOLDS:
             raise ValueError(
@@ -76,7 +80,7 @@ class AttentionMask(keras.layers.Layer):
         self.value_range = check_value_range(value_range)
         self.built = True
 
-    def call(self, images, maps):
+    def call(self, images: Tensor, maps: Tensor) -> Tensor:
         """Hides the attention area of images.
 
         Args:
@@ -92,7 +96,7 @@ class AttentionMask(keras.layers.Layer):
         fill = sum(self.value_range) / 2 if self.fill is None else self.fill
         return images * (1.0 - area) + fill * area
 
-    def area(self, maps):
+    def area(self, maps: Tensor) -> Tensor:
         """The attention area of maps `(batch, h, w)`: 0 or 1, or between."""
         kappa = self._kappa(maps)
         if self.mode == "soft":
@@ -127,7 +131,7 @@ class AttentionMask(keras.layers.Layer):
         padded = ops.concatenate([lowest, ordered], axis=-1)
         return ops.take(padded, index + 1, axis=-1)[:, None, None]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "threshold": self.threshold,
             "level": self.level,

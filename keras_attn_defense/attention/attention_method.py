@@ -1,11 +1,16 @@
 """The base class of attention maps."""
 
 from contextlib import nullcontext
+from typing import Any
+from typing import Self
 
 import keras
 
 from .._registration import register
+from .._typing import Model
+from .._typing import Tensor
 from ..classifier import Classifier
+from ..classifier import ClassifierView
 from . import normalization as normalizations
 from .class_choice import check_choice
 
@@ -28,18 +33,28 @@ class AttentionMethod(keras.layers.Layer):
     #: Whether gradients flow through the maps, so that losses may use them.
     differentiable = True
 
-    def __init__(self, normalization="max", *, model=None, name=None):
+    def __init__(
+        self,
+        normalization: str | None = "max",
+        *,
+        model: Model | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(name=name, dtype="float32", autocast=False)
         self.normalization = normalization
         self.normalize = normalizations.get(normalization)
         self.model = model
         self.built = True
 
-    def __call__(self, images, labels=None, **kwargs):
+    def __call__(
+        self, images: Tensor, labels: Tensor | str | None = None, **kwargs: Any
+    ) -> Tensor:
         # By keyword: Keras takes tensors alone by position, no names.
         return super().__call__(images, labels=labels, **kwargs)
 
-    def call(self, images, labels=None):
+    def call(
+        self, images: Tensor, labels: Tensor | str | None = None
+    ) -> Tensor:
         """Attention maps of images.
 
         Args:
@@ -68,7 +83,13 @@ class AttentionMethod(keras.layers.Layer):
         with scope:
             return self.explain(classifier, images, labels)[1]
 
-    def explain(self, classifier, images, labels=None, training=False):
+    def explain(
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        labels: Tensor | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Explains images, and tells what the classifier says of them.
 
         Args:
@@ -83,7 +104,7 @@ class AttentionMethod(keras.layers.Layer):
         """
         raise NotImplementedError
 
-    def check_use(self, classifier):
+    def check_use(self, classifier: ClassifierView) -> None:
         """Checks that a loss can use the maps of a classifier.
 
         Args:
@@ -101,12 +122,12 @@ class AttentionMethod(keras.layers.Layer):
                 "one to look at the result."
             )
 
-    def check(self, classifier):
+    def check(self, classifier: Classifier) -> None:
         """The same, and that the maps can be computed, without computing."""
         self.check_use(classifier)
         classifier.try_out(lambda x: self.explain(classifier, x)[1])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         model = self.model
         if model is not None:
             model = keras.saving.serialize_keras_object(model)
@@ -117,7 +138,7 @@ class AttentionMethod(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         if config.get("model") is not None:
             model = keras.saving.deserialize_keras_object(config["model"])
             config = {**config, "model": model}

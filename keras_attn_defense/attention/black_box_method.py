@@ -1,10 +1,16 @@
 """The base class of maps that ask for predictions alone."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from .._registration import register
+from .._typing import Model
+from .._typing import Tensor
+from ..classifier import Classifier
 from .attention_method import AttentionMethod
 from .black_box import BlackBox
 from .black_box import at_hand
@@ -31,19 +37,21 @@ class BlackBoxMethod(AttentionMethod):
 
     def __init__(
         self,
-        normalization="max",
+        normalization: str | None = "max",
         *,
-        fill=None,
-        batch_size=128,
-        model=None,
-        name=None,
-    ):
+        fill: float | str | None = None,
+        batch_size: int = 128,
+        model: Model | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(normalization, model=model, name=name)
         self.fill = fill
         self.batch_size = batch_size
         self.black_box = BlackBox(batch_size)
 
-    def raw_maps(self, score, images, classes):
+    def raw_maps(
+        self, score: Callable[..., Any], images: Tensor, classes: Tensor
+    ) -> Any:
         """Maps `(batch, height, width)` in NumPy, before normalisation.
 
         Args:
@@ -53,7 +61,13 @@ class BlackBoxMethod(AttentionMethod):
         """
         raise NotImplementedError
 
-    def explain(self, classifier, images, labels=None, training=False):
+    def explain(
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        labels: Tensor | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         images = at_hand(images, type(self).__name__)
         with classifier.untouched():
             logits, predictions = classifier(ops.convert_to_tensor(images))
@@ -68,13 +82,13 @@ class BlackBoxMethod(AttentionMethod):
         maps = ops.convert_to_tensor(maps, "float32")
         return logits, self.normalize(maps), predictions
 
-    def hidden(self, image):
+    def hidden(self, image: Tensor) -> np.ndarray:
         """What takes the place of hidden pixels: one number a channel."""
         if self.fill is None:
             return image.mean((0, 1))
         return np.broadcast_to(np.asarray(self.fill, "float32"), image.shape[2])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "fill": self.fill,

@@ -3,6 +3,7 @@
 from keras import ops
 
 from .._registration import register
+from .._typing import Tensor
 from .feature_method import FeatureMethod
 
 # Far more than a map needs: the error falls by the ratio of the first two
@@ -38,7 +39,7 @@ class EigenCAM(FeatureMethod):
 
     uses_gradients = False
 
-    def raw_map(self, features, gradients):
+    def raw_map(self, features: Tensor, gradients: Tensor) -> Tensor:
         centred = features - ops.mean(features, axis=(1, 2), keepdims=True)
         shape = ops.shape(centred)
         rows = ops.reshape(centred, (shape[0], -1, shape[-1]))

@@ -1,5 +1,6 @@
 """Whether what a map shows is what the classifier uses."""
 
+from typing import Any
 from typing import NamedTuple
 
 import keras
@@ -7,6 +8,8 @@ import numpy as np
 from keras import ops
 from scipy.ndimage import gaussian_filter
 
+from .._typing import Model
+from .._typing import Tensor
 from ..classifier import Classifier
 from .black_box import BlackBox
 from .black_box import at_hand
@@ -46,8 +49,15 @@ class AverageDrop(NamedTuple):
 
 
 def deletion_curve(
-    model, images, maps, labels=None, *, steps=20, fill=None, batch_size=128
-):
+    model: Model,
+    images: Tensor,
+    maps: Tensor,
+    labels: Tensor | str | None = None,
+    *,
+    steps: int = 20,
+    fill: float | str | None = None,
+    batch_size: int = 128,
+) -> Any:
     """Hides the pixels of highest attention first.
 
     The sooner the probability falls, the more faithful the map: a small area
@@ -81,8 +91,15 @@ def deletion_curve(
 
 
 def insertion_curve(
-    model, images, maps, labels=None, *, steps=20, fill="blur", batch_size=128
-):
+    model: Model,
+    images: Tensor,
+    maps: Tensor,
+    labels: Tensor | str | None = None,
+    *,
+    steps: int = 20,
+    fill: float | str = "blur",
+    batch_size: int = 128,
+) -> Any:
     """Shows the pixels of highest attention first, on a blurred image.
 
     The sooner the probability rises, the more faithful the map: a large area
@@ -107,7 +124,15 @@ def insertion_curve(
     return task.curve(task.filled(fill), task.images, steps)
 
 
-def average_drop(model, images, maps, labels=None, *, fill=0.0, batch_size=128):
+def average_drop(
+    model: Model,
+    images: Tensor,
+    maps: Tensor,
+    labels: Tensor | str | None = None,
+    *,
+    fill: float | str = 0.0,
+    batch_size: int = 128,
+) -> Any:
     """Compares confidence on images and on what their maps show of them.
 
     Maps go from 0 to 1, after ReLU and division by their maximum, and are

@@ -1,6 +1,7 @@
 """The base class of maps that are read from layers."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
@@ -9,6 +10,10 @@ from keras import ops
 
 from .._backend import vjp_inside
 from .._registration import register
+from .._typing import Model
+from .._typing import Tensor
+from ..classifier import Classifier
+from ..classifier import ClassifierView
 from ..classifier import full_precision
 from .attention_method import AttentionMethod
 from .class_choice import chosen_classes
@@ -68,24 +73,28 @@ class FeatureMethod(AttentionMethod):
 
     def __init__(
         self,
-        layer=None,
-        normalization="max",
-        upsample=True,
+        layer: keras.layers.Layer
+        | str
+        | Sequence[keras.layers.Layer | str]
+        | None = None,
+        normalization: str | None = "max",
+        upsample: bool = True,
         *,
-        grid=None,
-        model=None,
-        name=None,
-    ):
+        grid: tuple[int, int] | None = None,
+        model: Model | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(normalization, model=model, name=name)
         self.upsample = bool(upsample)
         # Names: layers belong to the model and are not tracked here.
+        self.layer: Any
         if isinstance(layer, (list, tuple)) and layer:
             self.layer = [_identifier(each) for each in layer]
         else:
             self.layer = layer if layer is None else _identifier(layer)
         self.grid = _checked(grid)
 
-    def channel_weights(self, features, gradients):
+    def channel_weights(self, features: Tensor, gradients: Tensor) -> Tensor:
         """Weights the features by the gradient of the class score.
 
         Args:
@@ -98,17 +107,25 @@ class FeatureMethod(AttentionMethod):
         """
         raise NotImplementedError
 
-    def raw_map(self, features, gradients):
+    def raw_map(self, features: Tensor, gradients: Tensor) -> Tensor:
         """The map `(batch, h, w)` of one layer, before normalisation."""
         weights = self.channel_weights(features, gradients)
         return ops.sum(weights * features, axis=-1)
 
-    def raw_maps(self, classifier, images, reading):
+    def raw_maps(
+        self, classifier: Classifier, images: Tensor, reading: Any
+    ) -> Any:
         """The maps of all layers, in the order in which they run."""
         pairs = zip(reading.features, reading.gradients, strict=True)
         return [self.raw_map(*pair) for pair in pairs]
 
-    def explain(self, classifier, images, labels=None, training=False):
+    def explain(
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        labels: Tensor | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         reading = self.read(classifier, images, labels, training)
         maps = _merged(self.raw_maps(classifier, images, reading))
         maps = self.normalize(maps)
@@ -116,7 +133,13 @@ class FeatureMethod(AttentionMethod):
             maps = upsampled(maps, images)
         return reading.logits, maps, reading.predictions
 
-    def read(self, classifier, images, labels, training):
+    def read(
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        labels: Tensor,
+        training: bool,
+    ) -> Any:
         """Runs the classifier once; returns its `Reading`."""
         layers = classifier.feature_layers(self.layer, self.grid)
 
@@ -137,11 +160,11 @@ class FeatureMethod(AttentionMethod):
         features = [full_precision(tensor) for tensor in as_maps(features)]
         return Reading(logits, predictions, classes, features, gradients)
 
-    def check_use(self, classifier):
+    def check_use(self, classifier: ClassifierView) -> None:
         super().check_use(classifier)
         classifier.feature_layers(self.layer, self.grid)
 
-    def check(self, classifier):
+    def check(self, classifier: Classifier) -> None:
         """Checks that a loss can use the maps, and warns of tiny ones."""
         super().check(classifier)
         for layer in classifier.feature_layers(self.layer, self.grid):
@@ -155,7 +178,7 @@ class FeatureMethod(AttentionMethod):
                     stacklevel=3,
                 )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "layer": self.layer,
             **super().get_config(),

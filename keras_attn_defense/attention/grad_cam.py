@@ -1,8 +1,14 @@
 """Gradient-weighted class activation maps."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import keras
 from keras import ops
 
 from .._registration import register
+from .._typing import Model
+from .._typing import Tensor
 from .feature_method import FeatureMethod
 
 
@@ -52,21 +58,24 @@ class GradCAM(FeatureMethod):
 
     def __init__(
         self,
-        layer=None,
-        normalization="softmax",
-        upsample=True,
+        layer: keras.layers.Layer
+        | str
+        | Sequence[keras.layers.Layer | str]
+        | None = None,
+        normalization: str | None = "softmax",
+        upsample: bool = True,
         *,
-        scale_gradients=True,
-        grid=None,
-        model=None,
-        name=None,
-    ):
+        scale_gradients: bool = True,
+        grid: tuple[int, int] | None = None,
+        model: Model | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(
             layer, normalization, upsample, grid=grid, model=model, name=name
         )
         self.scale_gradients = bool(scale_gradients)
 
-    def channel_weights(self, features, gradients):
+    def channel_weights(self, features: Tensor, gradients: Tensor) -> Tensor:
         if self.scale_gradients:
             squares = ops.mean(
                 ops.square(gradients), axis=(1, 2, 3), keepdims=True
@@ -76,7 +85,7 @@ class GradCAM(FeatureMethod):
             gradients = gradients / (size + 1e-5)
         return ops.mean(gradients, axis=(1, 2), keepdims=True)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "scale_gradients": self.scale_gradients,

@@ -3,6 +3,7 @@
 from keras import ops
 
 from .._registration import register
+from .._typing import Tensor
 from .feature_method import FeatureMethod
 
 
@@ -32,7 +33,7 @@ class GradCAMPlusPlus(FeatureMethod):
         equations 5 and 19.
     """
 
-    def channel_weights(self, features, gradients):
+    def channel_weights(self, features: Tensor, gradients: Tensor) -> Tensor:
         rising = ops.relu(gradients)
         total = ops.relu(ops.sum(features, axis=(1, 2), keepdims=True))
         weights = rising / (2.0 + rising * total)

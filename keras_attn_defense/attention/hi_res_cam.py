@@ -1,6 +1,7 @@
 """Class activation maps without averaging."""
 
 from .._registration import register
+from .._typing import Tensor
 from .feature_method import FeatureMethod
 
 
@@ -28,5 +29,5 @@ class HiResCAM(FeatureMethod):
         [Draelos and Carin, 2020](https://arxiv.org/abs/2011.08891).
     """
 
-    def channel_weights(self, features, gradients):
+    def channel_weights(self, features: Tensor, gradients: Tensor) -> Tensor:
         return gradients

@@ -1,10 +1,15 @@
 """Gradients of the class score by the pixels."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from .._backend import vjp_inside
 from .._registration import register
+from .._typing import Model
+from .._typing import Tensor
+from ..classifier import Classifier
 from ..classifier import full_precision
 from .attention_method import AttentionMethod
 from .class_choice import chosen_classes
@@ -48,13 +53,13 @@ class InputGradients(AttentionMethod):
 
     def __init__(
         self,
-        reduction="max",
+        reduction: str = "max",
         *,
-        times_input=False,
-        normalization="max",
-        model=None,
-        name=None,
-    ):
+        times_input: bool = False,
+        normalization: str | None = "max",
+        model: Model | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(normalization, model=model, name=name)
         if reduction not in _REDUCTIONS:
             raise ValueError(
@@ -64,14 +69,26 @@ class InputGradients(AttentionMethod):
         self.reduction = reduction
         self.times_input = bool(times_input)
 
-    def explain(self, classifier, images, labels=None, training=False):
+    def explain(
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        labels: Tensor | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         images = full_precision(ops.convert_to_tensor(images))
         (logits, predictions), gradients = self.gradients(
             classifier, images, labels, training
         )
         return logits, self.pixel_maps(gradients, images), predictions
 
-    def gradients(self, classifier, images, labels, training):
+    def gradients(
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        labels: Tensor,
+        training: bool,
+    ) -> Any:
         """Logits with predictions, and the gradients of the images."""
         # Through what a training step allows: layers may update their state.
         outputs, _, pullback = vjp_inside(
@@ -83,7 +100,7 @@ class InputGradients(AttentionMethod):
         (gradients,) = score_gradients(pullback, outputs[0], classes)
         return outputs, gradients
 
-    def pixel_maps(self, gradients, images):
+    def pixel_maps(self, gradients: Tensor, images: Tensor) -> Tensor:
         """From a gradient for each channel to a finished map."""
         if self.times_input:
             gradients = gradients * images
@@ -91,7 +108,7 @@ class InputGradients(AttentionMethod):
         reduce = _REDUCTIONS[self.reduction]
         return self.normalize(reduce(gradients, axis=1 if first else -1))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "reduction": self.reduction,
             "times_input": self.times_input,

@@ -3,6 +3,7 @@
 from keras import ops
 
 from .._registration import register
+from .._typing import Tensor
 from .feature_method import FeatureMethod
 
 
@@ -30,5 +31,5 @@ class LayerCAM(FeatureMethod):
         equations 5 to 7.
     """
 
-    def channel_weights(self, features, gradients):
+    def channel_weights(self, features: Tensor, gradients: Tensor) -> Tensor:
         return ops.relu(gradients)

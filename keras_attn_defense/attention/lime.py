@@ -2,10 +2,14 @@
 
 import contextlib
 import io
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from .._registration import register
+from .._typing import Model
+from .._typing import Tensor
 from .black_box_method import BlackBoxMethod
 
 
@@ -45,16 +49,16 @@ class LIME(BlackBoxMethod):
 
     def __init__(
         self,
-        regions=50,
-        samples=1000,
+        regions: int = 50,
+        samples: int = 1000,
         *,
-        normalization="max",
-        fill=None,
-        seed=0,
-        batch_size=128,
-        model=None,
-        name=None,
-    ):
+        normalization: str | None = "max",
+        fill: float | str | None = None,
+        seed: int = 0,
+        batch_size: int = 128,
+        model: Model | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(
             normalization,
             fill=fill,
@@ -72,7 +76,9 @@ class LIME(BlackBoxMethod):
         self.samples = samples
         self.seed = int(seed)
 
-    def raw_maps(self, score, images, classes):
+    def raw_maps(
+        self, score: Callable[..., Any], images: Tensor, classes: Tensor
+    ) -> Any:
         try:
             from lime.lime_image import LimeImageExplainer
             from skimage.segmentation import slic
@@ -109,7 +115,7 @@ class LIME(BlackBoxMethod):
                 maps[index][found.segments == region] = weight
         return maps
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "regions": self.regions,
             "samples": self.samples,

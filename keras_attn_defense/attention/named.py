@@ -1,5 +1,8 @@
 """Attention methods by their usual names."""
 
+from typing import Any
+
+from .attention_method import AttentionMethod
 from .eigen_cam import EigenCAM
 from .grad_cam import GradCAM
 from .grad_cam_plus_plus import GradCAMPlusPlus
@@ -27,7 +30,7 @@ METHODS = {
 }
 
 
-def get(name, **kwargs):
+def get(name: Any, **kwargs: Any) -> AttentionMethod:
     """Returns an attention method by its name.
 
     Args:

@@ -1,8 +1,13 @@
 """What the classifier loses when a part of the image is hidden."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from .._registration import register
+from .._typing import Model
+from .._typing import Tensor
 from .black_box_method import BlackBoxMethod
 
 
@@ -38,15 +43,15 @@ class Occlusion(BlackBoxMethod):
 
     def __init__(
         self,
-        patch=None,
-        stride=None,
+        patch: int | None = None,
+        stride: int | None = None,
         *,
-        normalization="max",
-        fill=None,
-        batch_size=128,
-        model=None,
-        name=None,
-    ):
+        normalization: str | None = "max",
+        fill: float | str | None = None,
+        batch_size: int = 128,
+        model: Model | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(
             normalization,
             fill=fill,
@@ -63,7 +68,9 @@ class Occlusion(BlackBoxMethod):
         self.patch = patch
         self.stride = stride
 
-    def raw_maps(self, score, images, classes):
+    def raw_maps(
+        self, score: Callable[..., Any], images: Tensor, classes: Tensor
+    ) -> Any:
         windows = self.windows(images.shape[1:3])
         whole = score(images, classes)
         maps = np.zeros(images.shape[:3])
@@ -78,7 +85,7 @@ class Occlusion(BlackBoxMethod):
                 maps[index][window] += fall
         return maps / covered
 
-    def windows(self, size):
+    def windows(self, size: tuple[int, int]) -> Any:
         """The patches, as slices of rows and columns."""
         patch = min(self.patch or max(min(size) // 4, 1), *size)
         stride = self.stride or max(patch // 2, 1)
@@ -104,7 +111,7 @@ class Occlusion(BlackBoxMethod):
             scores.append(score(copies, np.full(len(chosen), label)))
         return np.concatenate(scores)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "patch": self.patch,
             "stride": self.stride,

@@ -2,8 +2,10 @@
 
 from keras import ops
 
+from .._typing import Tensor
 
-def intersection_over_union(areas, others):
+
+def intersection_over_union(areas: Tensor, others: Tensor) -> Tensor:
     """Intersection over union of binary areas, image by image.
 
     Args:

@@ -1,11 +1,17 @@
 """Class activation maps whose weights are scores, not gradients."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 from scipy.special import softmax
 
 from .._registration import register
+from .._typing import Model
+from .._typing import Tensor
+from ..classifier import Classifier
 from .black_box import BlackBox
 from .black_box import at_hand
 from .feature_method import FeatureMethod
@@ -46,16 +52,19 @@ class ScoreCAM(FeatureMethod):
 
     def __init__(
         self,
-        layer=None,
-        normalization="max",
-        upsample=True,
+        layer: keras.layers.Layer
+        | str
+        | Sequence[keras.layers.Layer | str]
+        | None = None,
+        normalization: str | None = "max",
+        upsample: bool = True,
         *,
-        channels=None,
-        batch_size=128,
-        grid=None,
-        model=None,
-        name=None,
-    ):
+        channels: int | None = None,
+        batch_size: int = 128,
+        grid: tuple[int, int] | None = None,
+        model: Model | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(
             layer, normalization, upsample, grid=grid, model=model, name=name
         )
@@ -70,12 +79,20 @@ class ScoreCAM(FeatureMethod):
         self.batch_size = batch_size
         self.black_box = BlackBox(batch_size)
 
-    def read(self, classifier, images, labels, training):
+    def read(
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        labels: Tensor,
+        training: bool,
+    ) -> Any:
         at_hand(images, "ScoreCAM")
         with classifier.untouched():
             return super().read(classifier, images, labels, False)
 
-    def raw_maps(self, classifier, images, reading):
+    def raw_maps(
+        self, classifier: Classifier, images: Tensor, reading: Any
+    ) -> Any:
         images = at_hand(images, "ScoreCAM")
         classes = ops.convert_to_numpy(reading.classes)
         return [
@@ -101,7 +118,7 @@ class ScoreCAM(FeatureMethod):
         weights = softmax(logits.astype("float64"))
         return np.tensordot(weights, channels, axes=1).astype("float32")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "channels": self.channels,

@@ -1,9 +1,14 @@
 """Input gradients, averaged over noise."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from .._registration import register
+from .._typing import Model
+from .._typing import Tensor
+from ..classifier import Classifier
 from ..classifier import full_precision
 from .class_choice import chosen_classes
 from .input_gradients import InputGradients
@@ -38,16 +43,16 @@ class SmoothGrad(InputGradients):
 
     def __init__(
         self,
-        noise=0.15,
-        samples=16,
+        noise: float = 0.15,
+        samples: int = 16,
         *,
-        reduction="max",
-        times_input=False,
-        normalization="max",
-        seed=0,
-        model=None,
-        name=None,
-    ):
+        reduction: str = "max",
+        times_input: bool = False,
+        normalization: str | None = "max",
+        seed: int = 0,
+        model: Model | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(
             reduction,
             times_input=times_input,
@@ -69,7 +74,13 @@ class SmoothGrad(InputGradients):
         self.samples = samples
         self.seed = int(seed)
 
-    def explain(self, classifier, images, labels=None, training=False):
+    def explain(
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        labels: Tensor | None = None,
+        training: bool = False,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         images = full_precision(ops.convert_to_tensor(images))
         logits, predictions = classifier(images, training=training)
         classes = chosen_classes(labels, logits)
@@ -83,7 +94,7 @@ class SmoothGrad(InputGradients):
         maps = self.pixel_maps(ops.mean(copies, axis=0), images)
         return logits, maps, predictions
 
-    def noisy(self, images):
+    def noisy(self, images: Tensor) -> Tensor:
         """`samples` copies of a batch, one after the other."""
         shape = ops.shape(images)
         axes = (1, 2, 3)
@@ -96,7 +107,7 @@ class SmoothGrad(InputGradients):
         copies = images + extent * noise
         return ops.reshape(copies, (-1, *shape[1:]))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "noise": self.noise,
             "samples": self.samples,

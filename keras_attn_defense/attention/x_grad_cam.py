@@ -3,6 +3,7 @@
 from keras import ops
 
 from .._registration import register
+from .._typing import Tensor
 from .feature_method import FeatureMethod
 
 
@@ -29,7 +30,7 @@ class XGradCAM(FeatureMethod):
         [Fu et al., 2020](https://arxiv.org/abs/2008.02312), equation 8.
     """
 
-    def channel_weights(self, features, gradients):
+    def channel_weights(self, features: Tensor, gradients: Tensor) -> Tensor:
         def total(values):
             return ops.sum(values, axis=(1, 2), keepdims=True)
 

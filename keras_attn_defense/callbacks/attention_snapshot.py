@@ -1,10 +1,18 @@
 """What the network looks at, epoch by epoch."""
 
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 
+from .._typing import Path
+from .._typing import Tensor
+from .._typing import ValueRange
+from ..attacks import Attack
 from ..attacks.arguments import check_count
+from ..attention import AttentionMask
+from ..attention import AttentionMethod
 from ..visualization.attack_figure import draw_attack
 from ..visualization.attention_figure import attention_figure
 from ..visualization.explainer import Explainer
@@ -60,21 +68,21 @@ class AttentionSnapshot(keras.callbacks.Callback):
 
     def __init__(
         self,
-        directory,
-        x,
-        y=None,
-        attack=None,
-        attention=None,
-        every=1,
-        tensorboard=None,
+        directory: Path,
+        x: Any,
+        y: Tensor | None = None,
+        attack: Attack | None = None,
+        attention: AttentionMethod | None = None,
+        every: int = 1,
+        tensorboard: Path | None = None,
         *,
-        mask=None,
-        class_names=None,
-        boxes=None,
-        value_range=None,
-        max_images=8,
-        seed=0,
-    ):
+        mask: AttentionMask | None = None,
+        class_names: Sequence[str] | None = None,
+        boxes: Tensor | None = None,
+        value_range: ValueRange | None = None,
+        max_images: int = 8,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         check_matplotlib(type(self).__name__)
         self.directory = pathlib.Path(directory)
@@ -92,13 +100,13 @@ class AttentionSnapshot(keras.callbacks.Callback):
         self._writer = None if tensorboard is None else _writer(tensorboard)
         self._explainer = None
 
-    def on_train_begin(self, logs=None):
-        self._first = None
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._first: int | None = None
         self.directory.mkdir(parents=True, exist_ok=True)
         if self.model.built:  # What does not fit is told before training.
             self._prepare()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self._first is None:
             self._first = epoch
         if epoch != self._first and (epoch + 1) % self.every:

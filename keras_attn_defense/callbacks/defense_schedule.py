@@ -1,5 +1,8 @@
 """Let a network learn to see before it learns to defend itself."""
 
+from typing import Any
+from typing import Self
+
 import keras
 
 from .._registration import register
@@ -30,7 +33,12 @@ class DefenseSchedule(keras.callbacks.Callback):
         [Gowal et al., 2018](https://arxiv.org/abs/1810.12715), section 3.
     """
 
-    def __init__(self, attack_warmup=0, epsilon_ramp=0, attention_warmup=0):
+    def __init__(
+        self,
+        attack_warmup: int = 0,
+        epsilon_ramp: int = 0,
+        attention_warmup: int = 0,
+    ) -> None:
         super().__init__()
         for name, value in (
             ("attack_warmup", attack_warmup),
@@ -46,25 +54,25 @@ class DefenseSchedule(keras.callbacks.Callback):
         self.epsilon_ramp = epsilon_ramp
         self.attention_warmup = attention_warmup
 
-    def attack_strength(self, epoch):
+    def attack_strength(self, epoch: int) -> float:
         """The share of epsilon in an epoch counted from 0."""
         if epoch < self.attack_warmup:
             return 0.0
         done = epoch - self.attack_warmup + 1
         return min(1.0, done / (self.epsilon_ramp + 1))
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         attention = float(epoch >= self.attention_warmup)
         self._set(self.attack_strength(epoch), attention)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Any = None) -> None:
         self._set(1.0, 1.0)
 
     def _set(self, attack, attention):
         self.model.training_attack.strength.assign(attack)
         self.model.attention_strength.assign(attention)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "attack_warmup": self.attack_warmup,
             "epsilon_ramp": self.epsilon_ramp,
@@ -72,5 +80,5 @@ class DefenseSchedule(keras.callbacks.Callback):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**config)

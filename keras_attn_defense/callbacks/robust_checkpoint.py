@@ -1,7 +1,10 @@
 """The most robust epoch is the one to keep."""
 
+from typing import Any
+
 import keras
 
+from .._typing import Path
 from .carried import Carried
 
 
@@ -46,14 +49,14 @@ class RobustCheckpoint(keras.callbacks.ModelCheckpoint):
 
     def __init__(
         self,
-        filepath,
-        monitor="val_robust_accuracy",
-        tie_break="val_accuracy",
+        filepath: Path,
+        monitor: str = "val_robust_accuracy",
+        tie_break: str = "val_accuracy",
         *,
-        save_weights_only=False,
-        restore_best_weights=False,
-        verbose=0,
-    ):
+        save_weights_only: bool = False,
+        restore_best_weights: bool = False,
+        verbose: int = 0,
+    ) -> None:
         super().__init__(
             filepath,
             monitor,
@@ -63,14 +66,15 @@ class RobustCheckpoint(keras.callbacks.ModelCheckpoint):
         )
         self.tie_break = tie_break
         self.restore_best_weights = restore_best_weights
-        self.best_epoch = None
+        self.best: tuple[float, ...] | None = None
+        self.best_epoch: int | None = None
         self._best_weights = None
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         super().on_epoch_begin(epoch, logs)
         self._epoch = epoch
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         score = self._score(logs)
         if isinstance(score[0], Carried):
             return
@@ -81,7 +85,7 @@ class RobustCheckpoint(keras.callbacks.ModelCheckpoint):
             self._best_weights = self.model.get_weights()
         super().on_epoch_end(epoch, logs)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Any = None) -> None:
         # A `RobustnessEvaluation` may have measured once more.
         if self.monitor in logs:
             self.on_epoch_end(self._epoch, logs)

@@ -1,9 +1,14 @@
 """Robust accuracy beside the other logs of training."""
 
 import sys
+from typing import Any
 
 import keras
 
+from .._typing import Norm
+from .._typing import Tensor
+from .._typing import ValueRange
+from ..attacks import Attack
 from ..attacks.arguments import check_count
 from ..classifier import check_value_range
 from ..datasets.blocks import blocks
@@ -75,20 +80,20 @@ class RobustnessEvaluation(keras.callbacks.Callback):
 
     def __init__(
         self,
-        x,
-        y=None,
-        attack="pgd",
-        epsilon=None,
+        x: Any,
+        y: Tensor | None = None,
+        attack: Attack | str = "pgd",
+        epsilon: float | None = None,
         *,
-        norm="linf",
-        every=1,
-        limit=None,
-        batch_size=128,
-        value_range=None,
-        seed=0,
-        name=None,
-        verbose=0,
-    ):
+        norm: Norm = "linf",
+        every: int = 1,
+        limit: int | None = None,
+        batch_size: int = 128,
+        value_range: ValueRange | None = None,
+        seed: int = 0,
+        name: str | None = None,
+        verbose: int = 0,
+    ) -> None:
         super().__init__()
         self.norm = check_norm(norm)
         self.every = check_count("every", every)
@@ -105,23 +110,23 @@ class RobustnessEvaluation(keras.callbacks.Callback):
         self._images, self._labels = _in_memory(x, y, limit)
         self._accuracy = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Any = None) -> None:
         self.accuracies = {}
-        self._epoch = None
+        self._epoch: int | None = None
         if self.model.built:  # What does not fit is told before training.
             self._prepare()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._epoch = epoch
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if self._is_due(epoch):
             self._measure(logs)
         else:
             *_, last = self.accuracies.values()
             logs[self.name] = Carried(last)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Any = None) -> None:
         # Training was stopped, and not known to stop when the epoch ended.
         if self._epoch not in (None, *self.accuracies):
             self._measure(logs)

@@ -4,6 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from .._typing import Tensor
+from .._typing import ValueRange
+
 _RANK = (
     "Images should be a batch of rank 4, (batch, height, width, channels). "
     "Received an array of shape {shape}. A single image needs a batch axis: "
@@ -11,7 +14,7 @@ _RANK = (
 )
 
 
-def check_value_range(value_range):
+def check_value_range(value_range: ValueRange) -> ValueRange:
     """Returns `value_range` as two floats in ascending order."""
     try:
         lower, upper = (float(bound) for bound in value_range)
@@ -25,7 +28,7 @@ def check_value_range(value_range):
     return lower, upper
 
 
-def check_images(images, value_range):
+def check_images(images: Tensor, value_range: ValueRange) -> None:
     """Checks the values of a batch of images that are at hand.
 
     Args:
@@ -58,7 +61,7 @@ def check_images(images, value_range):
         )
 
 
-def as_images(images, value_range):
+def as_images(images: Tensor, value_range: ValueRange) -> Tensor:
     """Turns a batch of images into a float32 tensor; in compiled steps too.
 
     Args:
@@ -82,7 +85,9 @@ def as_images(images, value_range):
     return ops.cast(images, "float32")
 
 
-def check_labels(labels, num_classes, batch_size):
+def check_labels(
+    labels: Tensor, num_classes: int, batch_size: int | None
+) -> None:
     """Checks labels that are at hand.
 
     Args:
@@ -124,7 +129,7 @@ def check_labels(labels, num_classes, batch_size):
         )
 
 
-def class_indices(labels, num_classes):
+def class_indices(labels: Tensor, num_classes: int) -> Tensor:
     """Turns integer, one-hot or soft labels into class indices `(batch,)`."""
     labels = ops.convert_to_tensor(labels)
     _check_shape(labels.shape, num_classes)

@@ -2,10 +2,14 @@
 
 import contextlib
 import weakref
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
+from .._typing import Tensor
 from .classifier_view import ClassifierView
 from .feature_map import FeatureMaps
 from .feature_map import data_format
@@ -34,7 +38,7 @@ class Classifier(ClassifierView):
             shape `(batch, classes)`, or `(batch, 1)` for two classes.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: Any) -> None:
         self.model = model
         self.input_shape = _input_shape(model)
         known, structure = _structures.get(model, (None, None))
@@ -43,25 +47,30 @@ class Classifier(ClassifierView):
             structure = _structure(model, self.input_shape)
             _structures[model] = (layers, structure)
         self.calls, self.ending, self.num_outputs = structure
+        self.value_range = getattr(model, "value_range", None)
 
     @property
-    def num_classes(self):
+    def num_classes(self) -> int:
         """Number of classes: two for a model with a single output."""
         return max(self.num_outputs, 2)
 
     @property
-    def variables(self):
+    def variables(self) -> list[Any]:
         """All variables of the model, seeds included."""
         return self.model.variables
 
-    def check_logits(self, images):
+    def check_logits(self, images: Tensor) -> None:
         """Nothing to check: the logits were found."""
 
-    def feature_layer(self, layer=None, grid=None):
+    def feature_layer(
+        self, layer: Any = None, grid: tuple[int, int] | None = None
+    ) -> Any:
         """The layer to read attention from; see `FeatureMaps.find`."""
         return self._feature_maps(grid).find(layer)
 
-    def feature_layers(self, layers=None, grid=None):
+    def feature_layers(
+        self, layers: Any = None, grid: tuple[int, int] | None = None
+    ) -> Any:
         """The same for one layer or a list, in the order in which they run."""
         if not isinstance(layers, (list, tuple)):
             layers = [layers]
@@ -72,11 +81,20 @@ class Classifier(ClassifierView):
             if any(call.layer is layer for layer in found)
         ]
 
-    def feature_size(self, layer, grid=None):
+    def feature_size(
+        self,
+        layer: keras.layers.Layer | str | Sequence[keras.layers.Layer | str],
+        grid: tuple[int, int] | None = None,
+    ) -> Any:
         """`(height, width)` of the map of a layer."""
         return self._feature_maps(grid).size(layer)
 
-    def as_map(self, features, layer, grid=None):
+    def as_map(
+        self,
+        features: Tensor,
+        layer: keras.layers.Layer | str | Sequence[keras.layers.Layer | str],
+        grid: tuple[int, int] | None = None,
+    ) -> Tensor:
         """The output of `layer` as a map `(batch, h, w, channels)`."""
         if len(features.shape) == 3:
             return laid_out(features, self.feature_size(layer, grid))
@@ -89,7 +107,13 @@ class Classifier(ClassifierView):
         sides = self.input_shape[2:] if first else self.input_shape[1:3]
         return FeatureMaps(self.calls, sides, grid)
 
-    def __call__(self, images, training=False, layers=(), tap=None):
+    def __call__(
+        self,
+        images: Tensor,
+        training: bool = False,
+        layers: Sequence[keras.layers.Layer] = (),
+        tap: Any = None,
+    ) -> Any:
         """Runs the model.
 
         Args:
@@ -120,24 +144,24 @@ class Classifier(ClassifierView):
             heard[-1] if heard else None, outputs
         ), outputs
 
-    def logits(self, images):
+    def logits(self, images: Tensor) -> Tensor:
         """The logits in inference mode, without any trace in the model."""
         with self.untouched():
             return self(images)[0]
 
-    def frozen_logits(self, images):
+    def frozen_logits(self, images: Tensor) -> Tensor:
         """The same with weights as constants: for gradients of images only."""
         with frozen(self.variables, self.draw):
             return self(images)[0]
 
-    def try_out(self, function):
+    def try_out(self, function: Callable[[Tensor], Tensor]) -> Any:
         """Runs a function of images without values, for its errors only."""
         with self.untouched():
             # Some operations need sizes, where the model takes any.
             sides = [side or _USUAL_SIDE for side in self.input_shape[1:]]
             run_symbolically(function, (None, *sides))
 
-    def untouched(self):
+    def untouched(self) -> Any:
         """A scope in which the model's variables, seeds, losses keep still."""
         return keras.StatelessScope(
             [(variable, variable.value) for variable in self.variables]

@@ -1,6 +1,8 @@
 """What all views of a classifier have in common."""
 
 import copy
+from typing import TYPE_CHECKING
+from typing import Any
 
 # Draws inside of one draw, at most.
 _INNER_DRAWS = 1000
@@ -9,15 +11,20 @@ _INNER_DRAWS = 1000
 class ClassifierView:
     """Base class of what attacks are given in place of a model."""
 
+    if TYPE_CHECKING:  # Views have what a `Classifier` has.
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+        def __getattr__(self, name: str) -> Any: ...
+
     #: Number of the current draw of random numbers; None for the model's own.
     draw = None
 
     @property
-    def identity(self):
+    def identity(self) -> Any:
         """What is equal for views whose compiled code is the same."""
         return self.model
 
-    def drawn(self, draw):
+    def drawn(self, draw: Any) -> Any:
         """This view, with random numbers of their own for each draw.
 
         A draw of a draw is one of its own too: `view.drawn(2).drawn(0)` and

@@ -1,7 +1,11 @@
 """Several classifiers seen as one."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from keras import ops
 
+from .._typing import Tensor
 from .classifier_view import ClassifierView
 
 
@@ -18,32 +22,32 @@ class EnsembleClassifier(ClassifierView):
         ValueError: If classes or images differ.
     """
 
-    def __init__(self, members):
+    def __init__(self, members: Sequence[ClassifierView]) -> None:
         self.members = tuple(members)
         self.num_classes = _common("num_classes", "classes", self.members)
         self.input_shape = _common("input_shape", "inputs", self.members)
 
     @property
-    def identity(self):
+    def identity(self) -> Any:
         return tuple(member.identity for member in self.members)
 
     @property
-    def variables(self):
+    def variables(self) -> list[Any]:
         found = {id(v): v for each in self.members for v in each.variables}
         return list(found.values())
 
-    def logits(self, images):
+    def logits(self, images: Tensor) -> Tensor:
         """The mean of the log-probabilities `(batch, classes)`, float32."""
         return self._mean(member.logits(images) for member in self.members)
 
-    def frozen_logits(self, images):
+    def frozen_logits(self, images: Tensor) -> Tensor:
         """The same with weights as constants."""
         members = self.members
         if self.draw is not None:
             members = [member.drawn(self.draw) for member in members]
         return self._mean(member.frozen_logits(images) for member in members)
 
-    def check_logits(self, images):
+    def check_logits(self, images: Tensor) -> None:
         """Checks the members that are functions."""
         for member in self.members:
             member.check_logits(images)

@@ -1,10 +1,12 @@
 """Run layers with weights and random states as constants."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 
-def frozen(variables, draw=None):
+def frozen(variables: Any, draw: Any = None) -> Any:
     """A scope in which variables are constants and nothing is left behind.
 
     Layers that are random in inference would show an attack the same noise at

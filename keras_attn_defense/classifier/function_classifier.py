@@ -8,7 +8,7 @@ from .classifier_view import ClassifierView
 from .logits import is_probability
 
 
-def as_classifier(model):
+def as_classifier(model: Model) -> ClassifierView:
     """Views a Keras model, or a function from images to logits.
 
     A view is returned as it is.

@@ -3,8 +3,10 @@
 import keras
 from keras import ops
 
+from .._typing import Tensor
 
-def full_precision(tensor):
+
+def full_precision(tensor: Tensor) -> Tensor:
     """Casts half-precision (and whole) numbers to float32; wider ones stay."""
     dtype = keras.backend.standardize_dtype(tensor.dtype)
     if dtype in ("float32", "float64"):

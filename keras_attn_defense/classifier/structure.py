@@ -1,6 +1,7 @@
 """Run a model once without values and write down what its layers did."""
 
 import contextlib
+from typing import Any
 from typing import NamedTuple
 
 import keras
@@ -68,7 +69,7 @@ def run_symbolically(function, input_shape):
     return _Symbolic(function)(keras.KerasTensor(input_shape))
 
 
-def all_layers(model):
+def all_layers(model: Any) -> Any:
     """All layers inside `model`, however deep."""
     return list(model._flatten_layers(include_self=False))
 

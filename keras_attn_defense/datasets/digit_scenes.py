@@ -14,13 +14,13 @@ _MIN_IMAGE_SIZE = 16
 
 
 def load_digit_scenes(
-    num_train=4000,
-    num_test=1000,
+    num_train: int = 4000,
+    num_test: int = 1000,
     *,
-    image_size=32,
-    clutter=0.6,
-    seed=0,
-):
+    image_size: int = 32,
+    clutter: float = 0.6,
+    seed: int = 0,
+) -> tuple[ImageSplit, ImageSplit]:
     """Makes scenes of one handwritten digit each, without any download.
 
     Each scene holds one digit of the UCI set inside scikit-learn (1797

@@ -5,12 +5,13 @@ import zipfile
 
 import numpy as np
 
+from .._typing import Path
 from .image_split import ImageSplit
 
 _REQUIRED_KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
-def load_npz(path):
+def load_npz(path: Path) -> tuple[ImageSplit, ImageSplit]:
     """Loads an image set from a `.npz` file of the `keras.datasets` layout.
 
     The file holds the arrays `x_train`, `y_train`, `x_test` and `y_test`,

@@ -4,12 +4,15 @@ import os
 
 import numpy as np
 
+from .._typing import Path
 from .image_split import ImageSplit
 
 _INSTALL = '`pip install "keras-attn-defense[datasets]"`'
 
 
-def load_cifar10(data_dir=None, *, download=True):
+def load_cifar10(
+    data_dir: Path | None = None, *, download: bool = True
+) -> tuple[ImageSplit, ImageSplit]:
     """Loads CIFAR-10 through TensorFlow Datasets.
 
     Any version and file format that TensorFlow Datasets has prepared under
@@ -49,7 +52,9 @@ def load_cifar10(data_dir=None, *, download=True):
     return _load("cifar10", data_dir, download)
 
 
-def load_mnist(data_dir=None, *, download=True):
+def load_mnist(
+    data_dir: Path | None = None, *, download: bool = True
+) -> tuple[ImageSplit, ImageSplit]:
     """Loads MNIST through TensorFlow Datasets.
 
     It is found, read and downloaded as `load_cifar10` does it.

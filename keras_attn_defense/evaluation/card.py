@@ -1,8 +1,10 @@
 """Model cards: a report that others can read, in JSON."""
 
 import json
+from typing import Any
 
 from .._files import read_json
+from .._typing import Path
 from .suite import settings
 
 _FORMAT = "keras_attn_defense robustness card"
@@ -57,7 +59,7 @@ def make_card(report):
     return json.loads(json.dumps(card, allow_nan=False))
 
 
-def load_card(path):
+def load_card(path: Path) -> dict[str, Any]:
     """Reads a card that `Report.save` wrote.
 
     Args:

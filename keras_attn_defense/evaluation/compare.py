@@ -2,6 +2,8 @@
 
 import os
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 from rich import box
 from rich.table import Table
@@ -25,12 +27,14 @@ class Comparison:
         title: What they were evaluated on.
     """
 
-    def __init__(self, rows, epsilons, title):
+    def __init__(
+        self, rows: list[dict[str, Any]], epsilons: Sequence[float], title: str
+    ) -> None:
         self.rows = rows
         self.epsilons = epsilons
         self.title = title
 
-    def __str__(self):
+    def __str__(self) -> str:
         table = Table(title=self.title, box=box.SIMPLE_HEAD)
         table.add_column("model")
         for heading in ("clean", *(f"{e:.4g}" for e in self.epsilons)):
@@ -53,7 +57,7 @@ class Comparison:
         return as_text(lambda console: console.print(table), width=120)
 
 
-def compare(cards):
+def compare(cards: Sequence[Any]) -> Comparison:
     """Compares evaluations under one threat model on one data set.
 
     Args:

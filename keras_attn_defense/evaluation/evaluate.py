@@ -1,5 +1,15 @@
 """One call from a model and images to its robustness."""
 
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from .._typing import Model
+from .._typing import Norm
+from .._typing import Path
+from .._typing import Tensor
+from .._typing import ValueRange
+from ..attacks import Attack
 from ..attacks.arguments import check_count
 from ..classifier import as_classifier
 from ..classifier import check_value_range
@@ -30,24 +40,27 @@ _BATCHES_OF_BLOCK = 4
 
 
 def evaluate_robustness(
-    model,
-    x,
-    y=None,
+    model: Model,
+    x: Any,
+    y: Tensor | None = None,
     *,
-    attacks="quick",
-    epsilons=None,
-    norm="linf",
-    value_range=None,
-    batch_size=128,
-    limit=None,
-    seed=0,
-    state=None,
-    keep_images=False,
-    confidence=0.95,
-    checks=True,
-    dataset=None,
-    verbose="auto",
-):
+    attacks: str
+    | Attack
+    | Sequence[str | Attack]
+    | Mapping[str, str | Attack] = "quick",
+    epsilons: Sequence[float] | None = None,
+    norm: Norm = "linf",
+    value_range: ValueRange | None = None,
+    batch_size: int = 128,
+    limit: int | None = None,
+    seed: int = 0,
+    state: Path | None = None,
+    keep_images: bool = False,
+    confidence: float = 0.95,
+    checks: bool = True,
+    dataset: str | None = None,
+    verbose: int | str = "auto",
+) -> Report:
     """Measures how many images a model classifies correctly under attack.
 
     An image counts as robust at an epsilon if no attack found an adversarial
@@ -137,7 +150,9 @@ def evaluate_robustness(
     progress.finish(records)
     flags = not_checked("`checks` is off.")
     if checks:
-        flags = run_checks(Context(predictor, records, *blocks.first, seed))
+        first, its_labels = blocks.first
+        context = Context(predictor, records, first, its_labels, seed)
+        flags = run_checks(context)
     about = describe(victim, dataset, attacks, seed, records, identity)
     return Report(records, flags, confidence, about)
 

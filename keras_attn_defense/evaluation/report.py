@@ -1,10 +1,15 @@
 """The result of an evaluation."""
 
+from typing import Any
+
 import numpy as np
 
 from .._files import write_json
+from .._typing import Figure
+from .._typing import Path
 from ..visualization import robustness_figure
 from .card import make_card
+from .flag import Flag
 from .summary import summarize
 from .table import print_report
 from .table import text_of_report
@@ -22,7 +27,13 @@ class Report:
         about: A dict of what the card says of model, data and machine.
     """
 
-    def __init__(self, records, flags, confidence, about):
+    def __init__(
+        self,
+        records: Any,
+        flags: list[Flag],
+        confidence: float,
+        about: dict[str, Any],
+    ) -> None:
         self._records = records
         self.threat_model = records.threat
         self.flags = flags
@@ -31,32 +42,32 @@ class Report:
         self.lines = summarize(records, confidence)
 
     @property
-    def clean_accuracy(self):
+    def clean_accuracy(self) -> float:
         """The accuracy on clean images."""
         return self.lines[0].accuracy
 
     @property
-    def clean_interval(self):
+    def clean_interval(self) -> tuple[float, float]:
         """The confidence interval of `clean_accuracy`."""
         return self.lines[0].interval
 
     @property
-    def robust_accuracy(self):
+    def robust_accuracy(self) -> dict[float, float]:
         """The worst case over all attacks, a dict by epsilon."""
         return {line.epsilon: line.accuracy for line in self._worst()}
 
     @property
-    def robust_interval(self):
+    def robust_interval(self) -> dict[float, tuple[float, float]]:
         """The confidence intervals of `robust_accuracy`, a dict by epsilon."""
         return {line.epsilon: line.interval for line in self._worst()}
 
     @property
-    def num_images(self):
+    def num_images(self) -> int:
         """The number of images."""
         return len(self._records)
 
     @property
-    def per_sample(self):
+    def per_sample(self) -> dict[str, Any]:
         """A flat dict of arrays with one entry an image.
 
         `index`, `label`, `prediction` (on the clean image); for each attack
@@ -86,7 +97,7 @@ class Report:
         return samples
 
     @property
-    def images(self):
+    def images(self) -> Any:
         """Adversarial images by `<attack>@<epsilon>`, with `keep_images`.
 
         Where an attack failed it is the last image that it tried, where the
@@ -95,18 +106,18 @@ class Report:
         return self._records.images
 
     @property
-    def card(self):
+    def card(self) -> dict[str, Any]:
         """The report as a dict of plain values; see `save`."""
         return make_card(self)
 
-    def table(self):
+    def table(self) -> None:
         """Prints accuracies, intervals, costs and flags."""
         print_report(self)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return text_of_report(self)
 
-    def plot(self, path=None):
+    def plot(self, path: Path | None = None) -> Figure:
         """Draws accuracy against epsilon.
 
         Args:
@@ -120,7 +131,7 @@ class Report:
             figure.savefig(path)
         return figure
 
-    def save(self, path):
+    def save(self, path: Path) -> None:
         """Writes the card, a JSON file.
 
         Its first fields are those of RobustBench's model cards; the others

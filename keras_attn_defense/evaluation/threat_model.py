@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._typing import Tensor
 from ..attacks.threat_models import perturbation_sets
 
 # Rounding of float32: a share of epsilon, and a share of the value range.
@@ -31,21 +32,23 @@ class ThreatModel(NamedTuple):
     value_range: tuple
 
     @property
-    def width(self):
+    def width(self) -> float:
         """The width of the value range."""
         return self.value_range[1] - self.value_range[0]
 
-    def distances(self, adversarial, images):
+    def distances(self, adversarial: Tensor, images: Tensor) -> np.ndarray:
         """The norm of each image's change, in float64."""
         change = np.asarray(adversarial, "float64") - images
         return _NORMS[self.norm](change.reshape(len(change), -1))
 
-    def huge_epsilon(self, image_shape):
+    def huge_epsilon(self, image_shape: tuple[int, ...]) -> float:
         """A radius whose ball holds the mid-grey image, whatever the image."""
         corner = np.full((1, *image_shape), self.width / 2)
         return float(self.distances(corner, np.zeros_like(corner))[0])
 
-    def check(self, adversarial, images, epsilon, name):
+    def check(
+        self, adversarial: Tensor, images: Tensor, epsilon: float, name: str
+    ) -> None:
         """Raises a `ValueError` if an attack broke the rules.
 
         Args:
@@ -79,7 +82,7 @@ class ThreatModel(NamedTuple):
                 "Its success would not count; mend the attack."
             )
 
-    def label(self, epsilon):
+    def label(self, epsilon: float) -> str:
         """How a radius is written: `8/255`, or a plain number."""
         levels = epsilon * 255
         if self.norm == "linf" and self.width == 1 and round(levels) >= 1:

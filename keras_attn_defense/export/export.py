@@ -4,10 +4,15 @@ import importlib.util
 import os
 import pathlib
 import shutil
+from collections.abc import Callable
+from typing import Any
 
 import keras
 
 from .._backend import SAVED_MODEL_OPTIONS
+from .._typing import Path
+from .._typing import ValueRange
+from ..attention import AttentionMethod
 from ..attention import GradCAM
 from ..classifier import Classifier
 from .endpoints import Endpoints
@@ -17,17 +22,17 @@ from .serving_preprocessing import ServingPreprocessing
 
 
 def export(
-    model,
-    path,
+    model: keras.Model,
+    path: Path,
     *,
-    explain=False,
-    attention=None,
-    preprocess=None,
-    input_shape=None,
-    input_dtype=None,
-    value_range=None,
-    overwrite=False,
-):
+    explain: bool = False,
+    attention: AttentionMethod | None = None,
+    preprocess: bool | Callable[..., Any] | None = None,
+    input_shape: tuple[int | None, ...] | None = None,
+    input_dtype: str | None = None,
+    value_range: ValueRange | None = None,
+    overwrite: bool = False,
+) -> Any:
     """Writes a SavedModel for TensorFlow Serving and its kin.
 
     Its signatures take `images` and answer by name, in float32; the size of a

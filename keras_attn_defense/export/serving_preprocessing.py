@@ -1,10 +1,14 @@
 """From the images that clients send to those that a model takes."""
 
+from typing import Any
+
 import keras
 from keras import layers
 from keras import ops
 
 from .._registration import register
+from .._typing import Tensor
+from .._typing import ValueRange
 from ..classifier import check_value_range
 
 
@@ -28,18 +32,18 @@ class ServingPreprocessing(layers.Layer):
 
     def __init__(
         self,
-        size=None,
-        value_range=(0.0, 1.0),
-        interpolation="bilinear",
-        name=None,
-    ):
+        size: tuple[int, int] | None = None,
+        value_range: ValueRange = (0.0, 1.0),
+        interpolation: str = "bilinear",
+        name: str | None = None,
+    ) -> None:
         super().__init__(name=name, dtype="float32", autocast=False)
         self.size = size and tuple(size)
         self.value_range = check_value_range(value_range)
         self.interpolation = interpolation
         self.built = True
 
-    def call(self, images):
+    def call(self, images: Tensor) -> Tensor:
         """Images `(batch, height, width, channels)` as the model takes them."""
         images = ops.cast(images, "float32")
         if self.size is not None:
@@ -54,7 +58,7 @@ class ServingPreprocessing(layers.Layer):
         images = ops.clip(images / 255.0, 0.0, 1.0)
         return lower + (upper - lower) * images
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "size": self.size,
             "value_range": self.value_range,

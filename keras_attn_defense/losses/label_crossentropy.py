@@ -1,9 +1,12 @@
 """Cross-entropy for whatever form labels and predictions have."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from .._registration import register
+from .._typing import Tensor
 
 
 @register
@@ -36,14 +39,14 @@ class LabelCrossentropy(keras.losses.Loss):
 
     def __init__(
         self,
-        from_logits=False,
-        reduction="sum_over_batch_size",
-        name="label_crossentropy",
-    ):
+        from_logits: bool = False,
+        reduction: str = "sum_over_batch_size",
+        name: str = "label_crossentropy",
+    ) -> None:
         super().__init__(name=name, reduction=reduction)
         self.from_logits = bool(from_logits)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         if y_pred.shape[-1] == 1:
             y_true = ops.reshape(y_true, ops.shape(y_pred))
             function = keras.losses.binary_crossentropy
@@ -54,7 +57,7 @@ class LabelCrossentropy(keras.losses.Loss):
             function = keras.losses.sparse_categorical_crossentropy
         return function(y_true, y_pred, from_logits=self.from_logits)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "from_logits": self.from_logits,
             "reduction": self.reduction,

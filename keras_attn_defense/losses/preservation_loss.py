@@ -1,9 +1,12 @@
 """Keep the attention map of the adversarial image equal to the clean one."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from .._registration import register
+from .._typing import Tensor
 
 
 @register
@@ -40,10 +43,10 @@ class PreservationLoss(keras.losses.Loss):
 
     def __init__(
         self,
-        distance="squared_error",
-        reduction="sum_over_batch_size",
-        name="preservation_loss",
-    ):
+        distance: str = "squared_error",
+        reduction: str = "sum_over_batch_size",
+        name: str = "preservation_loss",
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype="float32")
         if distance not in _DISTANCES:
             raise ValueError(
@@ -52,10 +55,10 @@ class PreservationLoss(keras.losses.Loss):
             )
         self.distance = distance
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return _DISTANCES[self.distance](y_true - y_pred)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "distance": self.distance,
             "reduction": self.reduction,

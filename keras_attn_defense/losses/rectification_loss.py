@@ -1,9 +1,12 @@
 """Drive the prediction on what is left outside the attention area away."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from .._registration import register
+from .._typing import Tensor
 
 _TINY = 1e-7
 
@@ -45,11 +48,11 @@ class RectificationLoss(keras.losses.Loss):
 
     def __init__(
         self,
-        distance="squared_error",
-        from_logits=True,
-        reduction="sum_over_batch_size",
-        name="rectification_loss",
-    ):
+        distance: str = "squared_error",
+        from_logits: bool = True,
+        reduction: str = "sum_over_batch_size",
+        name: str = "rectification_loss",
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype="float32")
         if distance not in _DISTANCES:
             raise ValueError(
@@ -59,7 +62,7 @@ class RectificationLoss(keras.losses.Loss):
         self.distance = distance
         self.from_logits = bool(from_logits)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         if self.from_logits:
             whole = ops.log_softmax(y_true, axis=-1)
             masked = ops.log_softmax(y_pred, axis=-1)
@@ -68,7 +71,7 @@ class RectificationLoss(keras.losses.Loss):
             masked = ops.log(ops.maximum(y_pred, _TINY))
         return -_DISTANCES[self.distance](whole, masked)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "distance": self.distance,
             "from_logits": self.from_logits,

@@ -1,5 +1,8 @@
 """The model that trains a classifier to keep its attention."""
 
+from typing import Any
+from typing import Self
+
 import keras
 from keras import ops
 
@@ -7,8 +10,14 @@ from .._backend import SUPPORTS_JIT
 from .._backend import AdversarialTrainer
 from .._backend import compiled
 from .._registration import register
+from .._typing import Path
+from .._typing import Tensor
+from .._typing import ValueRange
 from ..attacks import PGD
+from ..attacks import Attack
 from ..attacks.arguments import check_count
+from ..attention import AttentionMask
+from ..attention import AttentionMethod
 from ..attention import GradCAM
 from ..attention.resizing import upsampled
 from ..classifier import Classifier
@@ -29,6 +38,7 @@ from .crafting import Crafter
 from .defense_objective import DefenseObjective
 from .first_batch import check_batch
 from .first_batch import first_batch
+from .sample_selection import StrongSampleSelection
 
 
 @register
@@ -93,22 +103,22 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
 
     def __init__(
         self,
-        base,
-        attack=None,
-        attention=None,
+        base: keras.Model,
+        attack: Attack | None = None,
+        attention: AttentionMethod | None = None,
         *,
-        mask=None,
-        classification_weight=8.0,
-        rectification_weight=4.0,
-        preservation_weight=1.0,
-        rectification_loss=None,
-        preservation_loss=None,
-        validation_attack="default",
-        sample_selection=None,
-        adversarial_rounds=1,
-        value_range=(0.0, 1.0),
-        name=None,
-    ):
+        mask: AttentionMask | None = None,
+        classification_weight: float = 8.0,
+        rectification_weight: float = 4.0,
+        preservation_weight: float = 1.0,
+        rectification_loss: keras.losses.Loss | None = None,
+        preservation_loss: keras.losses.Loss | None = None,
+        validation_attack: Attack | str | None = "default",
+        sample_selection: StrongSampleSelection | None = None,
+        adversarial_rounds: int = 1,
+        value_range: ValueRange = (0.0, 1.0),
+        name: str | None = None,
+    ) -> None:
         classifier = Classifier(base)
         super().__init__(
             name=name, dtype=arguments.dtype_policy(base), autocast=False
@@ -157,7 +167,14 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         self.build(classifier.input_shape)
 
     @classmethod
-    def from_preset(cls, preset, base, *, value_range=(0.0, 1.0), **kwargs):
+    def from_preset(
+        cls,
+        preset: str,
+        base: keras.Model,
+        *,
+        value_range: ValueRange = (0.0, 1.0),
+        **kwargs: Any,
+    ) -> Self:
         """Builds the model with the arguments of a published form.
 
         Args:
@@ -174,20 +191,20 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         return cls(base, value_range=value_range, **{**arguments, **kwargs})
 
     @property
-    def compute_dtype(self):
+    def compute_dtype(self) -> str:
         # The base casts for itself. Left to Keras, this model would read
         # float32 weights in half precision wherever its policy is mixed.
         return self.variable_dtype
 
     @property
-    def uses_attention(self):
+    def uses_attention(self) -> bool:
         """Whether an attention loss has a weight."""
         return bool(self.rectification_weight or self.preservation_weight)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self.built = True
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Any:
         """Classifies images.
 
         Args:
@@ -212,11 +229,11 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         return {"predictions": outputs, "logits": logits, "maps": maps}
 
     @property
-    def adaptive_objective(self):
+    def adaptive_objective(self) -> Any:
         """What an attack that knows this defence maximises."""
         return AdaptiveObjective.of(self)
 
-    def attack(self, x, y):
+    def attack(self, x: Any, y: Tensor) -> Tensor:
         """Crafts the adversarial images that `fit` would train on.
 
         Args:
@@ -228,7 +245,7 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         """
         return self.crafter(x, y)
 
-    def attention_map(self, x, y=None):
+    def attention_map(self, x: Any, y: Tensor | str | None = None) -> Tensor:
         """Attention maps, in inference mode.
 
         Args:
@@ -250,7 +267,9 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
             maps = self.attention.explain(self.classifier, images, labels)[1]
         return upsampled(ops.stop_gradient(maps), images)
 
-    def fit(self, x=None, y=None, *args, **kwargs):
+    def fit(
+        self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
         """Trains the model, as `keras.Model.fit` does.
 
         Args:
@@ -265,11 +284,15 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         """
         return super().fit(self._prepared(x, y), y, *args, **kwargs)
 
-    def evaluate(self, x=None, y=None, *args, **kwargs):
+    def evaluate(
+        self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
         """Evaluates on clean and attacked images, as Keras does otherwise."""
         return super().evaluate(self._prepared(x, y), y, *args, **kwargs)
 
-    def train_on_batch(self, x, y=None, *args, **kwargs):
+    def train_on_batch(
+        self, x: Any, y: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
         """One update on one batch, as `keras.Model.train_on_batch` does."""
         return super().train_on_batch(self._prepared(x, y), y, *args, **kwargs)
 
@@ -291,13 +314,13 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
             self.prepare(labels)
         return x
 
-    def export(self, filepath, *args, **kwargs):
+    def export(self, filepath: Path, *args: Any, **kwargs: Any) -> None:
         """Exports the plain classifier, as `keras.Model.export` does."""
         return self.base.export(filepath, *args, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return serialization.get_config(self)
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**serialization.arguments(config))

@@ -1,8 +1,13 @@
 """Keep attacking the images whose attention has not moved yet."""
 
+from collections.abc import Callable
+from typing import Any
+from typing import Self
+
 from keras import ops
 
 from .._registration import register
+from .._typing import Tensor
 from ..attention import intersection_over_union
 
 
@@ -30,7 +35,7 @@ class StrongSampleSelection:
         on the choice of training samples.
     """
 
-    def __init__(self, threshold=0.6, max_steps=4):
+    def __init__(self, threshold: float = 0.6, max_steps: int = 4) -> None:
         if not 0 <= threshold <= 1:
             raise ValueError(
                 "`threshold` is an intersection over union, from 0 to 1. "
@@ -44,7 +49,13 @@ class StrongSampleSelection:
         self.threshold = threshold
         self.max_steps = max_steps
 
-    def __call__(self, images, adversarial, area_of, step):
+    def __call__(
+        self,
+        images: Tensor,
+        adversarial: Tensor,
+        area_of: Callable[[Tensor], Tensor],
+        step: Any,
+    ) -> Tensor:
         """Takes the extra steps.
 
         Args:
@@ -63,9 +74,9 @@ class StrongSampleSelection:
             adversarial = ops.where(weak, step(adversarial), adversarial)
         return adversarial
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"threshold": self.threshold, "max_steps": self.max_steps}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**config)

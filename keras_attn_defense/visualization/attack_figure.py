@@ -1,5 +1,14 @@
 """What an attack does to images, and to the attention to them."""
 
+from collections.abc import Callable
+from collections.abc import Sequence
+
+from .._typing import Figure
+from .._typing import Model
+from .._typing import Tensor
+from .._typing import ValueRange
+from ..attention import AttentionMask
+from ..attention import AttentionMethod
 from .arrays import check_lengths
 from .arrays import displayed
 from .arrays import numpy
@@ -23,18 +32,18 @@ _TITLES = [
 
 
 def attack_figure(
-    model,
-    images,
-    labels,
-    attack,
-    attention=None,
+    model: Model,
+    images: Tensor,
+    labels: Tensor,
+    attack: Callable[..., Tensor],
+    attention: AttentionMethod | None = None,
     *,
-    mask=None,
-    class_names=None,
-    boxes=None,
-    value_range=None,
-    max_images=6,
-):
+    mask: AttentionMask | None = None,
+    class_names: Sequence[str] | None = None,
+    boxes: Tensor | None = None,
+    value_range: ValueRange | None = None,
+    max_images: int = 6,
+) -> Figure:
     """Draws what an attack does to images, and to the attention to them.
 
     A row for each image: the image, the attacked image, the change magnified,

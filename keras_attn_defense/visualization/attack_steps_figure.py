@@ -1,7 +1,16 @@
 """A film strip of an attack."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
+from .._typing import Figure
+from .._typing import Model
+from .._typing import Tensor
+from .._typing import ValueRange
+from ..attention import AttentionMask
+from ..attention import AttentionMethod
 from .arrays import check_lengths
 from .arrays import displayed
 from .captions import Caption
@@ -15,19 +24,19 @@ _COLUMNS = 6
 
 
 def attack_steps_figure(
-    model,
-    images,
-    labels,
-    attack,
-    steps=None,
-    attention=None,
+    model: Model,
+    images: Tensor,
+    labels: Tensor,
+    attack: Any,
+    steps: Sequence[int] | None = None,
+    attention: AttentionMethod | None = None,
     *,
-    overlays=True,
-    mask=None,
-    class_names=None,
-    value_range=None,
-    max_images=4,
-):
+    overlays: bool = True,
+    mask: AttentionMask | None = None,
+    class_names: Sequence[str] | None = None,
+    value_range: ValueRange | None = None,
+    max_images: int = 4,
+) -> Figure:
     """Draws an iterative attack step by step, one image a row.
 
     Below each picture stand the predicted class, its confidence, and the

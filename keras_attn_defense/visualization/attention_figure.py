@@ -1,5 +1,10 @@
 """Images beside their attention."""
 
+from collections.abc import Sequence
+
+from .._typing import Figure
+from .._typing import Tensor
+from .._typing import ValueRange
 from .arrays import check_lengths
 from .arrays import displayed
 from .arrays import label_indices
@@ -14,19 +19,19 @@ _COLUMNS = 6
 
 
 def attention_figure(
-    images,
-    maps,
-    labels=None,
-    predictions=None,
-    confidences=None,
+    images: Tensor,
+    maps: Tensor,
+    labels: Tensor | None = None,
+    predictions: Tensor | None = None,
+    confidences: Tensor | None = None,
     *,
-    explained=None,
-    class_names=None,
-    boxes=None,
-    value_range=None,
-    limits=None,
-    max_images=12,
-):
+    explained: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
+    boxes: Tensor | None = None,
+    value_range: ValueRange | None = None,
+    limits: ValueRange | None = None,
+    max_images: int = 12,
+) -> Figure:
     """Draws images, and the same with their attention laid over.
 
     Args:

@@ -1,12 +1,23 @@
 """Attention laid over images."""
 
+import numpy as np
+
+from .._typing import Tensor
+from .._typing import ValueRange
 from .arrays import displayed
 from .arrays import scaled_maps
 from .style import COLORMAP
 from .style import check_matplotlib
 
 
-def overlay(images, maps, *, value_range=None, limits=None, colormap=COLORMAP):
+def overlay(
+    images: Tensor,
+    maps: Tensor,
+    *,
+    value_range: ValueRange | None = None,
+    limits: ValueRange | None = None,
+    colormap: str = COLORMAP,
+) -> np.ndarray:
     """Lays attention maps over images: grey, lit in colour where it lies.
 
     Args:

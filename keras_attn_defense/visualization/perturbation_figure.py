@@ -1,7 +1,12 @@
 """Images before and after an attack, and what changed."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from .._typing import Figure
+from .._typing import Tensor
+from .._typing import ValueRange
 from .arrays import check_lengths
 from .arrays import displayed
 from .arrays import image_range
@@ -17,18 +22,18 @@ TITLES = ["image", "attacked", "change, magnified"]
 
 
 def perturbation_figure(
-    images,
-    adversarial,
-    labels=None,
-    predictions=None,
-    adversarial_predictions=None,
+    images: Tensor,
+    adversarial: Tensor,
+    labels: Tensor | None = None,
+    predictions: Tensor | None = None,
+    adversarial_predictions: Tensor | None = None,
     *,
-    confidences=None,
-    adversarial_confidences=None,
-    class_names=None,
-    value_range=None,
-    max_images=6,
-):
+    confidences: Tensor | None = None,
+    adversarial_confidences: Tensor | None = None,
+    class_names: Sequence[str] | None = None,
+    value_range: ValueRange | None = None,
+    max_images: int = 6,
+) -> Figure:
     """Draws images, the same after an attack, and the change magnified.
 
     Args:
@@ -84,8 +89,8 @@ def perturbation_figure(
         images,
         adversarial,
         name_captions("true: ", labels, num, class_names),
-        prediction_captions(*said[:2], labels, num, class_names),
-        prediction_captions(*said[2:], labels, num, class_names),
+        prediction_captions(said[0], said[1], labels, num, class_names),
+        prediction_captions(said[2], said[3], labels, num, class_names),
         value_range,
     )
     return picture_grid(rows, TITLES)

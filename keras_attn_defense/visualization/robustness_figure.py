@@ -1,11 +1,14 @@
 """Accuracy against the size of the perturbation."""
 
+from typing import Any
+
+from .._typing import Figure
 from .style import CAPTION
 from .style import label_axes
 from .style import new_figure
 
 
-def robustness_figure(report):
+def robustness_figure(report: Any) -> Figure:
     """Draws accuracy against epsilon, for each attack and in the worst case.
 
     Args:

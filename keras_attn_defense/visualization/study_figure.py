@@ -1,7 +1,10 @@
 """What a study of attention found."""
 
+from typing import Any
+
 import numpy as np
 
+from .._typing import Figure
 from .style import CAPTION
 from .style import RIGHT
 from .style import WRONG
@@ -12,7 +15,7 @@ _GROUPS = (("chosen", "fell", WRONG), ("others", "withstood", RIGHT))
 _BINS = np.linspace(0, 1, 21)
 
 
-def study_figure(result):
+def study_figure(result: Any) -> Figure:
     """Draws a study: completeness, success by it, and the way of attention.
 
     Args:
@@ -50,7 +53,7 @@ def study_figure(result):
     return figure
 
 
-def comparison_figure(comparison):
+def comparison_figure(comparison: Any) -> Figure:
     """Draws the way of attention along the attack, model by model.
 
     Args:

@@ -2,9 +2,11 @@
 
 import csv
 import os
+from typing import Any
 
 import numpy as np
 
+from .._typing import Figure
 from .style import CAPTION
 from .style import GRAY
 from .style import TITLE
@@ -16,7 +18,7 @@ _COLUMNS = 3
 _ACCURACY = "accuracy in %"
 
 
-def training_figure(history, title=None):
+def training_figure(history: Any, title: str | None = None) -> Figure:
     """Draws losses, and clean and robust accuracy, by epoch.
 
     All accuracies share one panel; each loss has its own, as their sizes

@@ -1,11 +1,19 @@
 """Auto-PGD: projected gradient descent that finds its own step size."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from keras import ops
 
 from ..._registration import register
+from ..._typing import Model
+from ..._typing import Tensor
+from ...classifier import ClassifierView
 from ...classifier import as_classifier
 from .. import objectives
+from ..objectives.objective import Objective
+from ..running.task import Task
 from ..search_attack import SearchAttack
 from ..search_attack import select
 from . import apgd_l1
@@ -58,31 +66,33 @@ class APGD(SearchAttack):
 
     def __init__(
         self,
-        epsilon=None,
-        steps=100,
+        epsilon: float | None = None,
+        steps: int = 100,
         *,
-        objective="cross_entropy",
-        rho=0.75,
-        **kwargs,
-    ):
+        objective: Objective
+        | Callable[[Tensor, Tensor], Tensor]
+        | str = "cross_entropy",
+        rho: float = 0.75,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(epsilon, steps, **kwargs)
         self.objective = objectives.get(objective)
         self.rho = float(rho)
         self.passes_to_begin = self.passes_of_step = self.objective.passes
 
-    def runs(self, victim):
+    def runs(self, victim: ClassifierView) -> int:
         return self.restarts * self.objective.runs(victim.num_classes)
 
-    def check(self, model):
+    def check(self, model: Model) -> None:
         self.objective.check(as_classifier(model))
 
     @property
-    def total_steps(self):
+    def total_steps(self) -> int:
         if self.norm == "l1":
             return apgd_l1.total_steps(self.steps)
         return self.steps
 
-    def begin(self, task):
+    def begin(self, task: Task) -> dict[str, Any]:
         if self.norm == "l1":
             return apgd_l1.begin(self, task)
         reference = self.objective.reference(task)
@@ -111,7 +121,9 @@ class APGD(SearchAttack):
             "reference": reference,
         }
 
-    def step(self, task, state, count, draws):
+    def step(
+        self, task: Task, state: Any, count: int, draws: Any
+    ) -> dict[str, Any]:
         if self.norm == "l1":
             return apgd_l1.step(self, task, state, count)
         reference = state["reference"]
@@ -170,7 +182,7 @@ class APGD(SearchAttack):
         }
         return select(checkpoint, at_checkpoint, state)
 
-    def evaluate(self, task, x, reference):
+    def evaluate(self, task: Task, x: Any, reference: Any) -> Any:
         """What is maximised, its gradient, and the logits."""
         values, gradient, logits = self.objective.value_and_gradient(
             task.victim, x, task.labels, reference
@@ -180,7 +192,7 @@ class APGD(SearchAttack):
     def _project(self, task):
         return self.ball.projection(task.images, task.epsilon, task.value_range)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "objective": objectives.serialize(self.objective),

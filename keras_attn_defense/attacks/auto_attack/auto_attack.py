@@ -1,9 +1,18 @@
 """The ensemble of attacks that robustness is reported with."""
 
+from collections.abc import Sequence
+from typing import Any
+from typing import Self
+
 import numpy as np
 from keras import ops
 
 from ..._registration import register
+from ..._typing import Model
+from ..._typing import Norm
+from ..._typing import Tensor
+from ..._typing import ValueRange
+from ...classifier import ClassifierView
 from ...classifier import as_classifier
 from ...classifier.padding import padded_batches
 from ..attack import Attack
@@ -51,14 +60,14 @@ class AutoAttack(Attack):
 
     def __init__(
         self,
-        epsilon=None,
+        epsilon: float | None = None,
         *,
-        norm="linf",
-        version="standard",
-        value_range=None,
-        seed=None,
-        name=None,
-    ):
+        norm: Norm = "linf",
+        version: str | Sequence[Attack | str] = "standard",
+        value_range: ValueRange | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(
             epsilon,
             norm=norm,
@@ -70,7 +79,7 @@ class AutoAttack(Attack):
         self._parts = _Parts()
         self._compiled = CompiledAttack(_functions)
 
-    def components(self, num_classes):
+    def components(self, num_classes: int) -> dict[str, Attack]:
         """The attacks of this version, by name and in order.
 
         Args:
@@ -82,22 +91,35 @@ class AutoAttack(Attack):
             for name, part in parts.items()
         }
 
-    def check(self, model):
+    def check(self, model: Model) -> None:
         victim = as_classifier(model)
         if victim.num_classes is not None:
             for part in self.components(victim.num_classes).values():
                 part.check(victim)
 
     def perturb(
-        self, victim, images, labels, value_range, start=None, steps=None
-    ):
+        self,
+        victim: ClassifierView,
+        images: Tensor,
+        labels: Tensor,
+        value_range: ValueRange,
+        start: Tensor | None = None,
+        steps: int | None = None,
+    ) -> Tensor:
         raise ValueError(
             "AutoAttack decides between its attacks which images still stand, "
             "which a compiled training step cannot. Train with `PGD` or "
             "`APGD`, and evaluate with `AutoAttack`."
         )
 
-    def run_batches(self, victim, value_range, images, labels, batch_size):
+    def run_batches(
+        self,
+        victim: ClassifierView,
+        value_range: ValueRange,
+        images: Tensor,
+        labels: Tensor,
+        batch_size: int,
+    ) -> Any:
         broken = self._compiled(self, victim, value_range)["broken"]
         crafted = images.copy()
         passes = np.zeros((2, len(images)), "int64")
@@ -123,14 +145,14 @@ class AutoAttack(Attack):
             ]
         return Result(crafted, *passes)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["targeted"], config["restarts"]
         version = versions.serialize(self.version)
         return {**config, "version": version}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         version = versions.deserialize(config["version"])
         return cls(**{**config, "version": version})
 

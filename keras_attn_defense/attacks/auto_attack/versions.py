@@ -2,6 +2,7 @@
 
 import functools
 import warnings
+from collections.abc import Callable
 
 import keras
 
@@ -16,7 +17,7 @@ from ..objectives import TargetedMargin
 from ..square import Square
 
 # The components by their published names.
-COMPONENTS = {
+COMPONENTS: dict[str, Callable[..., Attack]] = {
     "apgd-ce": functools.partial(APGD, objective="cross_entropy"),
     "apgd-dlr": functools.partial(APGD, objective="dlr"),
     "apgd-t": functools.partial(APGD, objective="targeted_dlr"),

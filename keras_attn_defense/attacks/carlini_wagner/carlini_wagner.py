@@ -1,15 +1,19 @@
 """Carlini and Wagner's attack: the smallest change, by optimisation."""
 
 import math
+from typing import Any
 
 from keras import ops
 
 from ..._registration import register
+from ..._typing import Norm
+from ..._typing import Tensor
 from ..arguments import check_count
 from ..arguments import check_norm
 from ..arguments import check_positive
 from ..objectives import margin
 from ..running.image_gradient import image_gradient
+from ..running.task import Task
 from ..search_attack import SearchAttack
 from ..search_attack import select
 from .adam import adam_start
@@ -67,16 +71,16 @@ class CarliniWagner(SearchAttack):
 
     def __init__(
         self,
-        epsilon=None,
-        steps=1000,
+        epsilon: float | None = None,
+        steps: int = 1000,
         *,
-        learning_rate=0.01,
-        confidence=0.0,
-        binary_search_steps=9,
-        initial_const=1e-3,
-        norm="l2",
-        **kwargs,
-    ):
+        learning_rate: float = 0.01,
+        confidence: float = 0.0,
+        binary_search_steps: int = 9,
+        initial_const: float = 1e-3,
+        norm: Norm = "l2",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(epsilon, steps, norm=norm, **kwargs)
         check_norm(self, ("l2", "linf"))
         self.learning_rate = check_positive("learning_rate", learning_rate)
@@ -85,16 +89,17 @@ class CarliniWagner(SearchAttack):
             "binary_search_steps", binary_search_steps
         )
         self.initial_const = check_positive("initial_const", initial_const)
+        self._penalty: SquaredLength | ExcessOverBound
         if norm == "l2":
             self._penalty = SquaredLength(initial_const, binary_search_steps)
         else:
             self._penalty = ExcessOverBound(initial_const)
 
     @property
-    def total_steps(self):
+    def total_steps(self) -> int:
         return self.steps * self.binary_search_steps
 
-    def begin(self, task):
+    def begin(self, task: Task) -> dict[str, Any]:
         start = _to_unbounded(task.images, task.value_range)
         broken = task.broken(task.victim.frozen_logits(task.images))
         nothing = ops.zeros_like(task.labels, dtype="float32")
@@ -119,7 +124,9 @@ class CarliniWagner(SearchAttack):
             "checked_loss": nothing + float("inf"),
         }
 
-    def step(self, task, state, count, draws):
+    def step(
+        self, task: Task, state: Any, count: int, draws: Any
+    ) -> dict[str, Any]:
         search = state["search"]
         x, slope = _to_images(state["w"], task.value_range)
         width = task.value_range[1] - task.value_range[0]
@@ -197,10 +204,10 @@ class CarliniWagner(SearchAttack):
             "over": state["over"] | self._penalty.is_over(search),
         }
 
-    def finished(self, state):
+    def finished(self, state: Any) -> Tensor:
         return state["over"]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "learning_rate": self.learning_rate,

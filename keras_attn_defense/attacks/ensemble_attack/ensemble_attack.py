@@ -1,12 +1,19 @@
 """Attacks crafted on several models: transfer, and ensemble training."""
 
 import copy
+from collections.abc import Sequence
+from typing import Any
+from typing import Self
 
 import keras
 import numpy as np
 from keras import ops
 
 from ..._registration import register
+from ..._typing import Model
+from ..._typing import Tensor
+from ..._typing import ValueRange
+from ...classifier import ClassifierView
 from ...classifier import EnsembleClassifier
 from ...classifier import as_classifier
 from ..attack import Attack
@@ -56,13 +63,13 @@ class EnsembleAttack(Attack):
 
     def __init__(
         self,
-        models,
-        attack=None,
+        models: Sequence[Model],
+        attack: Attack | None = None,
         *,
-        mode="joint",
-        include_victim=False,
-        name=None,
-    ):
+        mode: str = "joint",
+        include_victim: bool = False,
+        name: str | None = None,
+    ) -> None:
         attack = PGD() if attack is None else attack
         if not isinstance(attack, Attack):
             raise ValueError(
@@ -90,18 +97,24 @@ class EnsembleAttack(Attack):
         self.include_victim = bool(include_victim)
         self.black_box = not include_victim
         self.minimal = attack.minimal
+        self._sources: Any = models
         if not isinstance(models, SourceModels):
-            models = SourceModels(models)
-            EnsembleClassifier(models.classifiers)  # They fit.
-        self._sources = models
+            self._sources = SourceModels(models)
+            EnsembleClassifier(self._sources.classifiers)  # They fit.
 
-    def check(self, model):
+    def check(self, model: Model) -> None:
         for view in self._views(as_classifier(model)):
             self.attack.check(view)
 
     def perturb(
-        self, victim, images, labels, value_range, start=None, steps=None
-    ):
+        self,
+        victim: ClassifierView,
+        images: Tensor,
+        labels: Tensor,
+        value_range: ValueRange,
+        start: Tensor | None = None,
+        steps: int | None = None,
+    ) -> Tensor:
         views = self._views(victim)
         count, total = len(views), ops.shape(images)[0]
         offset = 0
@@ -118,7 +131,7 @@ class EnsembleAttack(Attack):
             batch = [_rows(values, rows) for values in (images, labels, start)]
             crafted.append(
                 self.attack.perturb(
-                    view, *batch[:2], value_range, batch[2], steps
+                    view, batch[0], batch[1], value_range, batch[2], steps
                 )
             )
         # From the order of the models back to that of the places.
@@ -126,7 +139,14 @@ class EnsembleAttack(Attack):
         back = _rows(back, places[:total] + offset)
         return _rows(ops.concatenate(crafted), back)
 
-    def run_batches(self, victim, value_range, images, labels, batch_size):
+    def run_batches(
+        self,
+        victim: ClassifierView,
+        value_range: ValueRange,
+        images: Tensor,
+        labels: Tensor,
+        batch_size: int,
+    ) -> Any:
         views = self._views(victim)
         crafted = np.empty_like(images)
         passes = np.zeros((2, len(images)), "int64")
@@ -149,10 +169,10 @@ class EnsembleAttack(Attack):
             members = EnsembleClassifier(self._sources.classifiers)
         return [members] if self.mode == "joint" else list(members.members)
 
-    def reseed(self, seed):
+    def reseed(self, seed: int) -> None:
         self.attack.reseed(seed)
 
-    def with_epsilon(self, epsilon):
+    def with_epsilon(self, epsilon: float) -> Self:
         return type(self)(
             self._sources,
             self.attack.with_epsilon(epsilon),
@@ -161,7 +181,7 @@ class EnsembleAttack(Attack):
             name=self.name,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "models": self._sources.configs(),
             "attack": keras.saving.serialize_keras_object(self.attack),
@@ -171,7 +191,7 @@ class EnsembleAttack(Attack):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         # Keras empties the configuration of a functional model.
         models, attack = (
             keras.saving.deserialize_keras_object(copy.deepcopy(config[key]))
@@ -180,11 +200,11 @@ class EnsembleAttack(Attack):
         sources = SourceModels(models, trained=False)
         return cls(**{**config, "models": sources, "attack": attack})
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
         self._sources.save(store)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         super().load_own_variables(store)
         self._sources.load(store)
 

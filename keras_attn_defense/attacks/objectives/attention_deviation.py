@@ -1,17 +1,24 @@
 """How far the attention has moved from that of the clean image."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 from keras import ops
 
 from ..._registration import register
+from ..._typing import Tensor
 from ...attention import AttentionMask
+from ...attention import AttentionMethod
 from ...attention import GradCAM
 from ...attention import intersection_over_union
 from ...classifier import Classifier
+from ...classifier import ClassifierView
 from ...classifier import frozen
 from ...losses import PreservationLoss
 from ..arguments import check_positive
 from ..running.image_gradient import image_gradient
+from ..running.task import Task
 from .naming import get
 from .naming import named
 from .naming import serialize
@@ -68,24 +75,27 @@ class AttentionDeviation(Objective):
 
     def __init__(
         self,
-        weight=1.0,
-        objective="cross_entropy",
-        form="map",
-        attention=None,
-        distance=None,
-        mask=None,
-        stop_at_iou=None,
-    ):
+        weight: float = 1.0,
+        objective: Objective
+        | Callable[[Tensor, Tensor], Tensor]
+        | str
+        | None = "cross_entropy",
+        form: str = "map",
+        attention: AttentionMethod | None = None,
+        distance: str | None = None,
+        mask: AttentionMask | None = None,
+        stop_at_iou: float | None = None,
+    ) -> None:
         self.weight = check_positive("weight", weight)
+        self.objective: Any = None
         if objective is not None:
-            objective = get(objective).of_logits("AttentionDeviation")
+            self.objective = get(objective).of_logits("AttentionDeviation")
         elif not self.weight:
             raise ValueError(
                 "Without an objective the deviation is all there is to "
                 f"maximise, but weight={weight}. Give it a weight, or pass an "
                 "objective."
             )
-        self.objective = objective
         if form not in _FORMS:
             raise ValueError(
                 f"`form` should be one of {sorted(_FORMS)}. Received: "
@@ -108,16 +118,16 @@ class AttentionDeviation(Objective):
             )
         self.stop_at_iou = stop_at_iou
 
-    def check(self, victim):
+    def check(self, victim: ClassifierView) -> None:
         check_attention(self, victim)
         self.attention.check_use(victim)
         if self.objective is not None:
             self.objective.check(victim)
 
-    def runs(self, num_classes):
+    def runs(self, num_classes: int) -> int:
         return self.objective.runs(num_classes) if self.objective else 1
 
-    def reference(self, task):
+    def reference(self, task: Task) -> Any:
         _, maps = self._explained(task.victim, task.images, task.labels)
         maps = ops.stop_gradient(maps)
         return {
@@ -129,7 +139,9 @@ class AttentionDeviation(Objective):
             else {},
         }
 
-    def value_and_gradient(self, victim, x, labels, reference):
+    def value_and_gradient(
+        self, victim: ClassifierView, x: Any, labels: Tensor, reference: Any
+    ) -> tuple[Tensor, Tensor, Tensor]:
         shape = ops.shape(reference["map"])
         classes = victim.num_classes
 
@@ -164,7 +176,7 @@ class AttentionDeviation(Objective):
         stays = overlap <= self.stop_at_iou
         return ops.where(stays, ops.stop_gradient(values), values)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         objective = self.objective
         given = {
             name: part and keras.saving.serialize_keras_object(part)

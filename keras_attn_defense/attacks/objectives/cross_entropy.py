@@ -1,8 +1,11 @@
 """Cross-entropy of the true class."""
 
+from typing import Any
+
 from keras import ops
 
 from ..._registration import register
+from ..._typing import Tensor
 from .naming import named
 from .objective import Objective
 
@@ -23,17 +26,19 @@ class CrossEntropy(Objective):
     >>> attack = PGD(objective=CrossEntropy(label_smoothing=0.1))
     """
 
-    def __init__(self, label_smoothing=0.0):
+    def __init__(self, label_smoothing: float = 0.0) -> None:
         self.label_smoothing = float(label_smoothing)
 
-    def call(self, logits, labels, reference):
+    def call(self, logits: Tensor, labels: Tensor, reference: Any) -> Tensor:
         return cross_entropy(logits, labels, self.label_smoothing)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"label_smoothing": self.label_smoothing}
 
 
-def cross_entropy(logits, labels, label_smoothing=0.0):
+def cross_entropy(
+    logits: Tensor, labels: Tensor, label_smoothing: float = 0.0
+) -> Tensor:
     """Cross-entropy of the class `labels`, in nats.
 
     Args:

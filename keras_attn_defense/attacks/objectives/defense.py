@@ -1,6 +1,11 @@
 """The objective that a defended model brings along."""
 
+from typing import Any
+
 from ..._registration import register
+from ..._typing import Tensor
+from ...classifier import ClassifierView
+from ..running.task import Task
 from .image_objective import ImageObjective
 from .naming import named
 
@@ -20,7 +25,7 @@ class Defense(ImageObjective):
     >>> x_adv = attack(defended_model, x, y)
     """
 
-    def check(self, victim):
+    def check(self, victim: ClassifierView) -> None:
         if getattr(victim.model, "adaptive_objective", None) is None:
             raise ValueError(
                 "objective='defense' attacks the training losses of an "
@@ -31,10 +36,12 @@ class Defense(ImageObjective):
             )
         victim.model.adaptive_objective.check(victim)
 
-    def reference(self, task):
+    def reference(self, task: Task) -> Any:
         return task.victim.model.adaptive_objective.reference(task)
 
-    def call_on_images(self, victim, x, labels, reference):
+    def call_on_images(
+        self, victim: ClassifierView, x: Any, labels: Tensor, reference: Any
+    ) -> Any:
         return victim.model.adaptive_objective.call_on_images(
             victim, x, labels, reference
         )

@@ -1,8 +1,11 @@
 """The difference of logits ratio."""
 
+from typing import Any
+
 from keras import ops
 
 from ..._registration import register
+from ..._typing import Tensor
 from .margin import logit_of
 from .margin import margin
 from .naming import named
@@ -29,11 +32,11 @@ class DLR(Objective):
 
     min_classes = 3
 
-    def call(self, logits, labels, reference):
+    def call(self, logits: Tensor, labels: Tensor, reference: Any) -> Tensor:
         return dlr(logits, labels)
 
 
-def dlr(logits, labels):
+def dlr(logits: Tensor, labels: Tensor) -> Tensor:
     """Difference of logits ratio, for three classes or more.
 
     Args:
@@ -47,7 +50,7 @@ def dlr(logits, labels):
     return margin(logits, labels) / (ranked[:, 0] - ranked[:, 2] + _TINY)
 
 
-def targeted_dlr(logits, labels, targets):
+def targeted_dlr(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
     """The same towards one class, for four classes or more.
 
     `(z_t - z_y) / (z_1 - (z_3 + z_4) / 2)`.

@@ -1,6 +1,9 @@
 """The mean of an objective over random passes and transformations."""
 
 import inspect
+from collections.abc import Callable
+from typing import Any
+from typing import Self
 
 import keras
 from keras import ops
@@ -8,8 +11,11 @@ from keras import ops
 from ..._backend import repeat
 from ..._backend import vjp
 from ..._registration import register
+from ..._typing import Tensor
+from ...classifier import ClassifierView
 from ...classifier import frozen
 from ..arguments import check_count
+from ..running.task import Task
 from .naming import get
 from .naming import serialize
 from .objective import Objective
@@ -47,27 +53,35 @@ class ExpectationOverTransformation(Objective):
     """
 
     def __init__(
-        self, objective="cross_entropy", samples=20, transformation=None
-    ):
+        self,
+        objective: Objective
+        | Callable[[Tensor, Tensor], Tensor]
+        | str = "cross_entropy",
+        samples: int = 20,
+        transformation: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
         self.objective = get(objective)
         self.samples = check_count("samples", samples)
         self.transformation = _checked(transformation)
         self.min_classes = self.objective.min_classes
-        self.passes = tuple(samples * n for n in self.objective.passes)
+        forward, backward = self.objective.passes
+        self.passes = (samples * forward, samples * backward)
 
-    def check(self, victim):
+    def check(self, victim: ClassifierView) -> None:
         self.objective.check(victim)
 
-    def runs(self, num_classes):
+    def runs(self, num_classes: int) -> int:
         return self.objective.runs(num_classes)
 
-    def reference(self, task):
+    def reference(self, task: Task) -> Any:
         return self.objective.reference(task)
 
-    def call(self, logits, labels, reference):
+    def call(self, logits: Tensor, labels: Tensor, reference: Any) -> Tensor:
         return self.objective.call(logits, labels, reference)
 
-    def value_and_gradient(self, victim, x, labels, reference):
+    def value_and_gradient(
+        self, victim: ClassifierView, x: Any, labels: Tensor, reference: Any
+    ) -> tuple[Tensor, Tensor, Tensor]:
         def sample(number):
             values, gradient, logits = self._sample(
                 victim.drawn(number), x, labels, reference
@@ -105,7 +119,7 @@ class ExpectationOverTransformation(Objective):
         with frozen(transformation.variables, draw):
             return transformation(x, **arguments)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         transformation = self.transformation
         if transformation is not None:
             transformation = keras.saving.serialize_keras_object(transformation)
@@ -116,7 +130,7 @@ class ExpectationOverTransformation(Objective):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         transformation = config["transformation"]
         if isinstance(transformation, dict):
             transformation = keras.saving.deserialize_keras_object(

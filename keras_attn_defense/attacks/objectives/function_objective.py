@@ -1,8 +1,13 @@
 """An objective of a user's own."""
 
+from collections.abc import Callable
+from typing import Any
+from typing import Self
+
 import keras
 
 from ..._registration import register
+from ..._typing import Tensor
 from .objective import Objective
 
 
@@ -20,17 +25,17 @@ class FunctionObjective(Objective):
     >>> attack = PGD(objective=lambda logits, labels: -logits[:, 0])
     """
 
-    def __init__(self, function):
+    def __init__(self, function: Callable[[Tensor, Tensor], Tensor]) -> None:
         self.function = function
 
-    def call(self, logits, labels, reference):
+    def call(self, logits: Tensor, labels: Tensor, reference: Any) -> Tensor:
         return self.function(logits, labels)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"function": keras.saving.serialize_keras_object(self.function)}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         function = config["function"]
         if not callable(function):
             function = keras.saving.deserialize_keras_object(function)

@@ -1,9 +1,13 @@
 """Objectives that look at more than the logits."""
 
+from typing import Any
+
 from keras import ops
 
 from ..._backend import vjp
 from ..._registration import register
+from ..._typing import Tensor
+from ...classifier import ClassifierView
 from .objective import Objective
 
 
@@ -14,7 +18,9 @@ class ImageObjective(Objective):
     A subclass overrides `call_on_images` instead of `call`.
     """
 
-    def call_on_images(self, victim, x, labels, reference):
+    def call_on_images(
+        self, victim: ClassifierView, x: Any, labels: Tensor, reference: Any
+    ) -> Any:
         """The values to maximise, and the logits.
 
         Args:
@@ -28,7 +34,9 @@ class ImageObjective(Objective):
         """
         raise NotImplementedError
 
-    def value_and_gradient(self, victim, x, labels, reference):
+    def value_and_gradient(
+        self, victim: ClassifierView, x: Any, labels: Tensor, reference: Any
+    ) -> tuple[Tensor, Tensor, Tensor]:
         def function(x):
             values, logits = self.call_on_images(victim, x, labels, reference)
             # Both in one tensor: the model runs once.

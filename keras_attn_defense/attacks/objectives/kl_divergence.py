@@ -1,8 +1,12 @@
 """How far the prediction has moved from that of the clean image."""
 
+from typing import Any
+
 from keras import ops
 
 from ..._registration import register
+from ..._typing import Tensor
+from ..running.task import Task
 from .naming import named
 from .objective import Objective
 
@@ -24,11 +28,11 @@ class KLDivergence(Objective):
         equation 3.
     """
 
-    def reference(self, task):
+    def reference(self, task: Task) -> Any:
         logits = task.victim.frozen_logits(task.images)
         return {"clean": ops.log_softmax(logits, axis=-1)}
 
-    def call(self, logits, labels, reference):
+    def call(self, logits: Tensor, labels: Tensor, reference: Any) -> Tensor:
         clean = reference["clean"]
         moved = ops.log_softmax(logits, axis=-1)
         return ops.sum(ops.exp(clean) * (clean - moved), axis=-1)

@@ -1,8 +1,11 @@
 """How far the strongest other class is ahead of the true one."""
 
+from typing import Any
+
 from keras import ops
 
 from ..._registration import register
+from ..._typing import Tensor
 from .naming import named
 from .objective import Objective
 
@@ -21,11 +24,11 @@ class Margin(Objective):
         objective `f_6` without its threshold.
     """
 
-    def call(self, logits, labels, reference):
+    def call(self, logits: Tensor, labels: Tensor, reference: Any) -> Tensor:
         return margin(logits, labels)
 
 
-def margin(logits, labels):
+def margin(logits: Tensor, labels: Tensor) -> Tensor:
     """The strongest other logit less that of the class `labels`.
 
     Args:

@@ -1,7 +1,11 @@
 """Objectives by name."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 
+from ..._typing import Tensor
 from .function_objective import FunctionObjective
 from .objective import Objective
 
@@ -18,7 +22,9 @@ def named(name):
     return remember
 
 
-def get(objective):
+def get(
+    objective: Objective | Callable[[Tensor, Tensor], Tensor] | str,
+) -> Objective:
     """Returns an objective.
 
     Args:
@@ -40,7 +46,7 @@ def get(objective):
     )
 
 
-def serialize(objective):
+def serialize(objective: Any) -> Any:
     """The name of an objective with its defaults, or else its whole form."""
     for name, cls in _NAMED.items():
         if type(objective) is cls:

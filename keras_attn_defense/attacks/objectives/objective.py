@@ -1,7 +1,13 @@
 """The base class of what attacks maximise."""
 
+from typing import Any
+from typing import Self
+
 from ..._registration import register
+from ..._typing import Tensor
+from ...classifier import ClassifierView
 from ..running.image_gradient import image_gradient
+from ..running.task import Task
 
 
 @register
@@ -16,7 +22,7 @@ class Objective:
     #: The least number of classes that it is defined for.
     min_classes = 2
 
-    def check(self, victim):
+    def check(self, victim: ClassifierView) -> None:
         """Raises a `ValueError` if the objective cannot serve on a model.
 
         Args:
@@ -30,11 +36,11 @@ class Objective:
                 "'cross_entropy' or 'margin'."
             )
 
-    def runs(self, num_classes):
+    def runs(self, num_classes: int) -> int:
         """How many classes it goes through, in runs of their own."""
         return 1
 
-    def reference(self, task):
+    def reference(self, task: Task) -> Any:
         """What is computed once from the clean images.
 
         Args:
@@ -45,7 +51,7 @@ class Objective:
         """
         return {}
 
-    def call(self, logits, labels, reference):
+    def call(self, logits: Tensor, labels: Tensor, reference: Any) -> Tensor:
         """The values to maximise.
 
         Args:
@@ -59,7 +65,9 @@ class Objective:
         """
         raise NotImplementedError
 
-    def value_and_gradient(self, victim, x, labels, reference):
+    def value_and_gradient(
+        self, victim: ClassifierView, x: Any, labels: Tensor, reference: Any
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Values, their gradient by the images, and the logits.
 
         Args:
@@ -79,9 +87,9 @@ class Objective:
         )
 
     #: Forward and backward passes of one `value_and_gradient`.
-    passes = (1, 1)
+    passes: tuple[int, int] = (1, 1)
 
-    def of_logits(self, user):
+    def of_logits(self, user: Any) -> Any:
         """This objective, if it is a function of the logits alone.
 
         Args:
@@ -98,9 +106,9 @@ class Objective:
             "which runs the model in its own way."
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**config)

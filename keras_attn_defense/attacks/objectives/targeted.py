@@ -1,8 +1,11 @@
 """Objectives that go through the strongest wrong classes one by one."""
 
+from typing import Any
+
 from keras import ops
 
 from ..._registration import register
+from ..._typing import Tensor
 from ..arguments import check_count
 from .dlr import targeted_dlr
 from .margin import logit_of
@@ -58,7 +61,7 @@ class TargetedMargin(Targeted):
     >>> attack = APGD(objective=TargetedMargin(num_targets=3))
     """
 
-    def call(self, logits, labels, reference):
+    def call(self, logits: Tensor, labels: Tensor, reference: Any) -> Tensor:
         targets = reference["targets"]
         return logit_of(logits, targets) - logit_of(logits, labels)
 
@@ -81,7 +84,7 @@ class TargetedDLR(Targeted):
 
     min_classes = 4
 
-    def call(self, logits, labels, reference):
+    def call(self, logits: Tensor, labels: Tensor, reference: Any) -> Tensor:
         return targeted_dlr(logits, labels, reference["targets"])
 
 

@@ -1,12 +1,20 @@
 """Square: random search with square windows."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 from keras import ops
 
 from ..._registration import register
+from ..._typing import Model
+from ..._typing import Tensor
+from ...classifier import ClassifierView
 from ...classifier import as_classifier
 from .. import objectives
 from ..arguments import check_count
+from ..objectives.objective import Objective
+from ..running.task import Task
 from ..search_attack import SearchAttack
 from ..search_attack import select
 from .moves import PatternedSquares
@@ -51,14 +59,16 @@ class Square(SearchAttack):
 
     def __init__(
         self,
-        epsilon=None,
-        queries=5000,
+        epsilon: float | None = None,
+        queries: int = 5000,
         *,
-        p_init=0.8,
-        objective="margin",
-        rescale_schedule=False,
-        **kwargs,
-    ):
+        p_init: float = 0.8,
+        objective: Objective
+        | Callable[[Tensor, Tensor], Tensor]
+        | str = "margin",
+        rescale_schedule: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(epsilon, check_count("queries", queries), **kwargs)
         if not 0 < p_init <= 1:
             raise ValueError(
@@ -71,19 +81,19 @@ class Square(SearchAttack):
         self.rescale_schedule = bool(rescale_schedule)
 
     @property
-    def moves(self):
+    def moves(self) -> Any:
         """How it begins, and what it tries next, in its norm."""
         if self.norm == "linf":
             return SignedSquares(self.p_init)
         return PatternedSquares(self.p_init, {"l2": 2, "l1": 1}[self.norm])
 
-    def runs(self, victim):
+    def runs(self, victim: ClassifierView) -> int:
         return self.restarts * self.objective.runs(victim.num_classes)
 
-    def check(self, model):
+    def check(self, model: Model) -> None:
         self.objective.check(as_classifier(model))
 
-    def draw(self, images, steps):
+    def draw(self, images: Tensor, steps: int) -> Any:
         batch, *_, channels = ops.shape(_channels_last(images))
 
         def uniform(*shape):
@@ -93,7 +103,7 @@ class Square(SearchAttack):
         draws = {"corners": uniform(2, 2), "signs": uniform(channels)}
         return {**draws, "flip": uniform()}
 
-    def begin(self, task):
+    def begin(self, task: Task) -> dict[str, Any]:
         reference = self.objective.reference(task)
         images = _channels_last(task.images)
         change = self.moves.start(
@@ -104,7 +114,9 @@ class Square(SearchAttack):
             "reference": reference,
         }
 
-    def step(self, task, state, count, draws):
+    def step(
+        self, task: Task, state: Any, count: int, draws: Any
+    ) -> dict[str, Any]:
         images, best = map(_channels_last, (task.images, state["adversarial"]))
         queries = self.steps if self.rescale_schedule else None
         change = self.moves.move(
@@ -128,7 +140,7 @@ class Square(SearchAttack):
             "found": task.broken(logits),
         }
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         queries = config.pop("steps")
         return {

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from ..._typing import Norm
+
 
 class PerturbationSet:
     """The perturbations of norm at most `epsilon`, for each image alone.
@@ -9,9 +11,9 @@ class PerturbationSet:
     Subclasses define `sample`, `ascent_direction` and `project`.
     """
 
-    name = None
+    name: Norm
     #: The radius where none is given, as a share of the value range.
-    default_epsilon = None
+    default_epsilon: float
 
     def projection(self, images, epsilon, value_range):
         """A function that brings images back to the ball and the range.

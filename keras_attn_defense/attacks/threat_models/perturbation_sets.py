@@ -1,8 +1,11 @@
 """Norm balls: what a perturbation may be. A new threat model goes here."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from ..._typing import Norm
 from .l1_ball import L1Ball
 from .perturbation_set import PerturbationSet
 from .perturbation_set import num_values
@@ -78,7 +81,7 @@ class L2Ball(PerturbationSet):
         return ops.sqrt(num_values(shape)) + 4.0
 
 
-def get(norm):
+def get(norm: Norm) -> Any:
     """Returns the perturbation set of a norm's name."""
     known = {ball.name: ball for ball in (LinfBall, L2Ball, L1Ball)}
     if norm not in known:
