@@ -27,7 +27,7 @@ LEVELS = (
     ("classifier",),
     ("attention", "losses", "metrics", "datasets"),
     ("attacks", "visualization"),
-    ("models",),
+    ("adapters", "models"),
     ("evaluation", "analysis"),
     ("callbacks", "export"),
     ("cli",),

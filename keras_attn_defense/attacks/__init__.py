@@ -1,6 +1,7 @@
 """Attacks: adversarial images for any Keras classifier."""
 
 from . import objectives as objectives
+from . import threat_models as threat_models
 from .apgd import APGD as APGD
 from .attack import Attack as Attack
 from .attention_attack import AttentionAttack as AttentionAttack
@@ -23,4 +24,3 @@ from .search_attack import SearchAttack as SearchAttack
 from .square import Square as Square
 from .step_ll import StepLL as StepLL
 from .szegedy_lbfgs import SzegedyLBFGS as SzegedyLBFGS
-from .threat_models import perturbation_sets as perturbation_sets

@@ -141,6 +141,11 @@ class Attack(keras.layers.Layer):
             "IterLL have one."
         )
 
+    @property
+    def label(self) -> str:
+        """What a report calls it, unless told otherwise."""
+        return type(self).__name__.lower()
+
     def check(self, model: Model) -> None:
         """Raises a `ValueError` if the attack cannot work on a model."""
 

@@ -144,5 +144,6 @@ def judge(predictor, threat, adversarial, images, labels, epsilon, name):
     distances = threat.distances(adversarial, images)
     if epsilon is not None:  # More than it is rounding, as was checked.
         distances = np.minimum(distances, epsilon)
+    distances = threat.without_rounding(distances)
     fallen = predictor.classes(adversarial) != labels
     return np.where(fallen, distances, np.inf)

@@ -1,5 +1,6 @@
 """One call from a model and images to its robustness."""
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -34,6 +35,8 @@ from .threat_model import ThreatModel
 from .threat_model import check_epsilons
 from .threat_model import check_norm
 
+_Attack = Attack | Callable[..., Any]
+
 # Batches held in memory at once: enough that what is left of them after a
 # strong attack still fills batches for the next.
 _BATCHES_OF_BLOCK = 4
@@ -45,9 +48,9 @@ def evaluate_robustness(
     y: Tensor | None = None,
     *,
     attacks: str
-    | Attack
-    | Sequence[str | Attack]
-    | Mapping[str, str | Attack] = "quick",
+    | _Attack
+    | Sequence[str | _Attack]
+    | Mapping[str, str | _Attack] = "quick",
     epsilons: Sequence[float] | None = None,
     norm: Norm = "linf",
     value_range: ValueRange | None = None,
@@ -80,8 +83,9 @@ def evaluate_robustness(
         y: Labels, if `x` are images: class indices or one-hot.
         attacks: `"quick"` (FGSM, PGD with 20 steps and 3 restarts, in `"l1"`
             APGD, and Square with 200 queries), `"autoattack"`, the name of
-            another attack (see `kad.attacks.get`), an attack, a list of names
-            and attacks, or a dict of attacks by name.
+            another attack (see `kad.attacks.get`), an attack, one of another
+            library or a function (see `kad.adapters`), a list of names and
+            attacks, or a dict of attacks by name.
         epsilons: The radii, in the units of the images. None takes the radius
             that the attacks carry, or else 8/255 of the value range (`"l2"`:
             0.5 times it, `"l1"`: 12 times it).
@@ -130,7 +134,7 @@ def evaluate_robustness(
     blocks = CheckedBlocks(x, y, size, limit, victim, threat.value_range)
     suite = contenders(named, victim.num_classes, threat.value_range)
     for contender in suite:
-        contender.attack.check(victim)
+        contender.attack.with_epsilon(threat.epsilons[0]).check(victim)
 
     records = Records(suite, threat, keep_images)
     predictor = Predictor(victim, batch_size)

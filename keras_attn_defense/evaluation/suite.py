@@ -4,6 +4,7 @@ import copy
 from typing import NamedTuple
 
 from .. import attacks as kad_attacks
+from ..adapters import from_function
 from ..attacks import Attack
 
 
@@ -37,13 +38,14 @@ def named_attacks(attacks, norm, seed):
             named[str(name)] = _attack(attack, norm, seed)
     elif isinstance(attacks, (list, tuple)):
         named = {}
-        for attack in attacks:
-            name = _unused(_name(attack), named)
-            named[name] = _attack(attack, norm, seed)
+        for given in attacks:
+            attack = _attack(given, norm, seed)
+            named[_unused(_name(given, attack), named)] = attack
     elif attacks == "quick":
         named = quick_attacks(norm, seed)
     else:
-        named = {_name(attacks): _attack(attacks, norm, seed)}
+        attack = _attack(attacks, norm, seed)
+        named = {_name(attacks, attack): attack}
     if not named:
         raise ValueError(
             "`attacks` is empty. Name at least one, or leave it out for the "
@@ -128,15 +130,18 @@ def _attack(attack, norm, seed):
         return attack
     if isinstance(attack, str) and attack != "quick":
         return kad_attacks.get(attack, norm=norm, seed=seed)
+    if callable(attack) and not isinstance(attack, type):
+        return from_function(attack, norm=norm, seed=seed)
     raise ValueError(
         "`attacks` should be 'quick', 'autoattack', the name of an attack, an "
-        "attack, a list of those, or a dict of attacks by name. Received: "
+        "attack, a function, a list of those, or a dict of attacks by name. "
+        "Those of other libraries are adapted by `kad.adapters`. Received: "
         f"{attack!r} (of type {type(attack).__name__})."
     )
 
 
-def _name(attack):
-    return attack if isinstance(attack, str) else type(attack).__name__.lower()
+def _name(given, attack):
+    return given if isinstance(given, str) else attack.label
 
 
 def _unused(name, taken):

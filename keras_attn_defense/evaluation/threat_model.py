@@ -41,6 +41,14 @@ class ThreatModel(NamedTuple):
         change = np.asarray(adversarial, "float64") - images
         return _NORMS[self.norm](change.reshape(len(change), -1))
 
+    def without_rounding(self, distances):
+        """Distances that exceed a radius by rounding only, as that radius."""
+        for epsilon in self.epsilons:
+            close = distances <= self._tolerated(epsilon)
+            over = (distances > epsilon) & close
+            distances = np.where(over, epsilon, distances)
+        return distances
+
     def huge_epsilon(self, image_shape: tuple[int, ...]) -> float:
         """A radius whose ball holds the mid-grey image, whatever the image."""
         corner = np.full((1, *image_shape), self.width / 2)
@@ -75,12 +83,16 @@ class ThreatModel(NamedTuple):
         if epsilon is None:
             return
         distance = self.distances(adversarial, images).max()
-        if distance > epsilon * (1 + _RELATIVE_SLACK) + slack:
+        if distance > self._tolerated(epsilon):
             raise ValueError(
                 f"The attack '{name}' left the {self.norm} ball: it moved an "
                 f"image by {distance:.6g}, more than epsilon={epsilon:.6g}. "
                 "Its success would not count; mend the attack."
             )
+
+    def _tolerated(self, epsilon):
+        slack = _ABSOLUTE_SLACK * self.width
+        return epsilon * (1 + _RELATIVE_SLACK) + slack
 
     def label(self, epsilon: float) -> str:
         """How a radius is written: `8/255`, or a plain number."""

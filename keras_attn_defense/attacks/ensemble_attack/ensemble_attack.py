@@ -97,10 +97,11 @@ class EnsembleAttack(Attack):
         self.include_victim = bool(include_victim)
         self.black_box = not include_victim
         self.minimal = attack.minimal
-        self._sources: Any = models
+        sources: Any = models
         if not isinstance(models, SourceModels):
-            self._sources = SourceModels(models)
-            EnsembleClassifier(self._sources.classifiers)  # They fit.
+            sources = SourceModels(models)
+            EnsembleClassifier(sources.classifiers)  # They fit.
+        self._sources = sources  # Not the models: Keras would track them.
 
     def check(self, model: Model) -> None:
         for view in self._views(as_classifier(model)):
