@@ -73,7 +73,8 @@ def _checked(pullback):
 
     def checked(cotangent):
         # JAX answers zeros there: look whether the program uses its input.
-        program = jax.make_jaxpr(pullback)(cotangent).jaxpr
+        # A function of its own, as JAX writes out what it is given for a name.
+        program = jax.make_jaxpr(lambda c: pullback(c))(cotangent).jaxpr
         dependent = {id(variable) for variable in program.invars}
         for equation in program.eqns:
             if any(id(variable) in dependent for variable in equation.invars):

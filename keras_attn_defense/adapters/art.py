@@ -1,0 +1,176 @@
+"""To and from the Adversarial Robustness Toolbox (ART)."""
+
+import functools
+
+import numpy as np
+from scipy import special
+
+from .differentiable_logits import DifferentiableLogits
+from .foreign_attack import ForeignAttack
+
+
+def to_art(model, value_range=None):
+    """A classifier for ART's attacks, on every Keras backend.
+
+    It takes what the model takes: NumPy images `(num, height, width,
+    channels)` within the value range. It predicts logits, whatever the model
+    ends in, and gives gradients of their cross-entropy and of each of them.
+    Train the Keras model itself; this one does not.
+
+    Args:
+        model: A Keras classifier or a `kad.attacks.BPDA`.
+        value_range: `(lower, upper)` bounds of the images. None takes the
+            model's `value_range`, or else `(0.0, 1.0)`.
+
+    Returns:
+        An ART estimator.
+
+    Raises:
+        ImportError: If ART is not installed.
+
+    Example:
+
+    >>> attack = ProjectedGradientDescent(
+    ...     kad.adapters.to_art(model), eps=8 / 255, eps_step=2 / 255
+    ... )
+    >>> x_adv = attack.generate(x, y)
+    """
+    logits = DifferentiableLogits(model)
+    return _classifier_class()(logits, logits.value_range(value_range))
+
+
+def from_art(build, epsilon=None, *, name="art", **kwargs):
+    """An attack of ART, for `kad.evaluate_robustness`.
+
+    Args:
+        build: Function of an estimator, as `to_art` returns it, and the
+            radius, in the units of the images. Returns an evasion attack. It
+            is called once for each radius.
+        epsilon: The radius, in the units of the images; see
+            `kad.attacks.Attack`.
+        name: The attack's name in a report.
+        **kwargs: `norm`, `minimal`, `black_box`, `value_range`, `seed`; see
+            `ForeignAttack`.
+
+    Returns:
+        A `ForeignAttack`.
+
+    Example:
+
+    >>> hop_skip_jump = kad.adapters.from_art(
+    ...     lambda classifier, epsilon: HopSkipJump(classifier, verbose=False),
+    ...     norm="l2",
+    ...     minimal=True,
+    ...     black_box=True,
+    ... )
+    >>> report = kad.evaluate_robustness(
+    ...     model, x, y, attacks=[hop_skip_jump, "pgd"], norm="l2"
+    ... )
+    """
+    classifier_class = _classifier_class()
+
+    def connect(logits, value_range):
+        classifier = classifier_class(logits, value_range)
+
+        def at_radius(epsilon):
+            attack = build(classifier, epsilon)
+            return attack, attack.generate
+
+        return at_radius
+
+    return ForeignAttack(connect, epsilon, name=name, **kwargs)
+
+
+@functools.cache
+def _classifier_class():
+    try:
+        from art import estimators
+        from art.estimators import classification
+    except ImportError as error:
+        raise ImportError(
+            "This needs the Adversarial Robustness Toolbox: "
+            "`pip install adversarial-robustness-toolbox`."
+        ) from error
+
+    class LogitsClassifier(
+        classification.ClassGradientsMixin,
+        classification.ClassifierMixin,
+        estimators.LossGradientsMixin,
+        estimators.NeuralNetworkMixin,
+        estimators.BaseEstimator,
+    ):
+        """ART's view of `DifferentiableLogits`."""
+
+        estimator_params = [
+            *estimators.BaseEstimator.estimator_params,
+            *estimators.NeuralNetworkMixin.estimator_params,
+            *classification.ClassifierMixin.estimator_params,
+        ]
+
+        def __init__(self, logits, value_range):
+            if logits.num_classes is None:
+                raise ValueError(
+                    "ART asks for the number of classes, which a plain "
+                    "function does not tell. Pass the Keras model."
+                )
+            super().__init__(
+                model=getattr(logits.victim, "model", logits.victim),
+                clip_values=value_range,
+                channels_first=False,
+                preprocessing=None,
+            )
+            self.logits = logits
+            self.nb_classes = logits.num_classes
+
+        @property
+        def input_shape(self):
+            return self.logits.image_shape
+
+        def predict(self, x, batch_size=128, **kwargs):
+            return self.logits.predict(x, batch_size)
+
+        def loss_gradient(self, x, y, **kwargs):
+            targets = self._one_hot(y)
+            gradients = [
+                gradient(special.softmax(logits, axis=-1) - targets[rows])
+                for rows, logits, gradient in self.logits.batches(x, _BATCH)
+            ]
+            return np.concatenate(gradients)
+
+        def class_gradient(self, x, label=None, **kwargs):
+            unit = np.eye(self.nb_classes)
+            if label is None:
+                wanted = np.broadcast_to(unit, (len(x), *unit.shape))
+            else:
+                wanted = unit[np.broadcast_to(label, len(x))][:, None]
+            gradients = [
+                np.stack([gradient(w) for w in wanted[rows].swapaxes(0, 1)], 1)
+                for rows, _, gradient in self.logits.batches(x, _BATCH)
+            ]
+            return np.concatenate(gradients)
+
+        def compute_loss(self, x, y, reduction="none", **kwargs):
+            log_p = special.log_softmax(self.predict(x), axis=-1)
+            losses = -(self._one_hot(y) * log_p).sum(-1)
+            reduce = {"none": np.asarray, "mean": np.mean, "sum": np.sum}
+            return reduce[reduction](losses)
+
+        def _one_hot(self, y):
+            y = np.asarray(y)
+            if y.ndim == 2 and y.shape[1] == self.nb_classes:
+                return y
+            return np.eye(self.nb_classes)[y.reshape(-1).astype(int)]
+
+        def fit(self, x, y, **kwargs):
+            raise NotImplementedError("Train the Keras model with `fit`.")
+
+        def get_activations(self, x, layer, batch_size, framework=False):
+            raise NotImplementedError(
+                "Only logits are adapted. For activations build "
+                "`keras.Model(model.inputs, layer.output)`."
+            )
+
+    return LogitsClassifier
+
+
+_BATCH = 128

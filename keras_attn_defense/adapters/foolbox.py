@@ -1,0 +1,136 @@
+"""To and from Foolbox."""
+
+import functools
+
+import keras
+import numpy as np
+from keras import ops
+
+from .differentiable_logits import DifferentiableLogits
+from .foreign_attack import ForeignAttack
+
+
+def to_foolbox(model, value_range=None):
+    """A model for Foolbox' attacks, on every Keras backend.
+
+    It takes what the Keras model takes, as tensors of the backend in use:
+    images `(batch, height, width, channels)` within the value range. It returns
+    logits, whatever the model ends in. Compiled, so it is faster than Foolbox'
+    own view of a Keras model.
+
+    Args:
+        model: A Keras classifier, a `kad.attacks.BPDA`, or a function from
+            images to logits.
+        value_range: `(lower, upper)` bounds of the images. None takes the
+            model's `value_range`, or else `(0.0, 1.0)`.
+
+    Returns:
+        A `foolbox.Model`.
+
+    Raises:
+        ImportError: If Foolbox is not installed.
+
+    Example:
+
+    >>> attack = foolbox.attacks.LinfPGD(steps=20)
+    >>> images, labels = map(keras.ops.convert_to_tensor, (x, y))
+    >>> _, x_adv, success = attack(
+    ...     kad.adapters.to_foolbox(model), images, labels, epsilons=8 / 255
+    ... )
+    """
+    logits = DifferentiableLogits(model)
+    return _model_class()(logits, logits.value_range(value_range))
+
+
+def from_foolbox(attack, epsilon=None, *, name=None, **kwargs):
+    """An attack of Foolbox, for `kad.evaluate_robustness`.
+
+    Its norm, and whether it looks for the smallest perturbation, is read from
+    the attack.
+
+    Args:
+        attack: The Foolbox attack.
+        epsilon: The radius, in the units of the images; see
+            `kad.attacks.Attack`.
+        name: The attack's name in a report. None takes its class's.
+        **kwargs: `black_box`, `value_range`, `seed`; see `ForeignAttack`.
+
+    Returns:
+        A `ForeignAttack`.
+
+    Example:
+
+    >>> pgd = kad.adapters.from_foolbox(foolbox.attacks.LinfPGD(steps=20))
+    >>> report = kad.evaluate_robustness(model, x, y, attacks=[pgd, "pgd"])
+    """
+    model_class = _model_class()
+
+    def connect(logits, value_range):
+        model = model_class(logits, value_range)
+
+        def at_radius(epsilon):
+            return attack, functools.partial(_run, attack, model, epsilon)
+
+        return at_radius
+
+    usual_name = type(attack).__name__.lower().removesuffix("attack")
+    name = name or f"foolbox-{usual_name}"
+    arguments = {"norm": _norm(attack), "minimal": _is_minimal(attack)}
+    return ForeignAttack(connect, epsilon, name=name, **arguments, **kwargs)
+
+
+def _run(attack, model, epsilon, images, labels):
+    # What classes are compared with, except on JAX, which has no int64.
+    integer = "int32" if keras.backend.backend() == "jax" else "int64"
+    images = ops.convert_to_tensor(images)
+    labels = ops.convert_to_tensor(labels.astype(integer))
+    _, crafted, _ = attack(model, images, labels, epsilons=epsilon)
+    return ops.convert_to_numpy(crafted)
+
+
+def _norm(attack):
+    known = {np.inf: "linf", 2: "l2", 1: "l1"}
+    order = getattr(attack.distance, "p", None)
+    if order not in known:
+        raise ValueError(
+            f"The attack {type(attack).__name__} measures perturbations by "
+            f"{attack.distance}. Expected a norm among {list(known.values())}."
+        )
+    return known[order]
+
+
+def _is_minimal(attack):
+    from foolbox.attacks import base
+
+    attack = getattr(attack, "attack", attack)  # What `repeat` returned.
+    return not isinstance(attack, base.FixedEpsilonAttack)
+
+
+@functools.cache
+def _model_class():
+    try:
+        import eagerpy
+        import foolbox
+    except ImportError as error:
+        raise ImportError(
+            "This needs Foolbox: `pip install foolbox`."
+        ) from error
+
+    class LogitsModel(foolbox.Model):
+        """Foolbox' view of `DifferentiableLogits`."""
+
+        data_format = "channels_last"
+
+        def __init__(self, logits, value_range):
+            self.logits = logits
+            self._bounds = foolbox.types.Bounds(*value_range)
+
+        @property
+        def bounds(self):
+            return self._bounds
+
+        def __call__(self, inputs):
+            images, restore = eagerpy.astensor_(inputs)
+            return restore(eagerpy.astensor(self.logits(images.raw)))
+
+    return LogitsModel

@@ -1,0 +1,133 @@
+"""An attack of another tool, as one of ours."""
+
+import numpy as np
+from keras import ops
+
+from .._registration import register
+from ..attacks import Attack
+from ..attacks.running.result import Result
+from ..classifier import as_classifier
+from ..classifier.padding import padded_batches
+from .connection import Connection
+from .random_numbers import seeded
+
+
+@register
+class ForeignAttack(Attack):
+    """What `from_art`, `from_foolbox`, `from_torch` and `from_function` return.
+
+    `kad.evaluate_robustness` takes it beside our own attacks. It judges the
+    result by its own prediction and refuses one that left the ball or the
+    range of values. What the tool draws from the global random numbers of
+    Python, NumPy and the backend follows from the seed.
+
+    Args:
+        connect: Function of `DifferentiableLogits` and a value range. Returns
+            a function of the radius, which returns the tool's attack, and a
+            function from images and labels to adversarial images, in NumPy.
+        epsilon: Radius of the ball, in the units of the images; see
+            `kad.attacks.Attack`.
+        norm: `"linf"`, `"l2"` or `"l1"`.
+        minimal: Whether it looks for the smallest perturbation; the radius is
+            then None.
+        black_box: Whether it uses only predictions of the model.
+        value_range: `(lower, upper)` bounds of the images. None takes the
+            attacked model's `value_range`, or else `(0.0, 1.0)`.
+        seed: Integer seed of what is drawn.
+        name: Its name in a report.
+    """
+
+    def __init__(
+        self,
+        connect,
+        epsilon=None,
+        *,
+        norm="linf",
+        minimal=False,
+        black_box=False,
+        value_range=None,
+        seed=None,
+        name="foreign",
+    ):
+        super().__init__(
+            epsilon, norm=norm, value_range=value_range, seed=seed, name=name
+        )
+        self.minimal = minimal
+        self.black_box = black_box
+        self._connection = Connection(connect)
+
+    @property
+    def label(self):
+        return self.name
+
+    def check(self, model):
+        self._connected(as_classifier(model), self.resolve_value_range(model))
+
+    def perturb(
+        self, victim, images, labels, value_range, start=None, steps=None
+    ):
+        raise ValueError(
+            f"The attack '{self.name}' belongs to another library and cannot "
+            "be part of a training step or of other compiled code. Train with "
+            "an attack of `kad.attacks`, and evaluate with this one."
+        )
+
+    def run_batches(self, victim, value_range, images, labels, batch_size):
+        logits, attack = self._connected(victim, value_range)
+        before = logits.forward_passes, logits.backward_passes
+        crafted, attacked = np.empty_like(images), 0
+        with seeded(self.seed_generator):
+            for rows, batch in padded_batches(images, labels, size=batch_size):
+                x, y = (np.asarray(ops.convert_to_numpy(t)) for t in batch)
+                x_adv = np.asarray(ops.convert_to_numpy(attack(x, y)))
+                _check_shape(self.name, x_adv, x)
+                if self.minimal and self.epsilon is not None:
+                    x_adv = self._brought_back(x_adv, x, value_range)
+                crafted[rows] = x_adv[: rows.stop - rows.start]
+                attacked += len(x)
+        after = logits.forward_passes, logits.backward_passes
+        # The mean, as tools do not tell which image needed how many.
+        passes = np.subtract(after, before) / attacked
+        return Result(crafted, *(np.full(len(images), each) for each in passes))
+
+    def get_config(self):
+        config = super().get_config()
+        return {
+            **{key: config[key] for key in ("epsilon", "norm", "value_range")},
+            **{key: config[key] for key in ("seed", "name")},
+            "minimal": self.minimal,
+            "black_box": self.black_box,
+            "tool": self._connection.description,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        raise ValueError(
+            f"The attack '{config.get('name')}' runs code of another library, "
+            "which is not saved. Build it again with `kad.adapters`."
+        )
+
+    def _connected(self, victim, value_range):
+        epsilon = None if self.minimal else self._exact_radius(value_range)
+        return self._connection(self, victim, value_range, epsilon)
+
+    def _exact_radius(self, value_range):
+        """`radius` in Python, whose float is not rounded to float32."""
+        lower, upper = value_range
+        epsilon = self.epsilon
+        if epsilon is None:
+            epsilon = self.ball.default_epsilon * (upper - lower)
+        return epsilon * float(ops.convert_to_numpy(self.strength))
+
+    def _brought_back(self, x_adv, x, value_range):
+        radius = self.radius(value_range)
+        project = self.ball.projection(x, radius, value_range)
+        return ops.convert_to_numpy(project(x_adv))
+
+
+def _check_shape(name, x_adv, x):
+    if x_adv.shape != x.shape:
+        raise ValueError(
+            f"The attack '{name}' returned images of shape {x_adv.shape} for "
+            f"images of shape {x.shape}."
+        )

@@ -1,0 +1,39 @@
+"""Random numbers of other tools, which draw from global generators."""
+
+import contextlib
+import random
+import sys
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@contextlib.contextmanager
+def seeded(generator):
+    """A scope in which global random numbers follow from a Keras generator.
+
+    Afterwards Python, NumPy and PyTorch go on where they were; TensorFlow does
+    not tell where that is.
+
+    Args:
+        generator: A `keras.random.SeedGenerator`; it moves on by one.
+    """
+    state = np.asarray(ops.convert_to_numpy(generator.next()))
+    (seed,) = np.random.SeedSequence(state.tolist()).generate_state(1)
+    seed = int(seed) % 2**31
+    before = random.getstate(), np.random.get_state()
+    with contextlib.ExitStack() as stack:
+        if "torch" in sys.modules:
+            from .._backend.torch_module import torch_seeded
+
+            stack.enter_context(torch_seeded(seed))
+        keras.utils.set_random_seed(seed)
+        if "eagerpy" in sys.modules and keras.backend.backend() == "jax":
+            # Foolbox' generator on JAX, which has no global one.
+            sys.modules["eagerpy"].JAXTensor.key = generator.next()
+        try:
+            yield seed
+        finally:
+            random.setstate(before[0])
+            np.random.set_state(before[1])
