@@ -18,6 +18,7 @@ LEVELS = (
     (
         "_backend",
         "_command_line_backend",
+        "_epoch_logs",
         "_files",
         "_registration",
         "_text",

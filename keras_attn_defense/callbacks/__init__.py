@@ -4,3 +4,4 @@ from .attention_snapshot import AttentionSnapshot as AttentionSnapshot
 from .defense_schedule import DefenseSchedule as DefenseSchedule
 from .robust_checkpoint import RobustCheckpoint as RobustCheckpoint
 from .robustness_evaluation import RobustnessEvaluation as RobustnessEvaluation
+from .training_log import TrainingLog as TrainingLog

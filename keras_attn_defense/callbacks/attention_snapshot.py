@@ -19,6 +19,7 @@ from ..visualization.explainer import Explainer
 from ..visualization.style import check_matplotlib
 from ..visualization.style import pixels
 from .full_strength import at_full_strength
+from .summary_writer import summary_writer
 
 
 class AttentionSnapshot(keras.callbacks.Callback):
@@ -97,7 +98,9 @@ class AttentionSnapshot(keras.callbacks.Callback):
         self.images, self.labels, self.boxes = (
             None if each is None else each[shown] for each in (x, y, boxes)
         )
-        self._writer = None if tensorboard is None else _writer(tensorboard)
+        self._writer = None
+        if tensorboard is not None:
+            self._writer = summary_writer(tensorboard)
         self._explainer = None
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -118,7 +121,10 @@ class AttentionSnapshot(keras.callbacks.Callback):
             self._writer.add_image(
                 "attention", image, epoch + 1, dataformats="HWC"
             )
-            self._writer.flush()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        if self._writer is not None:
+            self._writer.close()  # Only this waits for what is queued.
 
     def _prepare(self):
         if self._explainer is None or self._explainer.model is not self.model:
@@ -155,15 +161,3 @@ class AttentionSnapshot(keras.callbacks.Callback):
             value_range=explainer.value_range,
             max_images=len(explainer.images),
         )
-
-
-def _writer(folder):
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError:
-        raise ImportError(
-            "`tensorboard` needs tensorboardX, which is not installed. Install "
-            "it with `pip install tensorboardX` or `pip install "
-            "keras-attn-defense[viz]`, or leave it out: `tensorboard=None`."
-        ) from None
-    return SummaryWriter(str(folder))

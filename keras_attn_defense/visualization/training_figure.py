@@ -1,11 +1,11 @@
 """How a training went: losses, clean and robust accuracy."""
 
-import csv
 import os
 from typing import Any
 
 import numpy as np
 
+from .._epoch_logs import read_epochs
 from .._typing import Figure
 from .style import CAPTION
 from .style import GRAY
@@ -28,7 +28,8 @@ def training_figure(history: Any, title: str | None = None) -> Figure:
 
     Args:
         history: What `fit` returned, its `history` dict, or the path of a
-            file that `keras.callbacks.CSVLogger` wrote.
+            file that `kad.callbacks.TrainingLog` or
+            `keras.callbacks.CSVLogger` wrote.
         title: A title above all, such as the model's name.
 
     Returns:
@@ -88,13 +89,13 @@ def _panels(logs):
 def _read(history):
     """Epochs, counted from 1, and the logs by name."""
     if isinstance(history, (str, os.PathLike)):
-        epochs, logs = _read_csv(history)
+        epochs, logs = _read_file(history)
     else:
         logs = getattr(history, "history", history)
         if not isinstance(logs, dict):
             raise ValueError(
                 "`history` should be what `fit` returned, a dict of logs, or "
-                "the path of a CSVLogger's file. Received an object of type "
+                "the path of a log file. Received an object of type "
                 f"{type(history).__name__}."
             )
         longest = max(map(len, logs.values()), default=0)
@@ -110,22 +111,13 @@ def _read(history):
     return np.asarray(epochs) + 1, logs
 
 
-def _read_csv(path):
-    with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or "epoch" not in rows[0]:
-        raise ValueError(
-            f"The file '{path}' should be written by keras.callbacks.CSVLogger "
-            "with separator ',': a line of names, 'epoch' one of them, and a "
-            "line for each epoch."
-        )
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    epochs = [int(epoch) for epoch in columns.pop("epoch")]
-    # "NA" is what CSVLogger writes for what was not measured, or never is.
-    return epochs, {
-        name: [np.nan if text == "NA" else float(text) for text in texts]
-        for name, texts in columns.items()
-        if set(texts) != {"NA"}
+def _read_file(path):
+    rows = read_epochs(path)
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [row["epoch"] for row in rows], {
+        name: [row.get(name, np.nan) for row in rows]
+        for name in names
+        if name != "epoch"
     }
 
 

@@ -102,5 +102,5 @@ def test_bad_input(history, message):
 def test_other_files(tmp_path, text):
     path = tmp_path / "log.csv"
     path.write_text(text)
-    with pytest.raises(ValueError, match="written by keras.callbacks.CSVLog"):
+    with pytest.raises(ValueError, match="written by `TrainingLog`"):
         kad.visualization.training_figure(path)

@@ -1,0 +1,101 @@
+"""What each epoch measured, in a plain file."""
+
+import pathlib
+import time
+from typing import Any
+
+import keras
+
+from .._epoch_logs import check_format
+from .._epoch_logs import read_epochs
+from .._epoch_logs import write_epochs
+from .._typing import Path
+from .carried import Carried
+from .summary_writer import summary_writer
+
+
+class TrainingLog(keras.callbacks.Callback):
+    """Writes the logs of each epoch to a CSV or JSON Lines file.
+
+    Unlike `keras.callbacks.CSVLogger`, which knows only the names that the
+    first epoch logs, it keeps what comes later: validation with
+    `validation_freq`, or a `RobustnessEvaluation` that runs every few epochs.
+    Place it after the callbacks whose logs it should keep. The file is
+    complete after each epoch, whatever interrupts the training.
+    `kad.visualization.training_figure` draws it.
+
+    Besides the logs, each epoch has its number `epoch`, from 0, and its
+    `seconds`, validation and earlier callbacks included.
+
+    Args:
+        path: The file, `"log.csv"` or `"log.jsonl"`. In CSV, what an epoch did
+            not measure is `NA`; in JSON it is left out, and what is not finite
+            is null.
+        tensorboard: A folder in which the same values are logged for
+            TensorBoard, as `epoch_<name>` under `train` and `validation`;
+            needs tensorboardX. None for the file only.
+        append: Whether to go on with the epochs of an existing file. Epochs
+            from that on which a resumed `fit(initial_epoch=...)` starts are
+            replaced.
+
+    Raises:
+        ValueError: If the file is neither `.csv` nor `.jsonl`, or one to go on
+            with is damaged.
+        ImportError: If tensorboardX is asked for and not installed.
+
+    Example:
+
+    >>> log = kad.callbacks.TrainingLog("log.csv")
+    >>> model.fit(x, y, epochs=10, callbacks=[log])
+    >>> kad.visualization.training_figure("log.csv")
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        tensorboard: Path | None = None,
+        *,
+        append: bool = False,
+    ) -> None:
+        super().__init__()
+        check_format(path)
+        self.path = pathlib.Path(path)
+        self.append = bool(append)
+        self._writers = {}
+        if tensorboard is not None:
+            for part in ("train", "validation"):
+                folder = pathlib.Path(tensorboard) / part
+                self._writers[part] = summary_writer(folder)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._rows = []
+        if self.append and self.path.exists():
+            self._rows = read_epochs(self.path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self._began = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        measured = {
+            name: float(value)
+            for name, value in (logs or {}).items()
+            if not isinstance(value, Carried)
+        }
+        seconds = round(time.perf_counter() - self._began, 3)
+        self._rows = [row for row in self._rows if row["epoch"] < epoch]
+        self._rows.append({"epoch": epoch, "seconds": seconds, **measured})
+        write_epochs(self.path, self._rows)
+        if self._writers:
+            self._log_events(epoch + 1, measured)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        # Only this waits for what is still in the writers' queues.
+        for writer in self._writers.values():
+            writer.close()
+
+    def _log_events(self, step, measured):
+        for name, value in measured.items():
+            part = "validation" if name.startswith("val_") else "train"
+            tag = f"epoch_{name.removeprefix('val_')}"
+            self._writers[part].add_scalar(tag, value, step)
