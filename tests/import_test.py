@@ -49,10 +49,32 @@ SCRIPT = """
     print("attempts:", attempts)
 """
 
+# The time of the processor: that of the clock depends on what else runs.
+TIMED_SCRIPT = """
+    import sys
+    import time
+
+    import keras
+
+    before = set(sys.modules)
+    start = time.process_time()
+
+    import keras_attn_defense
+
+    print(time.process_time() - start)
+    print(*{name.partition(".")[0] for name in set(sys.modules) - before})
+"""
+MOST_SECONDS = 0.2
+
 
 def import_without(*absent):
     """Imports the package as if the named libraries were not installed."""
-    script = SCRIPT.format(absent=absent, backend=keras.backend.backend())
+    return output_of(
+        SCRIPT.format(absent=absent, backend=keras.backend.backend())
+    )
+
+
+def output_of(script):
     result = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)],
         capture_output=True,
@@ -71,3 +93,18 @@ def test_import_with_one_framework_and_no_optional_library():
     # Not even behind `try`: importing the package loads no library that the
     # work at hand may not need.
     assert "attempts: []" in output
+
+
+def test_import_is_quick():
+    outputs = [output_of(TIMED_SCRIPT).split() for _ in range(3)]
+
+    assert min(float(seconds) for seconds, *_ in outputs) < MOST_SECONDS
+    # SciPy's parts, half a second together, are loaded when they are used.
+    _, *imported = outputs[0]
+    assert set(imported) <= {
+        "keras_attn_defense",
+        "scipy",
+        "rich",
+        "csv",
+        "_csv",
+    }

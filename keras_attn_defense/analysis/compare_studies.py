@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import scipy
 from rich import box
 from rich.table import Table
 
@@ -149,12 +150,11 @@ class StudyComparison:
 
 
 def _described(values, first):
-    from scipy import stats
 
     n = len(values)
     p = None
     if n and (values != first).any():
-        p = float(stats.wilcoxon(values, first).pvalue)
+        p = float(scipy.stats.wilcoxon(values, first).pvalue)
     return {
         "n": n,
         "mean": float(values.mean()) if n else None,

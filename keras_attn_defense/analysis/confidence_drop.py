@@ -1,8 +1,8 @@
 """What the classifier loses without what it attends to."""
 
 import numpy as np
+import scipy
 from keras import ops
-from scipy.special import softmax
 
 from .._typing import Model
 from .._typing import Tensor
@@ -89,5 +89,7 @@ class ConfidenceDrop:
         )
 
     def _confidence(self, images, labels):
-        probabilities = softmax(self.predictor.logits(images), axis=-1)
+        probabilities = scipy.special.softmax(
+            self.predictor.logits(images), axis=-1
+        )
         return probabilities[np.arange(len(labels)), labels].astype("float64")

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from keras import ops
 
 from .._typing import Tensor
@@ -82,10 +83,9 @@ def centroids(maps):
 
 def _rank_correlation(maps, others):
     # It takes a second to import, which not everybody needs.
-    from scipy.stats import rankdata
 
     ranks = [
-        rankdata(each.reshape(len(each), -1), axis=-1)
+        scipy.stats.rankdata(each.reshape(len(each), -1), axis=-1)
         for each in (maps, others)
     ]
     a, b = (each - each.mean(-1, keepdims=True) for each in ranks)

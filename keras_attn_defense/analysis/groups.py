@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import scipy
 
 #: A difference this improbable by chance is called one.
 LEVEL = 0.05
@@ -25,7 +26,6 @@ def compare_groups(values, chosen):
         None stands for what two groups of this size do not tell.
     """
     # It takes a second to import, which not everybody needs.
-    from scipy import stats
 
     known = ~np.isnan(values)
     first, second = values[known & chosen], values[known & ~chosen]
@@ -33,10 +33,10 @@ def compare_groups(values, chosen):
     blank = dict.fromkeys(("difference", "interval", "p", "effect"))
     if min(len(first), len(second)) < 2:
         return {**found, **blank}
-    test = _rank_test(first, second, stats)
+    test = _rank_test(first, second)
     pairs = len(first) * len(second)
     difference = float(first.mean() - second.mean())
-    margin = _welch_margin(first, second, stats.t)
+    margin = _welch_margin(first, second, scipy.stats.t)
     return {
         **found,
         "difference": difference,
@@ -48,12 +48,11 @@ def compare_groups(values, chosen):
 
 def share(count, total):
     """A share of images with its Wilson interval; None of none."""
-    from scipy import stats
 
     found = {"n": int(total), "count": int(count), "share": None}
     if not total:
         return {**found, "interval": None}
-    interval = stats.binomtest(int(count), int(total)).proportion_ci(
+    interval = scipy.stats.binomtest(int(count), int(total)).proportion_ci(
         method="wilson"
     )
     low, high = float(interval.low), float(interval.high)
@@ -71,7 +70,6 @@ def compare_shares(happened, chosen):
         A dict: the `share` of the `chosen` and of the `others`, and `p`, of
         Fisher's exact test, two-sided; None if one group is empty.
     """
-    from scipy import stats
 
     groups = happened[chosen], happened[~chosen]
     first, second = (share(group.sum(), len(group)) for group in groups)
@@ -81,7 +79,7 @@ def compare_shares(happened, chosen):
             [each["count"], each["n"] - each["count"]]
             for each in (first, second)
         ]
-        p = float(stats.fisher_exact(counts).pvalue)
+        p = float(scipy.stats.fisher_exact(counts).pvalue)
     return {"chosen": first, "others": second, "p": p}
 
 
@@ -113,7 +111,7 @@ def _described(values):
     }
 
 
-def _rank_test(first, second, stats):
+def _rank_test(first, second):
     """The test of Mann and Whitney.
 
     Its normal approximation needs values that differ: where nearly all are
@@ -124,8 +122,10 @@ def _rank_test(first, second, stats):
     expected = min(len(first), len(second)) * (1 - common / len(values))
     method = "auto"
     if common > 1 and expected < _ENOUGH:
-        method = stats.PermutationMethod(n_resamples=9999, batch=500, rng=0)
-    return stats.mannwhitneyu(first, second, method=method)
+        method = scipy.stats.PermutationMethod(
+            n_resamples=9999, batch=500, rng=0
+        )
+    return scipy.stats.mannwhitneyu(first, second, method=method)
 
 
 def _welch_margin(first, second, student):

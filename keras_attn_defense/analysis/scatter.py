@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from .._typing import Tensor
 from ..attention import AttentionMask
@@ -55,7 +55,7 @@ def attention_scatter(
     """
     maps = checked_maps(maps)
     areas = area_of(maps, mask or AttentionMask())
-    components = [ndimage.label(area, _NEIGHBOURS)[1] for area in areas]
+    components = [scipy.ndimage.label(area, _NEIGHBOURS)[1] for area in areas]
     share = weights(maps)
     logs = np.log(np.where(share > 0, share, 1.0))
     # One position alone is as even as it is concentrated.

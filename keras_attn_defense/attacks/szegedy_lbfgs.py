@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
+import scipy
 from keras import ops
-from scipy.optimize import minimize
 
 from .._registration import register
 from .._typing import Norm
@@ -171,7 +171,7 @@ class _Search:
             cost = change @ change + constant * loss
             return cost, 2.0 * change / self._width + constant * slope
 
-        x = minimize(
+        x = scipy.optimize.minimize(
             cost,
             clean,
             jac=True,

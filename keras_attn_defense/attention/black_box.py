@@ -1,8 +1,8 @@
 """Run a classifier many times, outside of any compiled step."""
 
 import numpy as np
+import scipy
 from keras import ops
-from scipy.special import softmax
 
 from .._backend import is_traced
 from ..classifier.predictor import Predictor
@@ -35,7 +35,9 @@ class BlackBox:
     def probabilities(self, classifier, images, classes):
         """Probabilities `(N,)` of one class for each image."""
         logits = self.logits(classifier, images).astype("float64")
-        return softmax(logits, axis=-1)[np.arange(len(images)), classes]
+        return scipy.special.softmax(logits, axis=-1)[
+            np.arange(len(images)), classes
+        ]
 
 
 def at_hand(images, user):

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+import scipy
 from keras import ops
-from scipy.ndimage import gaussian_filter
 
 from .._typing import Model
 from .._typing import Tensor
@@ -201,7 +201,7 @@ class _Task:
             sigma = [0.0] * 4
             for axis in sides:
                 sigma[axis] = self.images.shape[axis] / 10
-            return gaussian_filter(self.images, sigma)
+            return scipy.ndimage.gaussian_filter(self.images, sigma)
         if isinstance(fill, str):
             raise ValueError(
                 "`fill` should be a number, images, 'blur', or None for the "

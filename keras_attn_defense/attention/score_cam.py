@@ -5,8 +5,8 @@ from typing import Any
 
 import keras
 import numpy as np
+import scipy
 from keras import ops
-from scipy.special import softmax
 
 from .._registration import register
 from .._typing import Model
@@ -115,7 +115,7 @@ class ScoreCAM(FeatureMethod):
             ]
         )
         # A common offset, such as the logit of a black image, cancels out.
-        weights = softmax(logits.astype("float64"))
+        weights = scipy.special.softmax(logits.astype("float64"))
         return np.tensordot(weights, channels, axes=1).astype("float32")
 
     def get_config(self) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Confidence intervals of a share of images."""
 
+import scipy
+
 
 def accuracy_interval(correct, total, confidence=0.95):
     """The bootstrap percentile interval of an accuracy.
@@ -22,14 +24,11 @@ def accuracy_interval(correct, total, confidence=0.95):
         [Efron and Tibshirani, 1993](https://doi.org/10.1201/9780429246593),
         chapter 13.
     """
-    # It takes a second to import, which not everybody needs.
-    from scipy import stats
-
     if correct in (0, total):
-        exact = stats.binomtest(correct, total).proportion_ci(confidence)
+        exact = scipy.stats.binomtest(correct, total).proportion_ci(confidence)
         return float(exact.low), float(exact.high)
     tail = (1 - confidence) / 2
-    resampled = stats.binom(total, correct / total)
+    resampled = scipy.stats.binom(total, correct / total)
     low, high = resampled.ppf([tail, 1 - tail]) / total
     return float(low), float(high)
 
