@@ -3,7 +3,7 @@
 import functools
 
 import numpy as np
-from scipy import special
+import scipy
 
 from .differentiable_logits import DifferentiableLogits
 from .foreign_attack import ForeignAttack
@@ -132,7 +132,7 @@ def _classifier_class():
         def loss_gradient(self, x, y, **kwargs):
             targets = self._one_hot(y)
             gradients = [
-                gradient(special.softmax(logits, axis=-1) - targets[rows])
+                gradient(scipy.special.softmax(logits, axis=-1) - targets[rows])
                 for rows, logits, gradient in self.logits.batches(x, _BATCH)
             ]
             return np.concatenate(gradients)
@@ -150,7 +150,7 @@ def _classifier_class():
             return np.concatenate(gradients)
 
         def compute_loss(self, x, y, reduction="none", **kwargs):
-            log_p = special.log_softmax(self.predict(x), axis=-1)
+            log_p = scipy.special.log_softmax(self.predict(x), axis=-1)
             losses = -(self._one_hot(y) * log_p).sum(-1)
             reduce = {"none": np.asarray, "mean": np.mean, "sum": np.sum}
             return reduce[reduction](losses)
