@@ -57,10 +57,12 @@ class AttentionStudy:
 
     Example:
 
-    >>> study = AttentionStudy(model, kad.attacks.PGD(epsilon=4 / 255))
-    >>> result = study.run(images, labels, boxes)
-    >>> result.table()
-    >>> result.plot("study.png")
+    ```python
+    study = kad.analysis.AttentionStudy(model, kad.attacks.BIM(epsilon=4 / 255))
+    result = study.run(x, y, boxes)
+    result.table()
+    result.plot("study.png")
+    ```
 
     Reference:
         Attention, Please! Adversarial Defense via Activation Rectification

@@ -41,7 +41,14 @@ def compare_studies(results: Mapping[str, StudyResult]) -> "StudyComparison":
 
     Example:
 
-    >>> compare_studies({"plain": first, "defended": second}).table()
+    ```python
+    other = keras.models.clone_model(model)
+    results = {
+        name: kad.analysis.AttentionStudy(each).run(x, y)
+        for name, each in {"first": model, "second": model}.items()
+    }
+    kad.analysis.compare_studies(results).table()
+    ```
     """
     if len(results) < 2:
         raise ValueError(
@@ -83,6 +90,16 @@ class StudyComparison:
 
     Args:
         results: A dict of `StudyResult` by name.
+
+    Example:
+
+    ```python
+    result = kad.analysis.AttentionStudy(model).run(x, y, boxes)
+    results = {"first": result, "again": result}
+    comparison = kad.analysis.compare_studies(results)
+    assert comparison.rows["iou"]["again"]["p"] is None  # no image differs
+    comparison.plot("comparison.png")
+    ```
     """
 
     def __init__(self, results: Mapping[str, StudyResult]) -> None:

@@ -32,8 +32,11 @@ def attention_completeness(maps: Tensor, boxes: Tensor) -> np.ndarray:
 
     Example:
 
-    >>> maps = kad.attention.GradCAM(model=model)(images, labels)
-    >>> kad.analysis.attention_completeness(maps, boxes)
+    ```python
+    maps = kad.attention.GradCAM(model=model)(x, y)
+    completeness = kad.analysis.attention_completeness(maps, boxes)
+    assert completeness.shape == (8,)  # from 0 to 1
+    ```
 
     Reference:
         Attention, Please! Adversarial Defense via Activation Rectification

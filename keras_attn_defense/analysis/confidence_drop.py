@@ -50,7 +50,10 @@ def confidence_drop(
 
     Example:
 
-    >>> kad.analysis.confidence_drop(model, images, maps, labels).mean()
+    ```python
+    maps = kad.attention.GradCAM(model=model)(x, y)
+    drop = kad.analysis.confidence_drop(model, x, maps, y)
+    ```
     """
     bounds = value_range or getattr(model, "value_range", None) or (0.0, 1.0)
     check_images(images, bounds)

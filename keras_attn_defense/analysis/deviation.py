@@ -22,6 +22,15 @@ class Deviation(NamedTuple):
         rank_correlation: Spearman's rank correlation of the maps, -1 to 1; of
             two constant maps 1, of one constant map with another 0.
         centroid_shift: Distance of the centroids, as a share of the diagonal.
+
+    Example:
+
+    ```python
+    maps = kad.attention.GradCAM(model=model)(x, y)
+    deviation = kad.analysis.attention_deviation(maps, maps)
+    assert deviation.iou.tolist() == [1.0] * 8
+    np.testing.assert_allclose(deviation.centroid_shift, 0.0)
+    ```
     """
 
     iou: np.ndarray
@@ -48,8 +57,12 @@ def attention_deviation(
 
     Example:
 
-    >>> before, after = grad_cam(x, y), grad_cam(x_adv, y)
-    >>> kad.analysis.attention_deviation(before, after).iou.mean()
+    ```python
+    grad_cam = kad.attention.GradCAM(model=model)
+    x_adv = kad.attacks.PGD()(model, x, y)
+    moved = kad.analysis.attention_deviation(grad_cam(x, y), grad_cam(x_adv, y))
+    moved.iou.mean()
+    ```
 
     Reference:
         Attention, Please! Adversarial Defense via Activation Rectification

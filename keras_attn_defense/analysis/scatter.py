@@ -26,6 +26,14 @@ class Scatter(NamedTuple):
             place, to 1, evenly everywhere.
         spread: Root mean square distance from the centroid, as a share of the
             diagonal.
+
+    Example:
+
+    ```python
+    even = np.ones((1, 4, 4))
+    scatter = kad.analysis.attention_scatter(even)
+    np.testing.assert_allclose(scatter.entropy, [1.0])
+    ```
     """
 
     components: np.ndarray
@@ -51,7 +59,11 @@ def attention_scatter(
 
     Example:
 
-    >>> kad.analysis.attention_scatter(grad_cam(images, labels)).entropy
+    ```python
+    maps = kad.attention.GradCAM(model=model)(x, y)
+    scatter = kad.analysis.attention_scatter(maps)
+    scatter.entropy.mean()
+    ```
     """
     maps = checked_maps(maps)
     areas = area_of(maps, mask or AttentionMask())

@@ -41,6 +41,16 @@ class StudyResult:
         columns: A dict of arrays, one row an image; NaN for images that the
             model classifies wrongly as they are.
         settings: A dict of what was studied, of plain values.
+
+    Example:
+
+    ```python
+    result = kad.analysis.AttentionStudy(model).run(x, y, boxes)
+    result.summary["success"]  # share of the images that fell
+    result.per_sample["completeness"]  # (8,)
+    result.steps["iou"]  # (8, 11), after each step of the attack
+    result.save("study.npz")
+    ```
     """
 
     def __init__(
@@ -180,6 +190,15 @@ def load_study(path: Path) -> StudyResult:
 
     Raises:
         ValueError: If the file is damaged or something else.
+
+    Example:
+
+    ```python
+    result = kad.analysis.AttentionStudy(model).run(x, y, boxes)
+    result.save("study.npz")
+    loaded = kad.analysis.load_study("study.npz")
+    assert loaded.summary == result.summary
+    ```
     """
     content = _files.read_json(path, "study")
     if not isinstance(content, dict) or content.get("format") != _FORMAT:

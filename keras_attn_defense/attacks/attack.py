@@ -47,6 +47,16 @@ class Attack(keras.layers.Layer):
             attacked model's `value_range`, or else `(0.0, 1.0)`.
         seed: Integer seed of what is drawn.
         name: Name of the layer.
+
+    Example:
+
+    ```python
+    attack = kad.attacks.PGD(epsilon=8 / 255)
+    assert isinstance(attack, kad.attacks.Attack)
+    x_adv = attack(model, x, y)  # one batch, a tensor
+    result = attack.run(model, x, y, batch_size=4)  # any number, in NumPy
+    weaker = attack.with_epsilon(4 / 255)  # nothing is compiled anew
+    ```
     """
 
     #: Whether only predictions of the model are used, no gradients.

@@ -77,10 +77,13 @@ class AttentionAttack(PGD):
 
     Example:
 
-    >>> attack = AttentionAttack(epsilon=8 / 255, steps=20)
-    >>> x_adv = attack(model, x, y)
-    >>> confined = AttentionAttack(objective=None, region="inside")
-    >>> model = AttentionDefendedModel(base, attack=AttentionAttack(steps=7))
+    ```python
+    attack = kad.attacks.AttentionAttack(epsilon=8 / 255, steps=20)
+    x_adv = attack(model, x, y)
+
+    # Only inside the attention area, by the deviation alone:
+    confined = kad.attacks.AttentionAttack(objective=None, region="inside")
+    ```
 
     Reference:
         Attention, Please! Adversarial Defense via Activation Rectification

@@ -21,7 +21,10 @@ class BIM(GradientAttack):
 
     Example:
 
-    >>> x_adv = BIM(epsilon=8 / 255, step_size=2 / 255, steps=10)(model, x, y)
+    ```python
+    attack = kad.attacks.BIM(epsilon=8 / 255, step_size=2 / 255, steps=10)
+    x_adv = attack(model, x, y)
+    ```
 
     Reference:
         [Kurakin et al., 2017](https://arxiv.org/abs/1607.02533), section 2.2.

@@ -37,9 +37,14 @@ class BPDA(Classifier):
 
     Example:
 
-    >>> def quantize(x):
-    ...     return ops.round(x * 7.0) / 7.0
-    >>> x_adv = PGD()(BPDA(model, quantize), x, y)
+    ```python
+    def quantize(images):
+        return keras.ops.round(images * 7.0) / 7.0
+
+
+    defended = kad.attacks.BPDA(model, quantize)
+    x_adv = kad.attacks.PGD()(defended, x, y)
+    ```
 
     Reference:
         [Athalye et al., 2018](https://arxiv.org/abs/1802.00420), section 4.1.

@@ -43,7 +43,9 @@ class DeepFool(SearchAttack):
 
     Example:
 
-    >>> x_adv = DeepFool(norm="l2")(model, x, y)
+    ```python
+    x_adv = kad.attacks.DeepFool(norm="l2")(model, x, y)
+    ```
 
     Reference:
         [Moosavi-Dezfooli et al., 2016](https://arxiv.org/abs/1511.04599),

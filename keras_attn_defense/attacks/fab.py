@@ -53,7 +53,9 @@ class FAB(SearchAttack):
 
     Example:
 
-    >>> x_adv = FAB(norm="l2")(model, x, y)
+    ```python
+    x_adv = kad.attacks.FAB(norm="l2", steps=10)(model, x, y)
+    ```
 
     Reference:
         [Croce and Hein, 2020](https://arxiv.org/abs/1907.02044), algorithm 1.

@@ -19,7 +19,10 @@ class FGSM(GradientAttack):
 
     Example:
 
-    >>> x_adv = FGSM(epsilon=8 / 255)(model, x, y)
+    ```python
+    attack = kad.attacks.FGSM(epsilon=8 / 255)
+    x_adv = attack(model, x, y)
+    ```
 
     Reference:
         [Goodfellow et al., 2015](https://arxiv.org/abs/1412.6572), section 4.

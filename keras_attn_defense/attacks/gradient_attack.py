@@ -48,6 +48,20 @@ class GradientAttack(Attack):
         label_smoothing: Smoothing of the labels in the cross-entropy.
         **kwargs: Arguments of every attack: `norm`, `targeted`, `restarts`,
             `value_range`, `seed`, `name`; see `Attack`.
+
+    Example:
+
+    ```python
+    # Steps towards the strongest wrong class.
+    class RunnerUp(kad.attacks.GradientAttack):
+        def target(self, victim, images, labels):
+            logits = victim.frozen_logits(images)
+            others = logits - 1e9 * keras.ops.one_hot(labels, logits.shape[1])
+            return keras.ops.argmax(others, axis=-1), -1.0
+
+
+    x_adv = RunnerUp(epsilon=8 / 255, steps=10)(model, x, y)
+    ```
     """
 
     def __init__(

@@ -25,7 +25,9 @@ class IterLL(GradientAttack):
 
     Example:
 
-    >>> x_adv = IterLL(epsilon=8 / 255, steps=10)(model, x)
+    ```python
+    x_adv = kad.attacks.IterLL(epsilon=8 / 255, steps=10)(model, x)
+    ```
 
     Reference:
         [Kurakin et al., 2017](https://arxiv.org/abs/1607.02533), section 2.3.

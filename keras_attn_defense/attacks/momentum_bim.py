@@ -29,7 +29,10 @@ class MomentumBIM(GradientAttack):
 
     Example:
 
-    >>> x_adv = MomentumBIM(epsilon=8 / 255, steps=10, decay=1.0)(model, x, y)
+    ```python
+    attack = kad.attacks.MomentumBIM(epsilon=8 / 255, steps=10, decay=1.0)
+    x_adv = attack(model, x, y)
+    ```
 
     Reference:
         [Dong et al., 2018](https://arxiv.org/abs/1710.06081), algorithm 1.

@@ -54,7 +54,9 @@ def get(
 
     Example:
 
-    >>> attack = kad.attacks.get("apgd-dlr", 8 / 255, seed=0)
+    ```python
+    attack = kad.attacks.get("apgd-dlr", 8 / 255, seed=0)
+    ```
     """
     if not isinstance(name, str):
         return name

@@ -23,8 +23,12 @@ class PGD(GradientAttack):
 
     Example:
 
-    >>> attack = PGD(epsilon=8 / 255, step_size=2 / 255, steps=7)
-    >>> x_adv = attack(model, x, y)
+    ```python
+    attack = kad.attacks.PGD(epsilon=8 / 255, step_size=2 / 255, steps=7)
+    x_adv = attack(model, x, y)
+    change = np.abs(keras.ops.convert_to_numpy(x_adv) - x)
+    assert change.max() <= 8 / 255
+    ```
 
     Reference:
         [Madry et al., 2018](https://arxiv.org/abs/1706.06083), section 2.1.

@@ -28,7 +28,9 @@ class RandomizedStepLL(StepLL):
 
     Example:
 
-    >>> x_adv = RandomizedStepLL(epsilon=0.075)(model, x)
+    ```python
+    x_adv = kad.attacks.RandomizedStepLL(epsilon=0.075)(model, x)
+    ```
 
     Reference:
         [Tramer et al., 2018](https://arxiv.org/abs/1705.07204), section 4.1.

@@ -43,6 +43,32 @@ class SearchAttack(Attack):
         steps: Number of steps of one run.
         **kwargs: Arguments of every attack: `norm`, `targeted`, `restarts`,
             `value_range`, `seed`, `name`; see `Attack`.
+
+    Example:
+
+    ```python
+    # Tries one random corner of the ball after another.
+    class NoiseSearch(kad.attacks.SearchAttack):
+        def begin(self, task):
+            found = keras.ops.zeros_like(task.labels, "bool")
+            score = keras.ops.zeros_like(task.labels, "float32")
+            images = task.images
+            return {"adversarial": images, "score": score, "found": found}
+
+        def draw(self, images, steps):
+            shape = (steps, *images.shape)
+            noise = keras.random.normal(shape, seed=self.seed_generator)
+            return {"sign": keras.ops.sign(noise)}
+
+        def step(self, task, state, count, draws):
+            x_adv = task.images + task.epsilon * draws["sign"]
+            x_adv = keras.ops.clip(x_adv, *task.value_range)
+            found = task.broken(task.victim.frozen_logits(x_adv))
+            return {**state, "adversarial": x_adv, "found": found}
+
+
+    x_adv = NoiseSearch(epsilon=8 / 255, steps=20)(model, x, y)
+    ```
     """
 
     #: Forward and backward passes of `begin`, and of one `step`.

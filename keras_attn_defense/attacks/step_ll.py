@@ -28,7 +28,9 @@ class StepLL(GradientAttack):
 
     Example:
 
-    >>> x_adv = StepLL(epsilon=0.075)(model, x)
+    ```python
+    x_adv = kad.attacks.StepLL(epsilon=0.075)(model, x)
+    ```
 
     Reference:
         [Kurakin et al., 2017](https://arxiv.org/abs/1611.01236), section 3.

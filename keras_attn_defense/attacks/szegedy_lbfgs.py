@@ -52,7 +52,12 @@ class SzegedyLBFGS(Attack):
 
     Example:
 
-    >>> x_adv = SzegedyLBFGS(targeted=True)(model, x, targets)
+    ```python
+    attack = kad.attacks.SzegedyLBFGS(
+        targeted=True, steps=10, binary_search_steps=3
+    )
+    x_adv = attack(model, x[:1], (y[:1] + 1) % 4)
+    ```
 
     Reference:
         [Szegedy et al., 2014](https://arxiv.org/abs/1312.6199), section 4.1.

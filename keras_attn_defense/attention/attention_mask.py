@@ -38,7 +38,11 @@ class AttentionMask(keras.layers.Layer):
 
     Example:
 
-    >>> masked = AttentionMask(threshold="mean")(images, maps)
+    ```python
+    maps = kad.attention.GradCAM(model=model)(x, y)
+    masked = kad.attention.AttentionMask(threshold="mean")(x, maps)
+    assert masked.shape == x.shape
+    ```
 
     Reference:
         Attention, Please! Adversarial Defense via Activation Rectification

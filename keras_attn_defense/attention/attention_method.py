@@ -28,6 +28,14 @@ class AttentionMethod(keras.layers.Layer):
         model: The classifier to explain, when the method is used as a layer
             on images. Not needed inside `AttentionDefendedModel`.
         name: Name of the layer.
+
+    Example:
+
+    ```python
+    method = kad.attention.HiResCAM(model=model)
+    assert isinstance(method, kad.attention.AttentionMethod)
+    maps = method(x, "runner_up")  # what speaks for the second class
+    ```
     """
 
     #: Whether gradients flow through the maps, so that losses may use them.

@@ -31,6 +31,25 @@ class BlackBoxMethod(AttentionMethod):
         batch_size: Images in one call of the model.
         model: The classifier to explain.
         name: Name of the layer.
+
+    Example:
+
+    ```python
+    # What hiding the left or the right half costs.
+    @keras.saving.register_keras_serializable(package="examples")
+    class HalfOcclusion(kad.attention.BlackBoxMethod):
+        def raw_maps(self, score, images, classes):
+            maps = np.zeros(images.shape[:3], "float32")
+            for half in (np.s_[:, :, :8], np.s_[:, :, 8:]):
+                hidden = images.copy()
+                hidden[half] = 0.5
+                drop = score(images, classes) - score(hidden, classes)
+                maps[half] = drop[:, None, None]
+            return maps
+
+
+    maps = HalfOcclusion(model=model)(x, y)
+    ```
     """
 
     differentiable = False

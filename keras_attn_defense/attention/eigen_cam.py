@@ -30,7 +30,9 @@ class EigenCAM(FeatureMethod):
 
     Example:
 
-    >>> maps = EigenCAM(model=classifier)(images)
+    ```python
+    maps = kad.attention.EigenCAM(model=model)(x)
+    ```
 
     Reference:
         [Muhammad and Yeasin, 2020](https://arxiv.org/abs/2008.00299); the

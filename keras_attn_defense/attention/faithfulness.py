@@ -80,8 +80,11 @@ def deletion_curve(
 
     Example:
 
-    >>> maps = kad.attention.GradCAM(model=model)(images, labels)
-    >>> kad.attention.deletion_curve(model, images, maps, labels).areas.mean()
+    ```python
+    maps = kad.attention.GradCAM(model=model)(x, y)
+    curve = kad.attention.deletion_curve(model, x, maps, y)
+    curve.areas.mean()  # small: what the map shows is what counts
+    ```
 
     Reference:
         [Petsiuk et al., 2018](https://arxiv.org/abs/1806.07421), section 4.1.
@@ -117,6 +120,14 @@ def insertion_curve(
     Returns:
         A `FaithfulnessCurve`.
 
+    Example:
+
+    ```python
+    maps = kad.attention.GradCAM(model=model)(x, y)
+    curve = kad.attention.insertion_curve(model, x, maps, y)
+    curve.areas.mean()  # large: what the map shows is what counts
+    ```
+
     Reference:
         [Petsiuk et al., 2018](https://arxiv.org/abs/1806.07421), section 4.1.
     """
@@ -148,6 +159,14 @@ def average_drop(
 
     Returns:
         An `AverageDrop`.
+
+    Example:
+
+    ```python
+    maps = kad.attention.GradCAM(model=model)(x, y)
+    scores = kad.attention.average_drop(model, x, maps, y)
+    scores.average_drop, scores.increase_in_confidence
+    ```
 
     Reference:
         [Chattopadhyay et al., 2018](https://arxiv.org/abs/1710.11063),

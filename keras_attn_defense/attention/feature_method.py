@@ -66,6 +66,21 @@ class FeatureMethod(AttentionMethod):
         model: The classifier to explain, when the method is used as a layer
             on images. Not needed inside `AttentionDefendedModel`.
         name: Name of the layer.
+
+    Example:
+
+    ```python
+    # Where the features are active, whatever the class.
+    @keras.saving.register_keras_serializable(package="examples")
+    class MeanActivation(kad.attention.FeatureMethod):
+        uses_gradients = False
+
+        def channel_weights(self, features, gradients):
+            return keras.ops.ones_like(features)
+
+
+    maps = MeanActivation(model=model)(x)
+    ```
     """
 
     #: Whether the map depends on gradients.

@@ -45,9 +45,15 @@ class GradCAM(FeatureMethod):
 
     Example:
 
-    >>> maps = GradCAM(model=classifier)(images, labels)
-    >>> inputs = keras.Input((32, 32, 3))  # or inside a model of your own
-    >>> maps = GradCAM("conv_3", normalization="max", model=classifier)(inputs)
+    ```python
+    grad_cam = kad.attention.GradCAM(model=model)
+    maps = grad_cam(x, y)  # (8, 16, 16)
+
+    # Inside a model of your own:
+    inputs = keras.Input((16, 16, 3))
+    maps = kad.attention.GradCAM("conv_1", "l2", model=model)(inputs)
+    maps_model = keras.Model(inputs, maps)
+    ```
 
     Reference:
         [Selvaraju et al., 2017](https://arxiv.org/abs/1610.02391), equations

@@ -26,7 +26,9 @@ class GradCAMPlusPlus(FeatureMethod):
 
     Example:
 
-    >>> maps = GradCAMPlusPlus(model=classifier)(images, labels)
+    ```python
+    maps = kad.attention.GradCAMPlusPlus(model=model)(x, y)
+    ```
 
     Reference:
         [Chattopadhyay et al., 2018](https://arxiv.org/abs/1710.11063),

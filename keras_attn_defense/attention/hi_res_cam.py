@@ -23,7 +23,9 @@ class HiResCAM(FeatureMethod):
 
     Example:
 
-    >>> maps = HiResCAM(model=classifier)(images, labels)
+    ```python
+    maps = kad.attention.HiResCAM(model=model)(x, y)
+    ```
 
     Reference:
         [Draelos and Carin, 2020](https://arxiv.org/abs/2011.08891).

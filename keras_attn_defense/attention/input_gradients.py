@@ -45,7 +45,9 @@ class InputGradients(AttentionMethod):
 
     Example:
 
-    >>> maps = InputGradients(model=classifier)(images, labels)
+    ```python
+    maps = kad.attention.InputGradients(model=model)(x, y)
+    ```
 
     Reference:
         [Simonyan et al., 2014](https://arxiv.org/abs/1312.6034), section 3.

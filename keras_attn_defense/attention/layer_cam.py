@@ -24,7 +24,10 @@ class LayerCAM(FeatureMethod):
 
     Example:
 
-    >>> maps = LayerCAM(["conv_2", "conv_3"], model=classifier)(images)
+    ```python
+    layer_cam = kad.attention.LayerCAM(["conv_1", "conv_2"], model=model)
+    maps = layer_cam(x, y)
+    ```
 
     Reference:
         [Jiang et al., 2021](https://doi.org/10.1109/TIP.2021.3089943),

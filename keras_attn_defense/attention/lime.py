@@ -41,7 +41,10 @@ class LIME(BlackBoxMethod):
 
     Example:
 
-    >>> maps = LIME(regions=50, model=classifier)(images, labels)
+    ```python
+    lime = kad.attention.LIME(regions=10, samples=50, model=model)
+    maps = lime(x[:2], y[:2])
+    ```
 
     Reference:
         [Ribeiro et al., 2016](https://arxiv.org/abs/1602.04938).

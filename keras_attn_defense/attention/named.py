@@ -45,7 +45,10 @@ def get(name: Any, **kwargs: Any) -> AttentionMethod:
 
     Example:
 
-    >>> method = kad.attention.get("layer-cam", model=classifier)
+    ```python
+    method = kad.attention.get("layer-cam", model=model)
+    maps = method(x, y)
+    ```
     """
     if not isinstance(name, str):
         return name

@@ -34,7 +34,9 @@ class Occlusion(BlackBoxMethod):
 
     Example:
 
-    >>> maps = Occlusion(patch=8, stride=4, model=classifier)(images, labels)
+    ```python
+    maps = kad.attention.Occlusion(patch=8, stride=4, model=model)(x, y)
+    ```
 
     Reference:
         [Zeiler and Fergus, 2014](https://arxiv.org/abs/1311.2901), section

@@ -14,6 +14,15 @@ def intersection_over_union(areas: Tensor, others: Tensor) -> Tensor:
 
     Returns:
         `(batch,)` from 0 to 1; two empty areas have 1.
+
+    Example:
+
+    ```python
+    first = np.array([[[1.0, 1.0], [0.0, 0.0]]])
+    second = np.array([[[1.0, 0.0], [0.0, 0.0]]])
+    iou = kad.attention.intersection_over_union(first, second)
+    np.testing.assert_allclose(iou, [0.5])
+    ```
     """
     both = ops.sum(ops.minimum(areas, others), axis=(1, 2))
     either = ops.sum(ops.maximum(areas, others), axis=(1, 2))

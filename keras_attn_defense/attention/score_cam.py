@@ -41,7 +41,9 @@ class ScoreCAM(FeatureMethod):
 
     Example:
 
-    >>> maps = ScoreCAM(channels=64, model=classifier)(images, labels)
+    ```python
+    maps = kad.attention.ScoreCAM(channels=4, model=model)(x, y)
+    ```
 
     Reference:
         [Wang et al., 2020](https://arxiv.org/abs/1910.01279), algorithm 1.

@@ -35,7 +35,9 @@ class SmoothGrad(InputGradients):
 
     Example:
 
-    >>> maps = SmoothGrad(noise=0.15, samples=16, model=classifier)(images)
+    ```python
+    maps = kad.attention.SmoothGrad(noise=0.15, samples=16, model=model)(x, y)
+    ```
 
     Reference:
         [Smilkov et al., 2017](https://arxiv.org/abs/1706.03825).

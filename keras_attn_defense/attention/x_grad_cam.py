@@ -24,7 +24,9 @@ class XGradCAM(FeatureMethod):
 
     Example:
 
-    >>> maps = XGradCAM(model=classifier)(images, labels)
+    ```python
+    maps = kad.attention.XGradCAM(model=model)(x, y)
+    ```
 
     Reference:
         [Fu et al., 2020](https://arxiv.org/abs/2008.02312), equation 8.

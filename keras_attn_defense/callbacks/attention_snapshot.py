@@ -61,10 +61,12 @@ class AttentionSnapshot(keras.callbacks.Callback):
 
     Example:
 
-    >>> snapshot = kad.callbacks.AttentionSnapshot(
-    ...     "snapshots", x_val[:6], y_val[:6], attack=kad.attacks.PGD()
-    ... )
-    >>> model.fit(x, y, epochs=10, callbacks=[snapshot])
+    ```python
+    snapshot = kad.callbacks.AttentionSnapshot(
+        "snapshots", x[:2], y[:2], attack=kad.attacks.FGSM()
+    )
+    model.fit(x, y, callbacks=[snapshot])  # writes snapshots/epoch_0001.png
+    ```
     """
 
     def __init__(

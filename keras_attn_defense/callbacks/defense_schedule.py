@@ -25,8 +25,12 @@ class DefenseSchedule(keras.callbacks.Callback):
 
     Example:
 
-    >>> schedule = DefenseSchedule(attack_warmup=1, epsilon_ramp=4)
-    >>> model.fit(train_ds, epochs=20, callbacks=[schedule])
+    ```python
+    attack = kad.attacks.PGD(steps=2)
+    defended = kad.AttentionDefendedModel(model, attack=attack)
+    schedule = kad.callbacks.DefenseSchedule(attack_warmup=1, epsilon_ramp=4)
+    defended.fit(x, y, epochs=5, callbacks=[schedule])
+    ```
 
     Reference:
         Linear epsilon schedules as in

@@ -38,8 +38,13 @@ class RobustCheckpoint(keras.callbacks.ModelCheckpoint):
 
     Example:
 
-    >>> checkpoint = kad.callbacks.RobustCheckpoint("best.keras")
-    >>> defended.fit(x, y, validation_data=val_ds, callbacks=[checkpoint])
+    ```python
+    robustness = kad.callbacks.RobustnessEvaluation(x, y, attack="fgsm")
+    checkpoint = kad.callbacks.RobustCheckpoint(
+        "best.keras", monitor="val_robust_accuracy_fgsm"
+    )
+    model.fit(x, y, validation_data=(x, y), callbacks=[robustness, checkpoint])
+    ```
 
     Reference:
         Robust accuracy on held-out images falls again in late epochs:

@@ -67,15 +67,13 @@ class RobustnessEvaluation(keras.callbacks.Callback):
 
     Example:
 
-    >>> robustness = kad.callbacks.RobustnessEvaluation(
-    ...     x_val, y_val, attack="apgd-ce", epsilon=8 / 255, every=2, limit=512
-    ... )
-    >>> checkpoint = kad.callbacks.RobustCheckpoint(
-    ...     "best.keras", monitor="val_robust_accuracy_apgd_ce"
-    ... )
-    >>> model.fit(
-    ...     x, y, validation_data=val_ds, callbacks=[robustness, checkpoint]
-    ... )
+    ```python
+    robustness = kad.callbacks.RobustnessEvaluation(
+        x, y, attack="pgd", epsilon=8 / 255, every=2, limit=512
+    )
+    history = model.fit(x, y, epochs=2, callbacks=[robustness])
+    history.history["val_robust_accuracy_pgd"]
+    ```
     """
 
     def __init__(

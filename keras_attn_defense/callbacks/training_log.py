@@ -45,9 +45,11 @@ class TrainingLog(keras.callbacks.Callback):
 
     Example:
 
-    >>> log = kad.callbacks.TrainingLog("log.csv")
-    >>> model.fit(x, y, epochs=10, callbacks=[log])
-    >>> kad.visualization.training_figure("log.csv")
+    ```python
+    log = kad.callbacks.TrainingLog("log.csv")
+    model.fit(x, y, epochs=2, callbacks=[log])
+    kad.visualization.training_figure("log.csv")
+    ```
     """
 
     def __init__(

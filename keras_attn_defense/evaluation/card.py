@@ -70,6 +70,15 @@ def load_card(path: Path) -> dict[str, Any]:
 
     Raises:
         ValueError: If the file is damaged, no card, or of a newer version.
+
+    Example:
+
+    ```python
+    report = kad.evaluate_robustness(model, x, y, attacks="fgsm", verbose=0)
+    report.save("card.json")
+    card = kad.evaluation.load_card("card.json")
+    assert card == report.card
+    ```
     """
     return check_card(read_json(path, "card"), path)
 

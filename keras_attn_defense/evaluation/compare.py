@@ -25,6 +25,14 @@ class Comparison:
             raised flags.
         epsilons: The radii that all of them were evaluated at.
         title: What they were evaluated on.
+
+    Example:
+
+    ```python
+    report = kad.evaluate_robustness(model, x, y, attacks="fgsm", verbose=0)
+    comparison = kad.evaluation.compare([report, report])
+    assert comparison.rows[0]["clean_accuracy"] == report.clean_accuracy
+    ```
     """
 
     def __init__(
@@ -73,7 +81,12 @@ def compare(cards: Sequence[Any]) -> Comparison:
 
     Example:
 
-    >>> print(kad.evaluation.compare(["plain.json", "defended.json"]))
+    ```python
+    report = kad.evaluate_robustness(model, x, y, attacks="fgsm", verbose=0)
+    report.save("first.json")
+    report.save("second.json")
+    print(kad.evaluation.compare(["first.json", "second.json"]))
+    ```
     """
     cards = [_card(each) for each in cards]
     if not cards:

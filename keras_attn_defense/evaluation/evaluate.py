@@ -116,11 +116,11 @@ def evaluate_robustness(
 
     Example:
 
-    >>> report = kad.evaluate_robustness(
-    ...     model, test_ds, attacks="autoattack", epsilons=[4 / 255, 8 / 255]
-    ... )
-    >>> report.table()
-    >>> report.save("card.json")
+    ```python
+    report = kad.evaluate_robustness(model, x, y, epsilons=[4 / 255, 8 / 255])
+    report.table()
+    report.save("card.json")
+    ```
     """
     victim = as_classifier(model)
     confidence = check_confidence(confidence)

@@ -25,6 +25,16 @@ class Report:
         flags: The list of `Flag`.
         confidence: The probability that the intervals cover.
         about: A dict of what the card says of model, data and machine.
+
+    Example:
+
+    ```python
+    report = kad.evaluate_robustness(model, x, y, attacks="pgd", epsilons=[0.1])
+    report.clean_accuracy, report.clean_interval
+    report.robust_accuracy[0.1]
+    report.per_sample["pgd_distance"]  # (8,)
+    report.save("card.json")
+    ```
     """
 
     def __init__(

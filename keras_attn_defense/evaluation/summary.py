@@ -27,6 +27,14 @@ class Accuracy(NamedTuple):
         forward_passes: Passes through the model, the mean of those attacked.
         backward_passes: Gradients, the mean of those attacked.
         seconds: Time, compilation included.
+
+    Example:
+
+    ```python
+    report = kad.evaluate_robustness(model, x, y, attacks="fgsm", verbose=0)
+    clean = report.lines[0]
+    assert (clean.attack, clean.epsilon, clean.accuracy) == ("clean", 0.0, 1.0)
+    ```
     """
 
     attack: str

@@ -25,6 +25,14 @@ class ThreatModel(NamedTuple):
         norm: `"linf"`, `"l2"` or `"l1"`.
         epsilons: The radii, ascending, in the units of the images.
         value_range: `(lower, upper)` bounds of the images.
+
+    Example:
+
+    ```python
+    threat_model = kad.evaluation.ThreatModel("l2", (0.5,), (0.0, 1.0))
+    distances = threat_model.distances(x + 0.1, x)
+    np.testing.assert_allclose(distances, 0.1 * (16 * 16 * 3) ** 0.5, rtol=1e-5)
+    ```
     """
 
     norm: str

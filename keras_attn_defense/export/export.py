@@ -82,7 +82,9 @@ def export(
 
     Example:
 
-    >>> kad.export(model, "defended/1", explain=True, preprocess=True)
+    ```python
+    kad.export(model, "defended/1", explain=True, preprocess=True)
+    ```
     """
     if importlib.util.find_spec("tensorflow") is None:
         raise ImportError(

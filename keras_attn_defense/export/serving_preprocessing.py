@@ -26,8 +26,13 @@ class ServingPreprocessing(layers.Layer):
 
     Example:
 
-    >>> preprocess = ServingPreprocessing((224, 224), value_range=(-1, 1))
-    >>> images = preprocess(uint8_images)
+    ```python
+    preprocess = kad.ServingPreprocessing((16, 16), value_range=(-1, 1))
+    bytes_of_client = np.zeros((1, 40, 30, 3), "uint8")
+    images = preprocess(bytes_of_client)
+    assert images.shape == (1, 16, 16, 3)
+    np.testing.assert_allclose(images, -1.0)
+    ```
     """
 
     def __init__(

@@ -29,7 +29,11 @@ class LabelCrossentropy(keras.losses.Loss):
 
     Example:
 
-    >>> LabelCrossentropy(from_logits=True)([1], [[0.0, 2.0]])
+    ```python
+    cross_entropy = kad.losses.LabelCrossentropy(from_logits=True)
+    value = cross_entropy(np.array([1]), np.array([[0.0, 2.0]]))
+    np.testing.assert_allclose(value, np.log(1 + np.exp(-2)), rtol=1e-5)
+    ```
 
     Reference:
         `keras.losses.SparseCategoricalCrossentropy`,

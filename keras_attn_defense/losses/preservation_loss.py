@@ -31,8 +31,12 @@ class PreservationLoss(keras.losses.Loss):
 
     Example:
 
-    >>> loss = PreservationLoss()
-    >>> loss(clean_maps, adversarial_maps)
+    ```python
+    grad_cam = kad.attention.GradCAM(normalization="l2", model=model)
+    x_adv = kad.attacks.PGD()(model, x, y)
+    loss = kad.losses.PreservationLoss()
+    value = loss(grad_cam(x, y), grad_cam(x_adv, y))  # between 0 and 2
+    ```
 
     Reference:
         Attention, Please! Adversarial Defense via Activation Rectification

@@ -36,8 +36,12 @@ class RectificationLoss(keras.losses.Loss):
 
     Example:
 
-    >>> loss = RectificationLoss()
-    >>> loss(classifier_logits, masked_logits)
+    ```python
+    maps = kad.attention.GradCAM(model=model)(x, y)
+    masked = kad.attention.AttentionMask()(x, maps)
+    loss = kad.losses.RectificationLoss()
+    value = loss(model(x), model(masked))  # at most zero
+    ```
 
     Reference:
         Attention, Please! Adversarial Defense via Activation Rectification

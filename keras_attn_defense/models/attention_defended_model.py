@@ -92,9 +92,14 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
 
     Example:
 
-    >>> model = AttentionDefendedModel(base)
-    >>> model.fit(train_ds, validation_data=val_ds, epochs=10)
-    >>> model.base  # the plain classifier, with the same weights
+    ```python
+    defended = kad.AttentionDefendedModel(
+        model, attack=kad.attacks.PGD(steps=2), preservation_weight=2.0
+    )
+    defended.fit(x, y, epochs=1)
+    defended.attention_map(x, y)  # (8, 5, 5), at the size of the features
+    defended.base  # the plain classifier, with the same weights
+    ```
 
     Reference:
         Attention, Please! Adversarial Defense via Activation Rectification

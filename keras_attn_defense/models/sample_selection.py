@@ -27,7 +27,13 @@ class StrongSampleSelection:
 
     Example:
 
-    >>> AttentionDefendedModel(base, sample_selection=StrongSampleSelection())
+    ```python
+    selection = kad.StrongSampleSelection(threshold=0.6, max_steps=2)
+    defended = kad.AttentionDefendedModel(
+        model, attack=kad.attacks.PGD(steps=2), sample_selection=selection
+    )
+    defended.fit(x, y)
+    ```
 
     Reference:
         Attention, Please! Adversarial Defense via Activation Rectification

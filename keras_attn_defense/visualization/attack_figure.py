@@ -78,10 +78,11 @@ def attack_figure(
 
     Example:
 
-    >>> figure = kad.visualization.attack_figure(
-    ...     model, x, y, kad.attacks.PGD(steps=20)
-    ... )
-    >>> figure.savefig("attack.png")
+    ```python
+    attack = kad.attacks.PGD(epsilon=8 / 255)
+    figure = kad.visualization.attack_figure(model, x[:2], y[:2], attack)
+    figure.savefig("attack.png")
+    ```
     """
     check_lengths(len(images), labels=labels, boxes=boxes)
     images, labels, boxes = (

@@ -73,9 +73,12 @@ def attack_steps_figure(
 
     Example:
 
-    >>> figure = kad.visualization.attack_steps_figure(
-    ...     model, x, y, kad.attacks.PGD(steps=10), steps=[0, 1, 2, 5, 10]
-    ... )
+    ```python
+    attack = kad.attacks.BIM(epsilon=8 / 255, steps=4)
+    figure = kad.visualization.attack_steps_figure(
+        model, x[:2], y[:2], attack, steps=[0, 1, 4]
+    )
+    ```
     """
     check_lengths(len(images), labels=labels)
     labels = None if labels is None else labels[:max_images]

@@ -60,9 +60,11 @@ def attention_figure(
 
     Example:
 
-    >>> maps = kad.attention.GradCAM(model=model)(x, y)
-    >>> figure = kad.visualization.attention_figure(x, maps, y)
-    >>> figure.savefig("attention.png")
+    ```python
+    maps = kad.attention.GradCAM(model=model)(x, y)
+    figure = kad.visualization.attention_figure(x[:2], maps[:2], y[:2])
+    figure.savefig("attention.png")
+    ```
     """
     if not isinstance(maps, dict):
         maps = {"attention": maps}

@@ -40,8 +40,10 @@ def overlay(
 
     Example:
 
-    >>> maps = kad.attention.GradCAM(model=model)(images)
-    >>> pictures = kad.visualization.overlay(images, maps)
+    ```python
+    maps = kad.attention.GradCAM(model=model)(x, y)
+    pictures = kad.visualization.overlay(x, maps)  # (8, 16, 16, 3)
+    ```
     """
     check_matplotlib()
     from matplotlib import colormaps

@@ -60,8 +60,10 @@ def perturbation_figure(
 
     Example:
 
-    >>> x_adv = kad.attacks.PGD()(model, x, y)
-    >>> figure = kad.visualization.perturbation_figure(x, x_adv, y)
+    ```python
+    x_adv = kad.attacks.PGD()(model, x, y)
+    figure = kad.visualization.perturbation_figure(x, x_adv, y, max_images=2)
+    ```
     """
     check_lengths(
         len(images),

@@ -22,8 +22,12 @@ def robustness_figure(report: Any) -> Figure:
 
     Example:
 
-    >>> report = kad.evaluate_robustness(model, x, y, epsilons=[0.01, 0.03])
-    >>> kad.visualization.robustness_figure(report).savefig("curve.png")
+    ```python
+    report = kad.evaluate_robustness(
+        model, x, y, attacks="fgsm", epsilons=[0.01, 0.03]
+    )
+    kad.visualization.robustness_figure(report).savefig("curve.png")
+    ```
     """
     threat, clean = report.threat_model, report.lines[0]
     figure = new_figure(6, 4)

@@ -29,8 +29,10 @@ def study_figure(result: Any) -> Figure:
 
     Example:
 
-    >>> result = kad.analysis.AttentionStudy(model).run(x, y, boxes)
-    >>> kad.visualization.study_figure(result).savefig("study.png")
+    ```python
+    result = kad.analysis.AttentionStudy(model).run(x, y, boxes)
+    kad.visualization.study_figure(result).savefig("study.png")
+    ```
     """
     figure = new_figure(height=5.5)
     first, second, third, *below = figure.subplots(2, 3).flat
@@ -64,6 +66,15 @@ def comparison_figure(comparison: Any) -> Figure:
 
     Raises:
         ImportError: If matplotlib is not installed.
+
+    Example:
+
+    ```python
+    result = kad.analysis.AttentionStudy(model).run(x, y, boxes)
+    results = {"first": result, "again": result}
+    comparison = kad.analysis.compare_studies(results)
+    figure = kad.visualization.comparison_figure(comparison)
+    ```
     """
     figure = new_figure(height=3.4)
     measures = {

@@ -42,8 +42,10 @@ def training_figure(history: Any, title: str | None = None) -> Figure:
 
     Example:
 
-    >>> history = defended.fit(train_ds, validation_data=val_ds, epochs=10)
-    >>> kad.visualization.training_figure(history).savefig("training.png")
+    ```python
+    history = model.fit(x, y, validation_data=(x, y), epochs=2)
+    kad.visualization.training_figure(history).savefig("training.png")
+    ```
     """
     epochs, logs = _read(history)
     panels = _panels(logs)

@@ -56,7 +56,10 @@ class APGD(SearchAttack):
 
     Example:
 
-    >>> x_adv = APGD(epsilon=8 / 255, objective="dlr")(model, x, y)
+    ```python
+    attack = kad.attacks.APGD(epsilon=8 / 255, steps=20, objective="dlr")
+    x_adv = attack(model, x, y)
+    ```
 
     Reference:
         [Croce and Hein, 2020](https://arxiv.org/abs/2003.01690), algorithm 1;

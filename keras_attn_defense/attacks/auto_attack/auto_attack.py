@@ -51,7 +51,9 @@ class AutoAttack(Attack):
 
     Example:
 
-    >>> x_adv = AutoAttack(epsilon=8 / 255)(model, x, y)
+    ```python
+    x_adv = kad.attacks.AutoAttack(epsilon=0.3)(model, x[:2], y[:2])
+    ```
 
     Reference:
         [Croce and Hein, 2020](https://arxiv.org/abs/2003.01690), section 6;

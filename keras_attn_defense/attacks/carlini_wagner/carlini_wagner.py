@@ -59,7 +59,10 @@ class CarliniWagner(SearchAttack):
 
     Example:
 
-    >>> x_adv = CarliniWagner(steps=200)(model, x, y)
+    ```python
+    attack = kad.attacks.CarliniWagner(steps=20, binary_search_steps=3)
+    x_adv = attack(model, x, y)
+    ```
 
     Reference:
         [Carlini and Wagner, 2017](https://arxiv.org/abs/1608.04644), sections

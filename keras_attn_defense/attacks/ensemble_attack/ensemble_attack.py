@@ -49,11 +49,21 @@ class EnsembleAttack(Attack):
 
     Example:
 
-    >>> x_adv = EnsembleAttack([first, second], PGD(steps=20))(model, x, y)
-    >>> attack = EnsembleAttack(
-    ...     [first, second], PGD(steps=7), mode="rotate", include_victim=True
-    ... )
-    >>> AttentionDefendedModel(base, attack=attack).fit(train_ds)
+    ```python
+    first = keras.models.clone_model(model)
+    second = keras.models.clone_model(model)
+    transfer = kad.attacks.EnsembleAttack([first, second], kad.attacks.PGD())
+    x_adv = transfer(model, x, y)
+
+    # To train with: one model for each image, the trained one among them.
+    attack = kad.attacks.EnsembleAttack(
+        [first, second],
+        kad.attacks.PGD(steps=7),
+        mode="rotate",
+        include_victim=True,
+    )
+    defended = kad.AttentionDefendedModel(model, attack=attack)
+    ```
 
     Reference:
         [Liu et al., 2017](https://arxiv.org/abs/1611.02770), section 5, for

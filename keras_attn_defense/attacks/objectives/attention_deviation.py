@@ -63,7 +63,10 @@ class AttentionDeviation(Objective):
 
     Example:
 
-    >>> attack = PGD(objective=AttentionDeviation(weight=5.0))
+    ```python
+    objective = kad.attacks.objectives.AttentionDeviation(weight=5.0)
+    x_adv = kad.attacks.PGD(objective=objective)(model, x, y)
+    ```
 
     Reference:
         Attention, Please! Adversarial Defense via Activation Rectification

@@ -23,7 +23,10 @@ class CrossEntropy(Objective):
 
     Example:
 
-    >>> attack = PGD(objective=CrossEntropy(label_smoothing=0.1))
+    ```python
+    objective = kad.attacks.objectives.CrossEntropy(label_smoothing=0.1)
+    x_adv = kad.attacks.PGD(objective=objective)(model, x, y)
+    ```
     """
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
@@ -48,6 +51,15 @@ def cross_entropy(
 
     Returns:
         `(batch,)`, at least zero.
+
+    Example:
+
+    ```python
+    logits = np.array([[2.0, 0.0], [0.0, 0.0]], "float32")
+    values = kad.attacks.objectives.cross_entropy(logits, np.array([0, 0]))
+    expected = [np.log(1 + np.exp(-2)), np.log(2)]
+    np.testing.assert_allclose(values, expected, rtol=1e-5)
+    ```
     """
     log_probabilities = ops.log_softmax(logits, axis=-1)
     target = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)

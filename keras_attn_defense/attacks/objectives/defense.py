@@ -21,8 +21,10 @@ class Defense(ImageObjective):
 
     Example:
 
-    >>> attack = PGD(objective="defense")
-    >>> x_adv = attack(defended_model, x, y)
+    ```python
+    defended = kad.AttentionDefendedModel(model)
+    x_adv = kad.attacks.PGD(objective="defense")(defended, x, y)
+    ```
     """
 
     def check(self, victim: ClassifierView) -> None:

@@ -24,7 +24,9 @@ class DLR(Objective):
 
     Example:
 
-    >>> attack = APGD(objective="dlr")
+    ```python
+    x_adv = kad.attacks.APGD(objective="dlr", steps=20)(model, x, y)
+    ```
 
     Reference:
         [Croce and Hein, 2020](https://arxiv.org/abs/2003.01690), equation 6.
@@ -45,6 +47,14 @@ def dlr(logits: Tensor, labels: Tensor) -> Tensor:
 
     Returns:
         `(batch,)`.
+
+    Example:
+
+    ```python
+    logits = np.array([[2.0, 0.0, 5.0]], "float32")
+    value = kad.attacks.objectives.dlr(logits, np.array([0]))
+    np.testing.assert_allclose(value, [(5 - 2) / (5 - 0)], 1e-5)
+    ```
     """
     ranked = ops.top_k(logits, 3)[0]
     return margin(logits, labels) / (ranked[:, 0] - ranked[:, 2] + _TINY)
@@ -62,6 +72,16 @@ def targeted_dlr(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
 
     Returns:
         `(batch,)`.
+
+    Example:
+
+    ```python
+    logits = np.array([[2.0, 0.0, 5.0, 1.0]], "float32")
+    value = kad.attacks.objectives.targeted_dlr(
+        logits, np.array([0]), np.array([2])
+    )
+    np.testing.assert_allclose(value, [(5 - 2) / (5 - (1 + 0) / 2)], 1e-5)
+    ```
     """
     ranked = ops.top_k(logits, 4)[0]
     spread = ranked[:, 0] - (ranked[:, 2] + ranked[:, 3]) / 2.0

@@ -46,7 +46,12 @@ class ExpectationOverTransformation(Objective):
 
     Example:
 
-    >>> attack = PGD(objective=ExpectationOverTransformation(samples=20))
+    ```python
+    objective = kad.attacks.objectives.ExpectationOverTransformation(
+        samples=5, transformation=layers.GaussianNoise(0.1)
+    )
+    x_adv = kad.attacks.PGD(objective=objective)(model, x, y)
+    ```
 
     Reference:
         [Athalye et al., 2018](https://arxiv.org/abs/1707.07397), section 2.1.

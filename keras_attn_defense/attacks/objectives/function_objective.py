@@ -22,7 +22,13 @@ class FunctionObjective(Objective):
 
     Example:
 
-    >>> attack = PGD(objective=lambda logits, labels: -logits[:, 0])
+    ```python
+    def first_class_down(logits, labels):
+        return -logits[:, 0]
+
+
+    x_adv = kad.attacks.PGD(objective=first_class_down)(model, x, y)
+    ```
     """
 
     def __init__(self, function: Callable[[Tensor, Tensor], Tensor]) -> None:

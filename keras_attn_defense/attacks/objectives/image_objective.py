@@ -16,6 +16,23 @@ class ImageObjective(Objective):
     """Base class: a function of the images and of the whole model.
 
     A subclass overrides `call_on_images` instead of `call`.
+
+    Example:
+
+    ```python
+    # The margin, less the roughness of the images.
+    @keras.saving.register_keras_serializable(package="examples")
+    class SmoothMargin(kad.attacks.objectives.ImageObjective):
+        def call_on_images(self, victim, x, labels, reference):
+            logits = victim.frozen_logits(x)
+            steps = keras.ops.square(x[:, 1:] - x[:, :-1])
+            rough = keras.ops.mean(steps, axis=(1, 2, 3))
+            values = kad.attacks.objectives.margin(logits, labels) - rough
+            return values, logits
+
+
+    x_adv = kad.attacks.PGD(objective=SmoothMargin())(model, x, y)
+    ```
     """
 
     def call_on_images(

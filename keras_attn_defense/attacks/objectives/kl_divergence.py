@@ -21,7 +21,9 @@ class KLDivergence(Objective):
 
     Example:
 
-    >>> attack = PGD(objective="kl_divergence")
+    ```python
+    x_adv = kad.attacks.PGD(objective="kl_divergence")(model, x)
+    ```
 
     Reference:
         [Zhang et al., 2019](https://arxiv.org/abs/1901.08573), TRADES,

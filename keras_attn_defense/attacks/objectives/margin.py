@@ -17,7 +17,9 @@ class Margin(Objective):
 
     Example:
 
-    >>> attack = PGD(objective="margin")
+    ```python
+    x_adv = kad.attacks.PGD(objective="margin")(model, x, y)
+    ```
 
     Reference:
         [Carlini and Wagner, 2017](https://arxiv.org/abs/1608.04644), the
@@ -37,6 +39,14 @@ def margin(logits: Tensor, labels: Tensor) -> Tensor:
 
     Returns:
         `(batch,)`.
+
+    Example:
+
+    ```python
+    logits = np.array([[2.0, 0.0, 5.0]], "float32")
+    value = kad.attacks.objectives.margin(logits, np.array([0]))
+    assert value == 3.0  # above zero: classified wrongly
+    ```
     """
     return strongest_other(logits, labels) - logit_of(logits, labels)
 

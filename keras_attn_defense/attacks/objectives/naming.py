@@ -30,6 +30,13 @@ def get(
     Args:
         objective: An `Objective`, the name of one, its serialized form, or a
             function `(logits, labels) -> values`, one value an image.
+
+    Example:
+
+    ```python
+    objective = kad.attacks.objectives.get("margin")
+    assert isinstance(objective, kad.attacks.objectives.Margin)
+    ```
     """
     if isinstance(objective, Objective):
         return objective
@@ -47,7 +54,15 @@ def get(
 
 
 def serialize(objective: Any) -> Any:
-    """The name of an objective with its defaults, or else its whole form."""
+    """The name of an objective with its defaults, or else its whole form.
+
+    Example:
+
+    ```python
+    objective = kad.attacks.objectives.DLR()
+    assert kad.attacks.objectives.serialize(objective) == "dlr"
+    ```
+    """
     for name, cls in _NAMED.items():
         if type(objective) is cls:
             if objective.get_config() == cls().get_config():

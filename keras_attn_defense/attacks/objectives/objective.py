@@ -17,6 +17,20 @@ class Objective:
     A subclass overrides `call`, a function of the logits; `value_and_gradient`
     if it needs more of the model than those; and `reference` for what it
     compares with.
+
+    Example:
+
+    ```python
+    # How undecided the model is.
+    @keras.saving.register_keras_serializable(package="examples")
+    class Entropy(kad.attacks.objectives.Objective):
+        def call(self, logits, labels, reference):
+            log_p = keras.ops.log_softmax(logits, axis=-1)
+            return -keras.ops.sum(keras.ops.exp(log_p) * log_p, axis=-1)
+
+
+    x_adv = kad.attacks.PGD(objective=Entropy())(model, x)
+    ```
     """
 
     #: The least number of classes that it is defined for.

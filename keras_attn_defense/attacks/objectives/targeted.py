@@ -58,7 +58,10 @@ class TargetedMargin(Targeted):
 
     Example:
 
-    >>> attack = APGD(objective=TargetedMargin(num_targets=3))
+    ```python
+    objective = kad.attacks.objectives.TargetedMargin(num_targets=3)
+    x_adv = kad.attacks.APGD(objective=objective, steps=20)(model, x, y)
+    ```
     """
 
     def call(self, logits: Tensor, labels: Tensor, reference: Any) -> Tensor:
@@ -76,7 +79,10 @@ class TargetedDLR(Targeted):
 
     Example:
 
-    >>> attack = APGD(objective="targeted_dlr")  # APGD-T of AutoAttack
+    ```python
+    # The APGD-T of AutoAttack: a run for each of the wrong classes.
+    x_adv = kad.attacks.APGD(objective="targeted_dlr", steps=20)(model, x, y)
+    ```
 
     Reference:
         [Croce and Hein, 2020](https://arxiv.org/abs/2003.01690), equation 7.

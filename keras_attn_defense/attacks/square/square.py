@@ -45,7 +45,9 @@ class Square(SearchAttack):
 
     Example:
 
-    >>> x_adv = Square(epsilon=8 / 255, queries=1000)(model, x, y)
+    ```python
+    x_adv = kad.attacks.Square(epsilon=8 / 255, queries=100)(model, x, y)
+    ```
 
     Reference:
         [Andriushchenko et al., 2020](https://arxiv.org/abs/1912.00049); in

@@ -21,6 +21,15 @@ class L1Ball(PerturbationSet):
     Steps are sparse, and the projection is onto the ball and the value range
     at once, which is more than onto one after the other.
 
+    Example:
+
+    ```python
+    ball = kad.attacks.threat_models.L1Ball()
+    # One image of two values.
+    change = keras.ops.convert_to_tensor([[[[3.0, -1.0]]]])
+    np.testing.assert_allclose(ball.norm(change), [4.0])
+    ```
+
     Reference:
         [Tramer and Boneh, 2019](https://arxiv.org/abs/1904.13000), section 4,
         for the step; [Croce and Hein, 2021](https://arxiv.org/abs/2103.01208)

@@ -9,6 +9,15 @@ class PerturbationSet:
     """The perturbations of norm at most `epsilon`, for each image alone.
 
     Subclasses define `sample`, `ascent_direction` and `project`.
+
+    Example:
+
+    ```python
+    ball = kad.attacks.PGD(norm="l2").ball
+    assert isinstance(ball, kad.attacks.threat_models.PerturbationSet)
+    change = keras.ops.ones((1, 2, 2, 1))
+    np.testing.assert_allclose(ball.norm(change), [2.0])
+    ```
     """
 
     name: Norm

@@ -12,7 +12,17 @@ from .perturbation_set import num_values
 
 
 class LinfBall(PerturbationSet):
-    """Every value changes by at most epsilon."""
+    """Every value changes by at most epsilon.
+
+    Example:
+
+    ```python
+    # One image of two values.
+    change = keras.ops.convert_to_tensor([[[[0.5, -0.1]]]])
+    inside = kad.attacks.threat_models.LinfBall().project(change, 0.2)
+    np.testing.assert_allclose(inside, [[[[0.2, -0.1]]]])
+    ```
+    """
 
     name = "linf"
     default_epsilon = 8 / 255
@@ -42,7 +52,17 @@ class LinfBall(PerturbationSet):
 
 
 class L2Ball(PerturbationSet):
-    """The Euclidean length of the change is at most epsilon."""
+    """The Euclidean length of the change is at most epsilon.
+
+    Example:
+
+    ```python
+    # One image of two values.
+    change = keras.ops.convert_to_tensor([[[[3.0, -4.0]]]])
+    inside = kad.attacks.threat_models.L2Ball().project(change, 1.0)
+    np.testing.assert_allclose(inside, [[[[0.6, -0.8]]]], rtol=1e-5)
+    ```
+    """
 
     name = "l2"
     default_epsilon = 0.5
@@ -82,7 +102,15 @@ class L2Ball(PerturbationSet):
 
 
 def get(norm: Norm) -> Any:
-    """Returns the perturbation set of a norm's name."""
+    """Returns the perturbation set of a norm's name.
+
+    Example:
+
+    ```python
+    ball = kad.attacks.threat_models.get("l2")
+    assert isinstance(ball, kad.attacks.threat_models.L2Ball)
+    ```
+    """
     known = {ball.name: ball for ball in (LinfBall, L2Ball, L1Ball)}
     if norm not in known:
         raise ValueError(
