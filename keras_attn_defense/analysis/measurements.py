@@ -1,12 +1,15 @@
 """What is measured of one block of images."""
 
 import numpy as np
+from keras import ops
 
 from ..attacks import GradientAttack
+from ..attention.compiled_method import CompiledMethod
+from ..classifier.padding import padded_batches
 from .completeness import attention_completeness
 from .confidence_drop import ConfidenceDrop
 from .deviation import attention_deviation
-from .maps_of_images import MapsOfImages
+from .maps import checked_maps
 from .scatter import attention_scatter
 
 #: What is measured after each step of the attack.
@@ -41,11 +44,10 @@ class Measurements:
         self.predictor = predictor
         self.attack = attack
         self.mask = mask
-        size = predictor.batch_size
-        self.maps = MapsOfImages(attention, predictor.victim, size)
-        self.other_maps = None
+        self.attention = CompiledMethod(attention, predictor.victim)
+        self.other = None
         if other is not None:
-            self.other_maps = MapsOfImages(other, predictor.victim, size)
+            self.other = CompiledMethod(other, predictor.victim)
         self.drop = ConfidenceDrop(predictor, mask, value_range)
 
     def __call__(self, images, labels, boxes):
@@ -60,7 +62,7 @@ class Measurements:
             A dict of arrays: those of `STEP_MEASURES` of shape `(N, steps +
             1)`, the others `(N,)`.
         """
-        clean = self.maps(images, labels)
+        clean = self._maps(self.attention, images, labels)
         found = {"confidence_drop": self.drop(images, clean, labels)}
         if boxes is not None:
             found["completeness"] = attention_completeness(clean, boxes)
@@ -68,9 +70,16 @@ class Measurements:
         steps = [self._step(x_adv, labels, clean) for x_adv in path]
         for name in STEP_MEASURES:
             found[name] = np.stack([each[name] for each in steps], axis=1)
-        if self.other_maps is not None:
+        if self.other is not None:
             found.update(self._other(images, path[-1], labels, boxes))
         return found
+
+    def _maps(self, attention, images, labels):
+        size, found = self.predictor.batch_size, []
+        for rows, batch in padded_batches(images, labels, size=size):
+            maps = ops.convert_to_numpy(attention(*batch)[1])
+            found.append(maps[: rows.stop - rows.start])
+        return checked_maps(np.concatenate(found))
 
     def _path(self, images, labels):
         """The images after each step, the clean ones first."""
@@ -83,7 +92,7 @@ class Measurements:
         return np.stack([images, crafted.images])
 
     def _step(self, x_adv, labels, clean):
-        maps = self.maps(x_adv, labels)
+        maps = self._maps(self.attention, x_adv, labels)
         return {
             "fallen": self.predictor.classes(x_adv) != labels,
             **attention_deviation(clean, maps, self.mask)._asdict(),
@@ -91,8 +100,8 @@ class Measurements:
         }
 
     def _other(self, images, x_adv, labels, boxes):
-        before = self.other_maps(images, labels)
-        after = self.other_maps(x_adv, labels)
+        before = self._maps(self.other, images, labels)
+        after = self._maps(self.other, x_adv, labels)
         deviation = attention_deviation(before, after, self.mask)
         found = {f"other_{k}": v for k, v in deviation._asdict().items()}
         if boxes is not None:

@@ -10,7 +10,7 @@ from ..attention import AttentionMask
 from ..attention import AttentionMethod
 from ..attention import GradCAM
 from ..attention import intersection_over_union
-from ..attention.resizing import upsampled
+from ..attention.compiled_method import CompiledMethod
 from ..classifier import Classifier
 from ..classifier import as_images
 from ..classifier import check_images
@@ -80,9 +80,7 @@ class Explainer:
             or AttentionMask(value_range=self.value_range)
         )
         self._logits = compiled(self.classifier.logits, model.variables)
-        self._run = self._explain
-        if self.attention.differentiable:
-            self._run = compiled(self._untouched, model.variables)
+        self._explain = CompiledMethod(self.attention, self.classifier)
 
     def __call__(self, images, labels=None):
         """Explains the images, or others of their shape.
@@ -94,11 +92,7 @@ class Explainer:
         Returns:
             An `Explained`.
         """
-        tensors = [
-            None if each is None else ops.convert_to_tensor(each)
-            for each in (images, labels)
-        ]
-        logits, maps = self._run(*tensors)
+        logits, maps = self._explain(images, labels)
         return Explained(*_likeliest(logits), numpy(maps))
 
     def predict(self, images):
@@ -123,18 +117,6 @@ class Explainer:
             check_labels(labels, classes, len(images))
             labels = numpy(class_indices(labels, classes))
         return numpy(as_images(images, self.value_range)), labels
-
-    def _untouched(self, images, labels):
-        with self.classifier.untouched():
-            return self._explain(images, labels)
-
-    def _explain(self, images, labels):
-        logits, maps, _ = self.attention.explain(
-            self.classifier, images, labels
-        )
-        return ops.stop_gradient(logits), ops.stop_gradient(
-            upsampled(maps, images)
-        )
 
 
 def _its_own(model, name, kind):
