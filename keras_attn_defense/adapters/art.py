@@ -30,10 +30,14 @@ def to_art(model, value_range=None):
 
     Example:
 
-    >>> attack = ProjectedGradientDescent(
-    ...     kad.adapters.to_art(model), eps=8 / 255, eps_step=2 / 255
-    ... )
-    >>> x_adv = attack.generate(x, y)
+    ```python
+    from art.attacks.evasion import ProjectedGradientDescent
+
+    attack = ProjectedGradientDescent(
+        kad.adapters.to_art(model), eps=8 / 255, eps_step=2 / 255, verbose=False
+    )
+    x_adv = attack.generate(x, y)
+    ```
     """
     logits = DifferentiableLogits(model)
     return _classifier_class()(logits, logits.value_range(value_range))
@@ -57,15 +61,21 @@ def from_art(build, epsilon=None, *, name="art", **kwargs):
 
     Example:
 
-    >>> hop_skip_jump = kad.adapters.from_art(
-    ...     lambda classifier, epsilon: HopSkipJump(classifier, verbose=False),
-    ...     norm="l2",
-    ...     minimal=True,
-    ...     black_box=True,
-    ... )
-    >>> report = kad.evaluate_robustness(
-    ...     model, x, y, attacks=[hop_skip_jump, "pgd"], norm="l2"
-    ... )
+    ```python
+    from art.attacks.evasion import HopSkipJump
+
+    hop_skip_jump = kad.adapters.from_art(
+        lambda classifier, epsilon: HopSkipJump(
+            classifier, max_iter=2, max_eval=200, init_eval=10, verbose=False
+        ),
+        norm="l2",
+        minimal=True,
+        black_box=True,
+    )
+    report = kad.evaluate_robustness(
+        model, x[:2], y[:2], attacks=[hop_skip_jump], norm="l2"
+    )
+    ```
     """
     classifier_class = _classifier_class()
 

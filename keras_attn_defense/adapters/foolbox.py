@@ -32,11 +32,15 @@ def to_foolbox(model, value_range=None):
 
     Example:
 
-    >>> attack = foolbox.attacks.LinfPGD(steps=20)
-    >>> images, labels = map(keras.ops.convert_to_tensor, (x, y))
-    >>> _, x_adv, success = attack(
-    ...     kad.adapters.to_foolbox(model), images, labels, epsilons=8 / 255
-    ... )
+    ```python
+    import foolbox
+
+    attack = foolbox.attacks.LinfPGD(steps=20)
+    images, labels = map(keras.ops.convert_to_tensor, (x, y))
+    _, x_adv, success = attack(
+        kad.adapters.to_foolbox(model), images, labels, epsilons=8 / 255
+    )
+    ```
     """
     logits = DifferentiableLogits(model)
     return _model_class()(logits, logits.value_range(value_range))
@@ -60,8 +64,12 @@ def from_foolbox(attack, epsilon=None, *, name=None, **kwargs):
 
     Example:
 
-    >>> pgd = kad.adapters.from_foolbox(foolbox.attacks.LinfPGD(steps=20))
-    >>> report = kad.evaluate_robustness(model, x, y, attacks=[pgd, "pgd"])
+    ```python
+    import foolbox
+
+    pgd = kad.adapters.from_foolbox(foolbox.attacks.LinfPGD(steps=20))
+    report = kad.evaluate_robustness(model, x, y, attacks=[pgd, "pgd"])
+    ```
     """
     model_class = _model_class()
 

@@ -24,9 +24,14 @@ def from_function(function, epsilon=None, *, name=None, **kwargs):
 
     Example:
 
-    >>> def darken(model, images, labels, epsilon):
-    ...     return np.maximum(images - epsilon, 0.0)
-    >>> report = kad.evaluate_robustness(model, x, y, attacks=[darken, "pgd"])
+    ```python
+    def darken(model, images, labels, epsilon):
+        return np.maximum(images - epsilon, 0.0)
+
+
+    attack = kad.adapters.from_function(darken)
+    report = kad.evaluate_robustness(model, x, y, attacks=[attack, "pgd"])
+    ```
     """
     asks = "epsilon" in inspect.signature(function).parameters
 

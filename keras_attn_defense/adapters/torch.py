@@ -27,8 +27,14 @@ def to_torch(model, value_range=None):
 
     Example:
 
-    >>> attack = torchattacks.PGD(kad.adapters.to_torch(model), eps=8 / 255)
-    >>> x_adv = attack(images, labels)  # (batch, channels, height, width)
+    ```python
+    import torch
+    import torchattacks
+
+    attack = torchattacks.PGD(kad.adapters.to_torch(model), eps=8 / 255)
+    images = torch.tensor(x).permute(0, 3, 1, 2)  # channels first
+    x_adv = attack(images, torch.tensor(y))
+    ```
     """
     logits = DifferentiableLogits(model)
     return _tools().LogitsModule(logits, logits.value_range(value_range))
@@ -54,15 +60,14 @@ def from_torch(build, epsilon=None, *, name="torch", **kwargs):
 
     Example:
 
-    >>> pgd = kad.adapters.from_torch(
-    ...     lambda module, epsilon: torchattacks.PGD(module, eps=epsilon)
-    ... )
-    >>> autoattack = kad.adapters.from_torch(
-    ...     lambda module, epsilon: AutoAttack(
-    ...         module, eps=epsilon, norm="Linf"
-    ...     ).run_standard_evaluation
-    ... )
-    >>> report = kad.evaluate_robustness(model, x, y, attacks=[pgd, "pgd"])
+    ```python
+    import torchattacks
+
+    pgd = kad.adapters.from_torch(
+        lambda module, epsilon: torchattacks.PGD(module, eps=epsilon)
+    )
+    report = kad.evaluate_robustness(model, x, y, attacks=[pgd, "pgd"])
+    ```
     """
     tools = _tools()
 
