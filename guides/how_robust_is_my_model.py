@@ -36,8 +36,8 @@ keras.utils.set_random_seed(0)
 ## Two networks
 
 The data are real handwritten digits in cluttered scenes. To use your own, put
-`images` (floats from 0 to 1) and `labels` (integers) in their place: the line
-`kad.datasets.load_cifar10()` is a drop-in replacement.
+`images` (floats from 0 to 1) and `labels` (integers) in their place; for CIFAR-10
+change this one line to `kad.datasets.load_cifar10()`.
 """
 
 train, test = kad.datasets.load_digit_scenes()
@@ -92,6 +92,7 @@ quick = kad.evaluate_robustness(
     labels,
     epsilons=[2 / 255, 4 / 255, 8 / 255],
     dataset="digit scenes",
+    verbose=0,
 )
 quick.table()
 
@@ -116,6 +117,7 @@ for name, model in {"plain": plain, "hardened": hardened}.items():
         attacks="autoattack",
         epsilons=8 / 255,
         dataset="digit scenes",
+        verbose=0,
     )
     print(f"\n{name}")
     reports[name].table()
@@ -134,6 +136,7 @@ for name, report in reports.items():
 
 print(kad.evaluation.compare(["plain.json", "hardened.json"]))
 figure = quick.plot("plain.png")
+figure
 
 """
 ## An attack that knows the defence
@@ -145,7 +148,12 @@ too: `objective="defense"` maximises what the training minimised.
 
 adaptive = kad.attacks.APGD(steps=30, objective="defense", seed=0)
 report = kad.evaluate_robustness(
-    hardened, images, labels, attacks={"adaptive": adaptive}, epsilons=8 / 255
+    hardened,
+    images,
+    labels,
+    attacks={"adaptive": adaptive},
+    epsilons=8 / 255,
+    verbose=0,
 )
 report.table()
 
@@ -167,7 +175,9 @@ class FewColours(layers.Layer):
 masked = keras.Sequential(
     [keras.Input(train.images.shape[1:]), FewColours(), plain]
 )
-report = kad.evaluate_robustness(masked, images, labels, epsilons=8 / 255)
+report = kad.evaluate_robustness(
+    masked, images, labels, epsilons=8 / 255, verbose=0
+)
 report.table()
 
 """
@@ -182,8 +192,27 @@ report = kad.evaluate_robustness(
     labels,
     attacks="pgd",
     epsilons=8 / 255,
+    verbose=0,
 )
 report.table()
+
+"""
+What falls, looks like this: the images, the same after the attack that was not
+fooled, and the change, magnified.
+"""
+
+attack = kad.attacks.PGD(epsilon=8 / 255, steps=20, seed=0)
+adversarial = attack(plain, images[:4], labels[:4])
+
+figure = kad.visualization.perturbation_figure(
+    images[:4],
+    adversarial,
+    labels[:4],
+    plain.predict(images[:4], verbose=0).argmax(-1),
+    masked.predict(adversarial, verbose=0).argmax(-1),
+)
+figure.savefig("fallen.png")
+figure
 
 """
 ## What to take home

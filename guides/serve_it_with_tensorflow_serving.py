@@ -45,9 +45,10 @@ keras.utils.set_random_seed(0)
 """
 ## A defended network
 
-Handwritten digits in cluttered scenes, and a small network. To serve one of
-your own, load it instead: `keras.saving.load_model("defended.keras")`. Any
-Keras classifier can be exported, defended or not.
+Handwritten digits in cluttered scenes (for CIFAR-10 change the first line to
+`kad.datasets.load_cifar10()`), and a small network. To serve one of your own,
+load it instead: `keras.saving.load_model("defended.keras")`. Any Keras
+classifier can be exported, defended or not.
 """
 
 train, test = kad.datasets.load_digit_scenes()
@@ -239,6 +240,7 @@ server.
 
 explained = post({"signature_name": "explain", "inputs": images[:6].tolist()})
 explained = {k: np.array(v) for k, v in explained["outputs"].items()}
+server.kill()
 
 figure = kad.visualization.attention_figure(
     images[:6],
@@ -248,7 +250,7 @@ figure = kad.visualization.attention_figure(
     confidences=explained["predictions"].max(-1),
 )
 figure.savefig("served.png")
-server.kill()
+figure
 
 """
 ## What to take home

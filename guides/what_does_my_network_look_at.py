@@ -74,15 +74,18 @@ methods are Keras layers with the same call; most of them are compiled and
 differentiable.
 """
 
-images, labels, boxes = (part[:64] for part in test)
+images, labels = test.images[:64], test.labels[:64]
+# Of those that are drawn, if there are boxes.
+boxes = None if test.boxes is None else test.boxes[:4]
 
 grad_cam = kad.attention.GradCAM(normalization="max", model=plain)
 maps = grad_cam(images, labels)
 
 figure = kad.visualization.attention_figure(
-    images[:4], maps[:4], labels[:4], boxes=boxes[:4]
+    images[:4], maps[:4], labels[:4], boxes=boxes
 )
 figure.savefig("attention.png")
+figure
 
 """
 Maps differ, so ask which of them shows what the network really uses. The
@@ -109,6 +112,11 @@ figure = kad.visualization.attention_figure(
     labels[:4],
 )
 figure.savefig("methods.png")
+figure
+
+"""
+The two scores of each:
+"""
 
 for name, found in maps_by_name.items():
     deletion = kad.attention.deletion_curve(plain, images, found, labels)
@@ -129,14 +137,20 @@ before and after, and what is left when the attention area is hidden.
 attack = kad.attacks.PGD(epsilon=4 / 255, steps=10, seed=0)
 
 figure = kad.visualization.attack_figure(
-    plain, images[:4], labels[:4], attack, boxes=boxes[:4]
+    plain, images[:4], labels[:4], attack, boxes=boxes
 )
 figure.savefig("attack.png")
+figure
+
+"""
+The same attack, step by step:
+"""
 
 figure = kad.visualization.attack_steps_figure(
     plain, images[:3], labels[:3], attack
 )
 figure.savefig("steps.png")
+figure
 
 """
 ## The two observations, tested
@@ -148,9 +162,10 @@ pixels. A rank test says whether a difference is more than chance.
 """
 
 study = kad.analysis.AttentionStudy(plain, attack)
-result = study.run(*test)
+result = study.run(*test, limit=1000, verbose=0)
 result.table()
-result.plot("study.png")
+figure = result.plot("study.png")
+figure
 
 """
 The table words what the numbers show, whether or not the observation holds: it
@@ -173,16 +188,19 @@ defended.fit(train.images, train.labels, epochs=6, verbose=2)
 
 stronger = attack.with_epsilon(8 / 255)
 results = {
-    "plain": kad.analysis.AttentionStudy(plain, stronger).run(*test),
-    "defended": kad.analysis.AttentionStudy(defended, stronger).run(*test),
+    name: kad.analysis.AttentionStudy(model, stronger).run(
+        *test, limit=1000, verbose=0
+    )
+    for name, model in {"plain": plain, "defended": defended}.items()
 }
 comparison = kad.analysis.compare_studies(results)
 comparison.table()
 
 figure = kad.visualization.attack_figure(
-    defended, images[:4], labels[:4], stronger, boxes=boxes[:4]
+    defended, images[:4], labels[:4], stronger, boxes=boxes
 )
 figure.savefig("defended.png")
+figure
 
 """
 ## Attention as an attack

@@ -41,9 +41,11 @@ def new_figure(width=WIDTH, height=3.5, layout="constrained"):
         A `matplotlib.figure.Figure`.
     """
     check_matplotlib()
-    from matplotlib.figure import Figure
+    from .notebook_figure import NotebookFigure
 
-    return Figure((width, height), dpi=150, facecolor="white", layout=layout)
+    return NotebookFigure(
+        (width, height), dpi=150, facecolor="white", layout=layout
+    )
 
 
 def pixels(figure):

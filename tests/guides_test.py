@@ -1,0 +1,104 @@
+"""Each guide runs from top to bottom on a little data; notebooks are theirs."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from guides import make_notebooks
+
+ROOT = pathlib.Path(__file__).parents[1]
+BACKENDS = {
+    "defend_your_classifier_in_ten_minutes": "tensorflow",
+    "how_robust_is_my_model": "torch",
+    "serve_it_with_tensorflow_serving": "tensorflow",
+    "train_on_several_devices": "jax",
+    "what_does_my_network_look_at": "jax",
+    "write_your_own_attack": "torch",
+    "write_your_own_attention_loss": "jax",
+}
+GUIDES = {path.stem: path for path in make_notebooks.guides()}
+
+
+def test_every_guide_has_a_backend():
+    assert BACKENDS.keys() == GUIDES.keys()
+    backends = list(BACKENDS.values())
+    assert all(backends.count(backend) >= 2 for backend in set(backends))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.backend(backend))
+        for name, backend in BACKENDS.items()
+    ],
+)
+def test_guide_runs(name, tmp_path):
+    if name == "serve_it_with_tensorflow_serving":
+        pytest.importorskip("tensorflow_serving")
+    image = pytest.importorskip("matplotlib.image")
+    process = subprocess.run(
+        [sys.executable, ROOT / "tests" / "run_guide.py", GUIDES[name]],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "KERAS_BACKEND": BACKENDS[name],
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert process.returncode == 0, process.stderr[-3000:]
+    pictures = list(tmp_path.glob("*.png"))
+    assert pictures
+    for path in pictures:
+        assert np.std(image.imread(path)[..., :3]) > 0.05, path.name
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_notebook_is_that_of_the_guide(name):
+    notebook = read_notebook(name)
+    assert [
+        (cell["cell_type"], "".join(cell["source"]))
+        for cell in notebook["cells"]
+    ] == list(make_notebooks.cells(GUIDES[name].read_text()))
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_notebook_was_executed(name):
+    code = [c for c in read_notebook(name)["cells"] if c["cell_type"] == "code"]
+    counts = [cell["execution_count"] for cell in code]
+    assert counts == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert not [o for o in outputs if o["output_type"] == "error"]
+    assert not [o for o in outputs if o.get("name") == "stderr"]
+    pictures = [o for o in outputs if "image/png" in o.get("data", {})]
+    assert pictures
+    # Nothing of the machine: folders, addresses, progress bars.
+    texts = json.dumps([o for o in outputs if o not in pictures])
+    assert not re.search(r"/(root|home|tmp|work)/|0x[0-9a-f]{8}|━━", texts)
+
+
+def test_titles_and_texts_become_cells():
+    source = (
+        '"""\nTitle: A\nAuthor: B\n"""\n\n"""\nText.\n"""\n\n'
+        '# About x.\nx = "no text"\n\n"""\nMore.\n"""\n'
+    )
+    assert list(make_notebooks.cells(source)) == [
+        ("markdown", "# A\n\n**Author:** B<br>"),
+        ("markdown", "Text."),
+        ("code", '# About x.\nx = "no text"'),
+        ("markdown", "More."),
+    ]
+
+
+def read_notebook(name):
+    return json.loads((ROOT / f"guides/notebooks/{name}.ipynb").read_text())
