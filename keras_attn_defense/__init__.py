@@ -14,5 +14,7 @@ from .evaluation import evaluate_robustness as evaluate_robustness
 from .export import ServingPreprocessing as ServingPreprocessing
 from .export import export as export
 from .models import AttentionDefendedModel as AttentionDefendedModel
+from .models import InputPreprocessing as InputPreprocessing
 from .models import StrongSampleSelection as StrongSampleSelection
+from .models import with_preprocessing as with_preprocessing
 from .version import __version__ as __version__

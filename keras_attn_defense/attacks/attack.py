@@ -20,6 +20,7 @@ from ..classifier import check_images
 from ..classifier import check_labels
 from ..classifier import check_value_range
 from ..classifier import class_indices
+from ..classifier import resolve_value_range
 from .arguments import check_count
 from .arguments import check_epsilon
 from .running.result import Result
@@ -226,8 +227,7 @@ class Attack(keras.layers.Layer):
 
     def resolve_value_range(self, model: Model) -> ValueRange:
         """This attack's bounds of the images, or else the model's."""
-        its = getattr(model, "value_range", None)
-        return self.value_range or its or (0.0, 1.0)
+        return resolve_value_range(model, self.value_range)
 
     def radius(self, value_range: ValueRange) -> float:
         """The radius for images of a value range, a scalar tensor."""

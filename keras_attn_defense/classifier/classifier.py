@@ -16,6 +16,7 @@ from .feature_map import data_format
 from .frozen import frozen
 from .intercept import intercept
 from .logits import find_ending
+from .preprocessing import check_preprocessor
 from .structure import all_layers
 from .structure import layer_calls
 from .structure import run_symbolically
@@ -40,7 +41,8 @@ class Classifier(ClassifierView):
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self.input_shape = _input_shape(model)
+        self.input_shape = input_shape(model)
+        check_preprocessor(model)
         known, structure = _structures.get(model, (None, None))
         layers = all_layers(model)
         if known != layers:  # New, or taken apart since.
@@ -183,7 +185,8 @@ def _tapped(tap):
     return handler
 
 
-def _input_shape(model):
+def input_shape(model: Any) -> tuple[int | None, ...]:
+    """The shape of the batches of images that a built model takes."""
     if not isinstance(model, keras.Model):
         raise ValueError(
             "Expected a Keras model, an image classifier. "

@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..classifier import as_classifier
+from ..classifier import resolve_value_range
 from ..classifier.predictor import Predictor
 from ..evaluation.checked_blocks import CheckedBlocks
 from .data import load_data
 from .model import load_model
-from .model import value_range_of
 
 
 class Inputs(NamedTuple):
@@ -41,7 +41,7 @@ def load_inputs(args, labels_needed):
     """
     model = load_model(args.model)
     victim = as_classifier(model)
-    value_range = value_range_of(model, args.value_range)
+    value_range = resolve_value_range(model, args.value_range)
     images, labels = load_data(args.data, value_range, args.limit)
     if labels is None and labels_needed:
         raise ValueError(

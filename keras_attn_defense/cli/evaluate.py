@@ -2,6 +2,7 @@
 
 import sys
 
+from ..classifier import resolve_value_range
 from ..evaluation import evaluate_robustness
 from ..visualization.style import check_matplotlib
 from .arguments import add_command
@@ -11,7 +12,6 @@ from .arguments import share
 from .data import data_name
 from .data import load_data
 from .model import load_model
-from .model import value_range_of
 
 _SUMMARY = "Measures how many images a model classifies correctly under attack."
 _EPILOG = """\
@@ -93,7 +93,7 @@ def run(args):
     if args.plot is not None:
         check_matplotlib("--plot")
     model = load_model(args.model)
-    value_range = value_range_of(model, args.value_range)
+    value_range = resolve_value_range(model, args.value_range)
     images, labels = load_data(args.data, value_range, args.limit)
     report = evaluate_robustness(
         model,

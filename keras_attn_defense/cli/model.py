@@ -4,8 +4,6 @@ import os
 
 import keras
 
-from ..classifier import check_value_range
-
 
 def load_model(path):
     """Loads a model that Keras saved.
@@ -29,14 +27,3 @@ def load_model(path):
             'a file that `model.save("model.keras")` wrote, without layers '
             "that only your own program defines."
         ) from error
-
-
-def value_range_of(model, value_range):
-    """The bounds of the images of a model.
-
-    Args:
-        model: The model.
-        value_range: What the user asked for, or None.
-    """
-    known = value_range or getattr(model, "value_range", None) or (0.0, 1.0)
-    return check_value_range(known)

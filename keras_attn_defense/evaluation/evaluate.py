@@ -13,7 +13,8 @@ from .._typing import ValueRange
 from ..attacks import Attack
 from ..attacks.arguments import check_count
 from ..classifier import as_classifier
-from ..classifier import check_value_range
+from ..classifier import check_built_in_scale
+from ..classifier import resolve_value_range
 from ..classifier.predictor import Predictor
 from ..datasets.blocks import number_of_images
 from .campaign import Campaign
@@ -128,6 +129,7 @@ def evaluate_robustness(
     limit = None if limit is None else check_count("limit", limit)
     named = named_attacks(attacks, check_norm(norm), seed)
     threat = _threat_model(model, named, epsilons, norm, value_range)
+    check_built_in_scale(victim, threat.value_range)
     progress = Progress(number_of_images(x, limit), verbose)
 
     size = _BATCHES_OF_BLOCK * batch_size
@@ -162,9 +164,7 @@ def evaluate_robustness(
 
 
 def _threat_model(model, named, epsilons, norm, value_range):
-    if value_range is None:
-        value_range = getattr(model, "value_range", None) or (0.0, 1.0)
-    value_range = check_value_range(value_range)
+    value_range = resolve_value_range(model, value_range)
     if epsilons is None:
         epsilons = common_epsilon(named)
     epsilons = check_epsilons(epsilons, norm, value_range)

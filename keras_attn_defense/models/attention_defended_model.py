@@ -22,10 +22,11 @@ from ..attention import GradCAM
 from ..attention.resizing import upsampled
 from ..classifier import Classifier
 from ..classifier import as_images
+from ..classifier import check_built_in_scale
 from ..classifier import check_images
 from ..classifier import check_labels
-from ..classifier import check_value_range
 from ..classifier import class_indices
+from ..classifier import resolve_value_range
 from ..losses import PreservationLoss
 from ..losses import RectificationLoss
 from . import arguments
@@ -87,7 +88,8 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         sample_selection: A `StrongSampleSelection`, or None.
         adversarial_rounds: Updates for each batch. In each round after the
             first, the adversarial images go one step on (iterated samples).
-        value_range: `(lower, upper)` bounds of the images.
+        value_range: `(lower, upper)` bounds of the images. None takes those
+            of the base, where it has a `value_range`, or else `(0.0, 1.0)`.
         name: Name of the model.
 
     Example:
@@ -121,7 +123,7 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         validation_attack: Attack | str | None = "default",
         sample_selection: StrongSampleSelection | None = None,
         adversarial_rounds: int = 1,
-        value_range: ValueRange = (0.0, 1.0),
+        value_range: ValueRange | None = None,
         name: str | None = None,
     ) -> None:
         classifier = Classifier(base)
@@ -130,7 +132,8 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         )
         self.base = base
         self.classifier = classifier
-        self.value_range = check_value_range(value_range)
+        self.value_range = resolve_value_range(base, value_range)
+        check_built_in_scale(classifier, self.value_range)
         self.training_attack = arguments.attack(
             PGD(steps=7) if attack is None else attack, self.value_range
         )
@@ -177,7 +180,7 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         preset: str,
         base: keras.Model,
         *,
-        value_range: ValueRange = (0.0, 1.0),
+        value_range: ValueRange | None = None,
         **kwargs: Any,
     ) -> Self:
         """Builds the model with the arguments of a published form.
@@ -186,13 +189,14 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
             preset: `"paper"`, the paper's equations, or `"authors"`, what
                 its authors' code does; see `models/presets.py`.
             base: The classifier.
-            value_range: `(lower, upper)` bounds of the images.
+            value_range: `(lower, upper)` bounds of the images; None as above.
             **kwargs: Arguments that replace the preset's.
 
         Returns:
             An `AttentionDefendedModel`.
         """
-        arguments = presets.get(preset, check_value_range(value_range))
+        value_range = resolve_value_range(base, value_range)
+        arguments = presets.get(preset, value_range)
         return cls(base, value_range=value_range, **{**arguments, **kwargs})
 
     @property

@@ -1,0 +1,61 @@
+"""Notice what happens to images before the first weights see them."""
+
+import warnings
+
+from keras import layers
+
+_RESCALE = (layers.Rescaling, layers.Normalization)
+# No range of values in use is between 1 or 2 wide and 255.
+_NARROW = 10.0
+
+
+def has_preprocessor(model):
+    """Whether a model, of keras-hub, prepares images outside of its call."""
+    return (
+        hasattr(model, "preprocess_samples")
+        and getattr(model, "preprocessor", None) is not None
+    )
+
+
+def check_preprocessor(model):
+    """Raises if a direct call leaves the preprocessor of a model out."""
+    if has_preprocessor(model):
+        raise ValueError(
+            f"The keras-hub task '{model.name}' has a preprocessor, which "
+            "`fit` and `predict` apply and a direct call, and so an attack, "
+            "does not. Take its values over: "
+            "`kad.with_preprocessing(task)`. If your images are prepared "
+            "already, switch it off: `task.preprocessor = None`."
+        )
+
+
+def built_in_preprocessing(classifier):
+    """The layer by which a model rescales its own input, or None."""
+    for call in getattr(classifier, "calls", ()):
+        if isinstance(call.layer, _RESCALE):
+            return call.layer
+        if call.layer.weights:
+            return None
+    return None
+
+
+def check_built_in_scale(classifier, value_range):
+    """Warns if a model makes next to nothing of the range of its images.
+
+    Args:
+        classifier: A `Classifier`.
+        value_range: `(lower, upper)` bounds of the images.
+    """
+    layer = built_in_preprocessing(classifier)
+    scale = getattr(layer, "scale", None)
+    width = value_range[1] - value_range[0]
+    if isinstance(scale, float) and width <= _NARROW and scale <= 1 / 100:
+        warnings.warn(
+            f"The model '{classifier.model.name}' begins with the layer "
+            f"'{layer.name}', which multiplies images by {scale:.4g}: it is "
+            f"made for values from 0 to 255. Images have value_range="
+            f"{value_range}. Pass value_range=(0, 255) and such images, or "
+            "`kad.with_preprocessing(model, (0, 255), value_range="
+            f"{value_range})` in place of the model.",
+            stacklevel=3,
+        )
