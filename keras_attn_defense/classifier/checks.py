@@ -61,6 +61,34 @@ def check_images(images: Tensor, value_range: ValueRange) -> None:
         )
 
 
+def check_contrast(images: np.ndarray, value_range: ValueRange) -> None:
+    """Checks that a batch fills more than a sliver of its value range.
+
+    What does not was divided by 255 once too often, or the range once too
+    seldom; an attack would then be far stronger than its epsilon says.
+
+    Args:
+        images: NumPy array or tensor of images.
+        value_range: `(lower, upper)` bounds of its values.
+
+    Raises:
+        ValueError: If all values lie within 1/128 of the range, though they
+            differ.
+    """
+    values = images if isinstance(images, np.ndarray) else _numpy(images)
+    lower, upper = value_range
+    if values.size == 0:
+        return
+    lowest, highest = float(values.min()), float(values.max())
+    if 0 < highest - lowest <= (upper - lower) / 128:
+        raise ValueError(
+            f"Images fill next to nothing of value_range=({lower}, {upper}). "
+            f"Received values from {lowest} to {highest} ({values.dtype}). "
+            "Pass the range that they have, such as value_range=(0, 1), or "
+            "look for a division too many."
+        )
+
+
 def as_images(images: Tensor, value_range: ValueRange) -> Tensor:
     """Turns a batch of images into a float32 tensor; in compiled steps too.
 
@@ -107,16 +135,19 @@ def check_labels(
             "one label for each image."
         )
     if _is_one_hot(values.shape, num_classes):
-        if (values < -1e-6).any() or (abs(values.sum(-1) - 1) > 1e-3).any():
+        # Written so that NaN, which compares false, is refused too.
+        sums = values.sum(-1)
+        if not ((values >= -1e-6).all() and (abs(sums - 1) <= 1e-3).all()):
             raise ValueError(
                 "One-hot or soft labels should be non-negative and sum to one "
-                f"for each image. Received sums from {values.sum(-1).min()} to "
-                f"{values.sum(-1).max()}."
+                f"for each image. Received sums from {sums.min()} to "
+                f"{sums.max()}, and a lowest value of {values.min()}."
             )
         return
     if not np.equal(values, np.floor(values)).all():
         raise ValueError(
-            "Labels should be whole numbers, the index of the class. Received "
+            "Labels should be whole numbers, the index of the class; soft "
+            "labels have a column for each class. Received "
             f"{values.reshape(-1)[:4]}."
         )
     if num_classes is None or not values.size:

@@ -37,6 +37,20 @@ def blocks(x, y, *more, size, limit=None):
         yield _joined(waiting)
 
 
+def check_columns(batch):
+    """Checks that a batch does not name its columns, as a dict does."""
+    named = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
+    if isinstance(named, dict):
+        raise ValueError(
+            "A batch of the data set should be (images, labels). Received a "
+            f"dict with the keys {sorted(named)}. Name the two: "
+            '`ds.map(lambda batch: (batch["image"], batch["label"]))` for '
+            "`tf.data`, `to_tf_dataset(columns=..., label_cols=...)` for "
+            "Hugging Face, a `collate_fn` that returns both for a PyTorch "
+            "`DataLoader`."
+        )
+
+
 def number_of_images(x, limit):
     """How many images there will be, or None if only reading tells."""
     known = len(x) if hasattr(x, "shape") else None
@@ -87,12 +101,11 @@ def _slices(x, y, *more, size):
 
 
 def _row(batch, most):
+    check_columns(batch)
     if not isinstance(batch, (tuple, list)) or len(batch) < 2:
         raise ValueError(
             "A batch of the data set should be (images, labels). Received: "
-            f"{type(batch).__name__}"
-            + (f" with keys {sorted(batch)}" if isinstance(batch, dict) else "")
-            + "."
+            f"{type(batch).__name__}."
         )
     columns = tuple(_numpy(column) for column in batch[:most])
     _check_lengths("In a batch of the data set: ", columns)

@@ -13,7 +13,8 @@ class ImageSplit(NamedTuple):
     Args:
         images: float32 array of shape `(N, H, W, C)` in `[0, 1]`.
         labels: int32 array of shape `(N,)`, class indices from 0.
-        boxes: float32 array of shape `(N, 4)`, or `None` where the set has
+        boxes: float32 array of shape `(N, 4)`, or `(N, n, 4)` for up to `n`
+            boxes an image, padded with rows of -1; `None` where the set has
             none. A row is `(x_min, y_min, x_max, y_max)` in fractions of
             the image's width and height. The right and bottom corner is
             exclusive: a box over pixel columns 3 to 5 of an image 10 wide

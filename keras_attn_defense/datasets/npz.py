@@ -2,28 +2,44 @@
 
 import os
 import zipfile
+from collections.abc import Sequence
 
 import numpy as np
 
 from .._typing import Path
+from .._typing import ValueRange
+from .boxes import check_boxes
+from .conversion import label_indices
+from .conversion import unit_images
 from .image_split import ImageSplit
 
 _REQUIRED_KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
-def load_npz(path: Path) -> tuple[ImageSplit, ImageSplit]:
+def load_npz(
+    path: Path,
+    *,
+    value_range: ValueRange | None = None,
+    class_names: Sequence[str] | None = None,
+) -> tuple[ImageSplit, ImageSplit]:
     """Loads an image set from a `.npz` file of the `keras.datasets` layout.
 
     The file holds the arrays `x_train`, `y_train`, `x_test` and `y_test`,
     and may hold `boxes_train` and `boxes_test`:
 
     - images: `(N, H, W)` or `(N, H, W, C)`. uint8 is divided by 255; floats
-      must lie in `[0, 1]` already.
-    - labels: integers from 0, of shape `(N,)` or `(N, 1)`.
-    - boxes: `(N, 4)`, fractions as in `ImageSplit`.
+      lie in `[0, 1]`, or in `value_range`.
+    - labels: integers from 0, of shape `(N,)` or `(N, 1)`, one-hot rows, or
+      strings.
+    - boxes: `(N, 4)` or `(N, n, 4)`, fractions as in `ImageSplit`.
 
     Args:
         path: Path of the file.
+        value_range: `(lower, upper)`, the values that stand for 0 and 1.
+            None: found for uint8, and for floats that lie in `[0, 1]`; an
+            error otherwise.
+        class_names: The classes in the order of their indices, where labels
+            are strings.
 
     Returns:
         `(train, test)`, two `ImageSplit`s. Gray images get a channel axis.
@@ -40,14 +56,7 @@ def load_npz(path: Path) -> tuple[ImageSplit, ImageSplit]:
     train, test = kad.datasets.load_npz("set.npz")
     ```
     """
-    if os.path.exists(path) and not zipfile.is_zipfile(path):
-        raise ValueError(
-            "`path` must name a `.npz` archive. Received: "
-            f"path={str(path)!r}, which is none. Write the file with "
-            "`np.savez`."
-        )
-    # Pickled objects stay refused: they could run code from the file.
-    with np.load(path, allow_pickle=False) as archive:
+    with open_npz(path) as archive:
         missing = [key for key in _REQUIRED_KEYS if key not in archive.files]
         if missing:
             raise ValueError(
@@ -56,8 +65,8 @@ def load_npz(path: Path) -> tuple[ImageSplit, ImageSplit]:
                 f"{sorted(archive.files)}. Rename or add arrays with "
                 "`np.savez`."
             )
-        train = _read_split(archive, "train")
-        test = _read_split(archive, "test")
+        train = _read_split(archive, "train", value_range, class_names)
+        test = _read_split(archive, "test", value_range, class_names)
     if train.images.shape[1:] != test.images.shape[1:]:
         raise ValueError(
             "`x_train` and `x_test` must hold images of one shape. Received: "
@@ -67,16 +76,25 @@ def load_npz(path: Path) -> tuple[ImageSplit, ImageSplit]:
     return train, test
 
 
-def _read_split(archive, split):
-    images = _read_images(archive, f"x_{split}")
-    labels = _read_labels(archive, f"y_{split}", len(images))
-    boxes = None
-    if f"boxes_{split}" in archive.files:
-        boxes = _read_boxes(archive, f"boxes_{split}", len(images))
-    return ImageSplit(images, labels, boxes)
+def open_npz(path):
+    """The open archive of a `.npz` file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is another kind of file.
+    """
+    if os.path.exists(path) and not zipfile.is_zipfile(path):
+        raise ValueError(
+            "`path` must name a `.npz` archive. Received: "
+            f"path={str(path)!r}, which is none. Write the file with "
+            "`np.savez`."
+        )
+    # Pickled objects stay refused: they could run code from the file.
+    return np.load(path, allow_pickle=False)
 
 
-def _read(archive, key):
+def read_array(archive, key):
+    """An array of numbers or strings of an open archive."""
     try:
         return archive[key]
     except ValueError as error:
@@ -87,87 +105,14 @@ def _read(archive, key):
         ) from error
 
 
-def _read_images(archive, key):
-    images = _read(archive, key)
-    if images.ndim not in (3, 4) or 0 in images.shape:
-        raise ValueError(
-            f"`{key}` must have the shape (N, H, W) or (N, H, W, C), with at "
-            f"least one image. Received: shape={images.shape}. Reshape it "
-            "before saving."
-        )
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.shape[1] in (1, 3) and images.shape[3] > 4:
-        raise ValueError(
-            f"`{key}` must have its channels last, (N, H, W, C). Received: "
-            f"shape={images.shape}, which looks like channels first. Move "
-            "them with `np.moveaxis(images, 1, -1)` before saving."
-        )
-    if images.dtype == np.uint8:
-        return images.astype("float32") / 255.0
-    if not np.issubdtype(images.dtype, np.floating):
-        raise ValueError(
-            f"`{key}` must be uint8, or floats in [0, 1]. Received: "
-            f"dtype={images.dtype}. Values of 0 to 255 can be saved as "
-            '`images.astype("uint8")`.'
-        )
-    low, high = images.min(), images.max()
-    # Written so that NaN, which compares false, is refused too.
-    if not (low >= 0.0 and high <= 1.0):
-        raise ValueError(
-            f"`{key}` holds floats, and these must lie in [0, 1]. Received: "
-            f"values in [{low}, {high}]. Undo any standardisation, and "
-            "divide values of 0 to 255 by 255, before saving."
-        )
-    return images.astype("float32")
+def _read_split(archive, split, value_range, class_names):
+    def read(name):
+        return read_array(archive, f"{name}_{split}")
 
-
-def _read_labels(archive, key, num_images):
-    labels = _read(archive, key)
-    shape = labels.shape
-    if labels.ndim == 2 and shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim != 1:
-        raise ValueError(
-            f"`{key}` must have the shape (N,) or (N, 1). Received: "
-            f"shape={shape}. Turn one-hot labels into class indices with "
-            "`labels.argmax(axis=-1)`."
-        )
-    _check_count(key, labels, num_images)
-    if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
-        raise ValueError(
-            f"`{key}` must hold class indices, integers from 0. Received: "
-            f"dtype={labels.dtype}, starting with {labels[:3].tolist()}. "
-            "Number the classes with `np.unique(labels, return_inverse=True)`."
-        )
-    return labels.astype("int32")
-
-
-def _read_boxes(archive, key, num_images):
-    boxes = _read(archive, key)
-    is_number = np.issubdtype(boxes.dtype, np.number)
-    if boxes.ndim != 2 or boxes.shape[1] != 4 or not is_number:
-        raise ValueError(
-            f"`{key}` must be numbers of shape (N, 4), with rows (x_min, "
-            f"y_min, x_max, y_max). Received: shape={boxes.shape}, "
-            f"dtype={boxes.dtype}. Keep one box for each image."
-        )
-    _check_count(key, boxes, num_images)
-    in_range = (boxes >= 0) & (boxes <= 1)
-    if not in_range.all() or not (boxes[:, :2] < boxes[:, 2:]).all():
-        raise ValueError(
-            f"`{key}` must hold fractions of width and height in [0, 1], with "
-            "x_min < x_max and y_min < y_max. Received: values in "
-            f"[{boxes.min()}, {boxes.max()}]. Divide pixels by the image's "
-            "size, and order each row as (x_min, y_min, x_max, y_max)."
-        )
-    return boxes.astype("float32")
-
-
-def _check_count(key, values, num_images):
-    if len(values) != num_images:
-        raise ValueError(
-            f"`{key}` must have one row for each image. Received: "
-            f"{len(values)} rows for {num_images} images. Check that both "
-            "arrays were cut in the same way."
-        )
+    images = unit_images(read("x"), f"x_{split}", value_range)
+    count = len(images)
+    labels = label_indices(read("y"), f"y_{split}", count, class_names)
+    boxes = None
+    if f"boxes_{split}" in archive.files:
+        boxes = check_boxes(read("boxes"), f"boxes_{split}", count)
+    return ImageSplit(images, labels, boxes)

@@ -1,106 +1,109 @@
-"""Standard image sets, read through TensorFlow Datasets."""
+"""Image sets of TensorFlow Datasets."""
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from .._typing import Path
+from .._typing import ValueRange
+from .boxes import padded_boxes
+from .columns import chosen_column
+from .conversion import label_indices
+from .conversion import unit_images
 from .image_split import ImageSplit
+from .pictures import Pictures
+from .pictures import stacked
 
 _INSTALL = '`pip install "keras-attn-defense[datasets]"`'
 
 
-def load_cifar10(
-    data_dir: Path | None = None, *, download: bool = True
+def load_tfds(
+    source: str | Path | Any,
+    *,
+    splits: tuple[str, str] = ("train", "test"),
+    data_dir: Path | None = None,
+    download: bool = True,
+    image_size: tuple[int, int] | None = None,
+    value_range: ValueRange | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> tuple[ImageSplit, ImageSplit]:
-    """Loads CIFAR-10 through TensorFlow Datasets.
+    """Loads an image set of TensorFlow Datasets into memory.
 
-    Any version and file format that TensorFlow Datasets has prepared under
-    `data_dir` is read where it lies. Sets in the `array_record` format are
-    read without TensorFlow; the others need it, whatever the Keras backend.
+    Any version and file format that has been prepared is read where it lies.
+    Sets in the `array_record` format are read without TensorFlow; the others
+    need it, whatever the Keras backend.
 
-    The training images take 614 MB as float32.
+    Bounding boxes come too, where the set has a feature of them.
 
     Args:
+        source: The name of a set, such as `"cifar10"` or
+            `"imagenet_v2/matched-frequency"`; the folder of a prepared set,
+            which holds `dataset_info.json`; or a builder, such as
+            `tfds.ImageFolder(path)`.
+        splits: The names of the two splits, or parts such as `"train[:10%]"`.
         data_dir: Folder of prepared sets. `None` takes the default of
-            TensorFlow Datasets, `$TFDS_DATA_DIR` or
-            `~/tensorflow_datasets`.
+            TensorFlow Datasets, `$TFDS_DATA_DIR` or `~/tensorflow_datasets`.
         download: Whether to download and prepare a set that is not there.
             Without a network the attempt fails only after minutes of
             retries; `False` fails at once.
+        image_size: `(height, width)` to resize to; needed where images differ
+            in size. The aspect ratio is not kept.
+        value_range: `(lower, upper)`, the values that stand for 0 and 1. None:
+            found for uint8, and for floats that lie in `[0, 1]`; an error
+            otherwise.
+        image_column: The feature of the images. None: that of
+            `as_supervised`, or else the only image.
+        label_column: The feature of the labels. None: that of
+            `as_supervised`, or else the only `ClassLabel`.
+        class_names: The classes in the order of their indices, where labels
+            are strings.
 
     Returns:
-        `(train, test)`, two `ImageSplit`s with 50,000 and 10,000 images of
-        shape `(32, 32, 3)`, labels 0 to 9, and no boxes.
+        `(train, test)`, two `ImageSplit`s.
 
     Raises:
         FileNotFoundError: If the set is not there and `download=False`.
         ImportError: If `tensorflow-datasets`, or TensorFlow where it is
             needed, is not installed.
+        ValueError: If columns, sizes or values are neither found nor given.
 
     Example:
 
     ```python
-    train, test = kad.datasets.load_cifar10("~/sets", download=False)
+    train, test = kad.datasets.load_tfds(
+        "stanford_dogs", image_size=(96, 96), download=False
+    )
+    train, test = kad.datasets.load_tfds(
+        "cifar10", splits=("train[:90%]", "train[90%:]")
+    )
     ```
 
     Reference:
-
-    - Krizhevsky, "Learning Multiple Layers of Features from Tiny Images",
-      2009.
+        [TensorFlow Datasets](https://www.tensorflow.org/datasets)
     """
-    return _load("cifar10", data_dir, download)
-
-
-def load_mnist(
-    data_dir: Path | None = None, *, download: bool = True
-) -> tuple[ImageSplit, ImageSplit]:
-    """Loads MNIST through TensorFlow Datasets.
-
-    It is found, read and downloaded as `load_cifar10` does it.
-
-    Args:
-        data_dir: Folder of prepared sets. `None` takes the default of
-            TensorFlow Datasets, `$TFDS_DATA_DIR` or
-            `~/tensorflow_datasets`.
-        download: Whether to download and prepare a set that is not there.
-            Without a network the attempt fails only after minutes of
-            retries; `False` fails at once.
-
-    Returns:
-        `(train, test)`, two `ImageSplit`s with 60,000 and 10,000 images of
-        shape `(28, 28, 1)`, labels 0 to 9, and no boxes.
-
-    Raises:
-        FileNotFoundError: If the set is not there and `download=False`.
-        ImportError: If `tensorflow-datasets`, or TensorFlow where it is
-            needed, is not installed.
-
-    Example:
-
-    ```python
-    train, test = kad.datasets.load_mnist("~/sets", download=False)
-    ```
-
-    Reference:
-
-    - LeCun et al., "Gradient-Based Learning Applied to Document
-      Recognition", 1998.
-    """
-    return _load("mnist", data_dir, download)
-
-
-def _load(name, data_dir, download):
     tfds = _import_tfds()
-    if data_dir is not None:
-        data_dir = os.path.expanduser(data_dir)
-    # Without a version, the code's newest is taken, even where another one
-    # is prepared. With a pattern, what lies on disk comes first.
-    builder = tfds.builder(f"{name}:*.*.*", data_dir=data_dir)
-    if not builder.is_prepared():
-        _prepare(builder, data_dir, download)
-    train = _read_split(tfds, builder, "train")
-    return train, _read_split(tfds, builder, "test")
+    builder = _builder(tfds, source, data_dir, download)
+    columns = _columns(tfds, builder.info, image_column, label_column)
+    pictures = Pictures(image_size)
+
+    def read(split):
+        images, labels, boxes = [], [], []
+        for example in _examples(tfds, builder, split):
+            images.append(pictures.array(example[columns[0]]))
+            labels.append(example[columns[1]])
+            boxes.extend(_boxes_of(example, columns[2]))
+        images = unit_images(stacked(images), columns[0], value_range)
+        labels = label_indices(labels, columns[1], len(images), class_names)
+        return ImageSplit(
+            images, labels, padded_boxes(boxes) if boxes else None
+        )
+
+    train, test = map(read, splits)
+    return train, test
 
 
 def _import_tfds():
@@ -112,6 +115,23 @@ def _import_tfds():
             f"not installed. Install it with {_INSTALL}."
         ) from error
     return tensorflow_datasets
+
+
+def _builder(tfds, source, data_dir, download):
+    if hasattr(source, "as_dataset"):
+        return source
+    source = os.path.expanduser(source)
+    if os.path.exists(os.path.join(source, "dataset_info.json")):
+        return tfds.builder_from_directory(source)
+    if data_dir is not None:
+        data_dir = os.path.expanduser(data_dir)
+    # Without a version, the code's newest is taken, even where another one
+    # is prepared. With a pattern, what lies on disk comes first.
+    name = source if ":" in source else f"{source}:*.*.*"
+    builder = tfds.builder(name, data_dir=data_dir)
+    if not builder.is_prepared():
+        _prepare(builder, data_dir, download)
+    return builder
 
 
 def _prepare(builder, data_dir, download):
@@ -132,27 +152,55 @@ def _prepare(builder, data_dir, download):
         ) from error
 
 
-def _read_split(tfds, builder, split):
-    try:
-        source = builder.as_data_source(split)
-    except NotImplementedError:
-        # Formats without random access, such as tfrecord, which is the
-        # default of `download_and_prepare`.
-        return _read_with_tensorflow(tfds, builder, split)
-    shape = (len(source), *builder.info.features["image"].shape)
-    # Filled in place: a list of 50,000 examples would double the memory.
-    images = np.empty(shape, dtype="float32")
-    labels = np.empty(len(source), dtype="int32")
-    for i, example in enumerate(source):
-        images[i] = example["image"]
-        labels[i] = example["label"]
-    images /= 255.0
-    return ImageSplit(images, labels)
+def _columns(tfds, info, image_column, label_column):
+    """The names of the images and the labels, and the path of the boxes."""
+    features = dict(info.features)
+    supervised = info.supervised_keys or ()
+
+    def choose(what, given, kind):
+        found = [
+            name for name, its in features.items() if isinstance(its, kind)
+        ]
+        preferred = [name for name in supervised if name in found]
+        return chosen_column(what, given, list(features), preferred or found)
+
+    return (
+        choose("image", image_column, tfds.features.Image),
+        choose("label", label_column, tfds.features.ClassLabel),
+        _path_of_boxes(features, tfds.features.BBoxFeature),
+    )
 
 
-def _read_with_tensorflow(tfds, builder, split):
+def _path_of_boxes(features, kind):
+    """Where an example holds its boxes, a tuple of names, or None."""
+    for name, feature in features.items():
+        # One box an image, or a sequence of boxes or of what has them.
+        feature = getattr(feature, "feature", feature)
+        if isinstance(feature, kind):
+            return (name,)
+        if hasattr(feature, "items"):
+            inner = _path_of_boxes(feature, kind)
+            if inner:
+                return (name, *inner)
+    return None
+
+
+def _boxes_of(example, path):
+    if path is None:
+        return []
+    for name in path:
+        example = example[name]
+    # Rows are (y_min, x_min, y_max, x_max), in fractions.
+    return [np.asarray(example, "float32")[..., [1, 0, 3, 2]]]
+
+
+def _examples(tfds, builder, split):
     try:
-        dataset = builder.as_dataset(split=split, batch_size=-1)
+        return builder.as_data_source(split)
+    except (NotImplementedError, ValueError):
+        pass  # No random access: tfrecord, the default, and image folders.
+    try:
+        return tfds.as_numpy(builder.as_dataset(split=split))
     except ImportError as error:
         raise ImportError(
             f"The {builder.name!r} under {str(builder.data_dir)!r} is in a "
@@ -161,7 +209,3 @@ def _read_with_tensorflow(tfds, builder, split):
             "machine that has it, prepare the set with "
             "`tfds.builder(name, file_format='array_record')`."
         ) from error
-    examples = tfds.as_numpy(dataset)
-    images = examples["image"].astype("float32")
-    images /= 255.0
-    return ImageSplit(images, examples["label"].astype("int32"))

@@ -5,6 +5,7 @@ from keras import ops
 
 from ..classifier import check_images
 from ..classifier import check_labels
+from ..classifier.checks import check_contrast
 from ..datasets.blocks import blocks
 
 
@@ -34,6 +35,7 @@ class CheckedBlocks:
         if victim.num_classes is None:  # A function, not called yet.
             self._try_out(opening[0])
         self.first = self._checked(0, *opening)
+        check_contrast(self.first[0], value_range)
 
     def __iter__(self):
         """Yields the position of the first image, images and class indices."""

@@ -4,6 +4,8 @@ import keras
 
 from ..classifier import check_images
 from ..classifier import check_labels
+from ..classifier.checks import check_contrast
+from ..datasets.blocks import check_columns
 
 
 def first_batch(x, y):
@@ -28,6 +30,7 @@ def first_batch(x, y):
         x = x if batch is None else _again(batch, x)
     else:
         batch = next(iter(x), None)
+    check_columns(batch)
     images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
     if not hasattr(images, "shape"):
         images = labels = None
@@ -47,6 +50,7 @@ def check_batch(images, labels, value_range, num_classes):
         ValueError: If images or labels are not what the model expects.
     """
     check_images(images, value_range)
+    check_contrast(images, value_range)
     if labels is None:
         raise ValueError(
             "Adversarial training needs labels. Received images only; pass "

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from keras_attn_defense.datasets import load_cifar10
+from keras_attn_defense.datasets import load_image_folder
 from keras_attn_defense.datasets import load_mnist
+from keras_attn_defense.datasets import load_tfds
 
 LOADERS = {"cifar10": load_cifar10, "mnist": load_mnist}
 SHAPES = {"cifar10": (32, 32, 3), "mnist": (28, 28, 1)}
@@ -35,10 +37,15 @@ def prepared_dir(request, tmp_path_factory):
         pytest.importorskip("array_record")
     tfds.disable_progress_bar()
     root = tmp_path_factory.mktemp(request.param)
+    boxes = tfds.features.Sequence({"bbox": tfds.features.BBoxFeature()})
     features = tfds.features.FeaturesDict(
         {
             "image": tfds.features.Image(shape=(28, 28, 1)),
+            "small": tfds.features.Image(shape=(None, None, 3)),
             "label": tfds.features.ClassLabel(num_classes=10),
+            "parity": tfds.features.ClassLabel(names=["even", "odd"]),
+            "word": tfds.features.Text(),
+            "objects": boxes,
         }
     )
 
@@ -47,7 +54,11 @@ def prepared_dir(request, tmp_path_factory):
         VERSION = tfds.core.Version("1.2.3")
 
         def _info(self):
-            return tfds.core.DatasetInfo(builder=self, features=features)
+            return tfds.core.DatasetInfo(
+                builder=self,
+                features=features,
+                supervised_keys=("image", "label"),
+            )
 
         def _split_generators(self, dl_manager):
             return {
@@ -57,7 +68,18 @@ def prepared_dir(request, tmp_path_factory):
 
         def _generate_examples(self, num):
             for i, image in enumerate(tiny_images(num)):
-                yield i, {"image": image, "label": i % 10}
+                box = tfds.features.BBox(ymin=0.1, xmin=0.2, ymax=0.6, xmax=0.9)
+                yield (
+                    i,
+                    {
+                        "image": image,
+                        "small": np.full((3 + i % 2, 4, 3), i, "uint8"),
+                        "label": i % 10,
+                        "parity": i % 2,
+                        "word": ["even", "odd"][i % 2],
+                        "objects": [{"bbox": box}] * (1 + i % 2),
+                    },
+                )
 
     builder_class = type(f"Tiny_{request.param}", (Base,), {})
     builder = builder_class(data_dir=root, file_format=request.param)
@@ -98,6 +120,75 @@ def test_reads_what_lies_on_disk(prepared_dir):
             split.images[order],
             expected[expected_order].astype("float32") / 255.0,
         )
+
+
+def test_boxes_columns_and_parts(prepared_dir):
+    folder = str(prepared_dir / "mnist" / "1.2.3")
+    (train, test), parity, words = (
+        load_tfds(folder, splits=("train[:3]", "test"), **arguments)
+        for arguments in (
+            {},
+            {"label_column": "parity"},
+            {"label_column": "word", "class_names": ["odd", "even"]},
+        )
+    )
+    assert len(train.images) == 3 and len(test.images) == 5
+    for split, other, third in zip((train, test), parity, words, strict=True):
+        np.testing.assert_array_equal(other.labels, split.labels % 2)
+        np.testing.assert_array_equal(third.labels, 1 - other.labels)
+        for boxes, label in zip(split.boxes, split.labels, strict=True):
+            expected = np.full((2, 4), -1.0)
+            expected[: 1 + label % 2] = [0.2, 0.1, 0.9, 0.6]
+            np.testing.assert_allclose(boxes, expected, atol=1e-6)
+
+
+def test_images_of_several_sizes(prepared_dir):
+    source = {"source": "mnist", "data_dir": prepared_dir, "download": False}
+    with pytest.raises(ValueError, match=r"\(3, 4, 3\) and \(4, 4, 3\)"):
+        load_tfds(**source, image_column="small")
+    train, _ = load_tfds(**source, image_column="small", image_size=(5, 5))
+    assert train.images.shape == (12, 5, 5, 3)
+    # Images of one value keep it.
+    values = np.rint(255 * train.images[:, 0, 0, 0]).astype(int)
+    np.testing.assert_array_equal(values % 10, train.labels)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"splits": ("train", "validation")}, "validation"),
+        ({"label_column": "class"}, "no column 'class'.*'label', 'objects'"),
+    ],
+)
+def test_what_is_not_there(prepared_dir, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        load_tfds("mnist", data_dir=prepared_dir, **arguments)
+
+
+def test_files_of_real_digits(tmp_path):
+    """The same files by `tfds.ImageFolder` and without TensorFlow."""
+    tfds = import_tfds()
+    pytest.importorskip("tensorflow")
+    Image = pytest.importorskip("PIL.Image")
+    digits = pytest.importorskip("sklearn.datasets").load_digits()
+    images = (digits.images * (255 / 16)).astype("uint8")
+    for i, (image, label) in enumerate(zip(images, digits.target, strict=True)):
+        folder = tmp_path / ("train" if i % 10 else "test") / str(label)
+        folder.mkdir(parents=True, exist_ok=True)
+        if i < 200:
+            Image.fromarray(image).save(folder / f"{i}.png")
+    builder = tfds.ImageFolder(str(tmp_path), shape=(None, None, 1))
+    read = load_tfds(builder)
+    expected = load_image_folder(tmp_path, color_mode="grayscale")
+    for split, other, count in zip(read, expected, (180, 20), strict=True):
+        assert split.images.shape == (count, 8, 8, 1)
+        rows, other_rows = map(ordered_rows, (split, other))
+        np.testing.assert_array_equal(rows, other_rows)
+
+
+def ordered_rows(split):
+    rows = np.c_[split.images.reshape(len(split.images), -1), split.labels]
+    return rows[np.lexsort(rows.T)]
 
 
 @pytest.mark.parametrize("name", ["cifar10", "mnist"])

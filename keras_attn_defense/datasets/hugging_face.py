@@ -1,0 +1,144 @@
+"""Image sets of the Hugging Face library `datasets`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .._typing import ValueRange
+from .columns import chosen_column
+from .conversion import label_indices
+from .conversion import unit_images
+from .image_split import ImageSplit
+from .pictures import Pictures
+from .pictures import stacked
+
+
+def load_hugging_face(
+    source: Any,
+    *,
+    splits: tuple[str, str] = ("train", "test"),
+    image_size: tuple[int, int] | None = None,
+    color_mode: str | None = None,
+    value_range: ValueRange | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    class_names: Sequence[str] | None = None,
+) -> tuple[ImageSplit, ImageSplit]:
+    """Loads an image set of Hugging Face's `datasets` into memory.
+
+    Args:
+        source: A `datasets.DatasetDict`, or a pair `(train, test)` of
+            `datasets.Dataset`s. Their format (`with_format`) does not matter.
+        splits: The names of two splits, if `source` is a `DatasetDict`.
+        image_size: `(height, width)` to resize to; needed where images differ
+            in size. The aspect ratio is not kept.
+        color_mode: `"grayscale"`, `"rgb"` or `"rgba"` to convert to. None
+            keeps that of the images.
+        value_range: `(lower, upper)`, the values that stand for 0 and 1. None:
+            found for uint8, and for floats that lie in `[0, 1]`; an error
+            otherwise.
+        image_column: The column of the images. None: the only one with the
+            feature `Image`, `Array2D` or `Array3D`.
+        label_column: The column of the labels. None: the only `ClassLabel`,
+            or else the only column of integers.
+        class_names: The classes in the order of their indices, where labels
+            are strings.
+
+    Returns:
+        `(train, test)`, two `ImageSplit`s without boxes.
+
+    Raises:
+        ImportError: If `datasets` is not installed.
+        ValueError: If columns, sizes or values are neither found nor given.
+
+    Example:
+
+    ```python
+    dataset_dict = datasets.load_from_disk("cifar10")
+    train, test = kad.datasets.load_hugging_face(dataset_dict)
+    ```
+
+    Reference:
+        [Hugging Face Datasets](https://huggingface.co/docs/datasets)
+    """
+    library = _import_datasets()
+    pictures = Pictures(image_size, color_mode)
+
+    def read(dataset):
+        features = dataset.features
+        image = _image_column(library, features, image_column)
+        label = _label_column(library, features, label_column)
+        if isinstance(features[image], library.Image):
+            dataset = dataset.cast_column(image, library.Image(decode=True))
+        # Arrays come as lists of numbers: their type is that of the column.
+        dtype = getattr(features[image], "dtype", None)
+        is_array = isinstance(features[image], _array_kinds(library))
+        images, labels = [], []
+        for row in dataset.with_format(None):
+            picture = row[image]
+            picture = np.asarray(picture, dtype) if is_array else picture
+            images.append(pictures.array(picture))
+            labels.append(row[label])
+        images = unit_images(stacked(images), image, value_range)
+        labels = label_indices(labels, label, len(images), class_names)
+        return ImageSplit(images, labels)
+
+    train, test = map(read, _pair(library, source, splits))
+    return train, test
+
+
+def _import_datasets():
+    try:
+        import datasets
+    except ImportError as error:
+        raise ImportError(
+            "This loader needs the package `datasets`, which is not installed. "
+            'Install it with `pip install "keras-attn-defense[huggingface]"`.'
+        ) from error
+    return datasets
+
+
+def _pair(library, source, splits):
+    if isinstance(source, dict):
+        missing = [split for split in splits if split not in source]
+        if missing:
+            raise ValueError(
+                f"The `DatasetDict` has no split {missing[0]!r}. Received: "
+                f"splits={tuple(splits)}; there are {sorted(source)}. Pass two "
+                "of them as `splits`, or split one of them with its method "
+                "`train_test_split`."
+            )
+        return [source[split] for split in splits]
+    is_pair = isinstance(source, (tuple, list)) and len(source) == 2
+    if is_pair and all(isinstance(each, library.Dataset) for each in source):
+        return source
+    raise ValueError(
+        "`source` should be a `datasets.DatasetDict`, or a pair of "
+        f"`datasets.Dataset`s, (train, test). Received: {type(source)}. A "
+        "single set becomes a `DatasetDict` by its method `train_test_split`; "
+        "a streamed one goes to `fit` directly, in batches of (images, labels)."
+    )
+
+
+def _image_column(library, features, given):
+    found = _columns_of(features, library.Image)
+    found = found or _columns_of(features, _array_kinds(library))
+    return chosen_column("image", given, list(features), found)
+
+
+def _label_column(library, features, given):
+    found = _columns_of(features, library.ClassLabel) or [
+        name
+        for name in _columns_of(features, library.Value)
+        if "int" in features[name].dtype
+    ]
+    return chosen_column("label", given, list(features), found)
+
+
+def _columns_of(features, kind):
+    return [name for name, its in features.items() if isinstance(its, kind)]
+
+
+def _array_kinds(library):
+    return (library.Array2D, library.Array3D)

@@ -1,0 +1,167 @@
+"""Image sets in folders: one folder a class."""
+
+import os
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from .._typing import Path
+from .conversion import unit_images
+from .image_split import ImageSplit
+from .pictures import Pictures
+from .pictures import stacked
+
+# What `keras.utils.image_dataset_from_directory` reads.
+_EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+
+
+def load_image_folder(
+    path: Path,
+    image_size: tuple[int, int] | None = None,
+    *,
+    color_mode: str = "rgb",
+    splits: tuple[str, str] = ("train", "test"),
+    validation_split: float | None = None,
+    seed: int = 0,
+    class_names: Sequence[str] | None = None,
+) -> tuple[ImageSplit, ImageSplit]:
+    """Loads images from folders into memory, on any backend.
+
+    The folders are `<path>/train/<class>/<image>` and `<path>/test/...`; or
+    `<path>/<class>/<image>` with a `validation_split`. Files that are no
+    `.bmp`, `.gif`, `.jpeg`, `.jpg` or `.png` are left out.
+
+    Args:
+        path: The folder.
+        image_size: `(height, width)` to resize to; needed where images differ
+            in size. The aspect ratio is not kept.
+        color_mode: `"grayscale"`, `"rgb"` or `"rgba"`.
+        splits: The names of the folders of the two splits.
+        validation_split: The share of the images, from 0 to 1, that are held
+            back as the second split, if the folder is not divided into splits.
+            They are drawn from each class alike.
+        seed: Integer seed of that draw.
+        class_names: The names of the classes' folders, in the order of the
+            labels. None sorts them.
+
+    Returns:
+        `(train, test)`, two `ImageSplit`s without boxes.
+
+    Raises:
+        ValueError: If folders are missing or differ in their classes, or a
+            file holds no image.
+
+    Example:
+
+    ```python
+    train, test = kad.datasets.load_image_folder("pets", image_size=(64, 64))
+    train, test = kad.datasets.load_image_folder(
+        "flowers", (64, 64), validation_split=0.2, seed=1
+    )
+    ```
+    """
+    path = os.path.expanduser(path)
+    folders = [os.path.join(path, split) for split in splits]
+    divided = all(map(os.path.isdir, folders))
+    if divided == (validation_split is not None):
+        raise ValueError(
+            "The folder should either hold the two splits, or be divided by "
+            f"`validation_split`. Received: path={path!r}, which "
+            + ("holds" if divided else "does not hold both of")
+            + f" {tuple(splits)}, and validation_split={validation_split}."
+        )
+    if validation_split is not None:
+        whole = read_image_folder(path, image_size, color_mode, class_names)
+        return _divided(whole, validation_split, seed)
+    if class_names is None:
+        class_names = class_folders(folders[0])
+    train, test = (
+        read_image_folder(folder, image_size, color_mode, class_names)
+        for folder in folders
+    )
+    if train.images.shape[1:] != test.images.shape[1:]:
+        raise ValueError(
+            f"The images in {tuple(splits)} have different shapes. Received: "
+            f"{train.images.shape[1:]} and {test.images.shape[1:]}. Pass "
+            "`image_size=(height, width)` to resize them."
+        )
+    return train, test
+
+
+def read_image_folder(
+    path, image_size=None, color_mode="rgb", class_names=None, limit=None
+):
+    """One `ImageSplit` of the images in `<path>/<class>`.
+
+    Args:
+        path: The folder.
+        image_size: As in `load_image_folder`.
+        color_mode: As in `load_image_folder`.
+        class_names: As in `load_image_folder`.
+        limit: The number of images after which to stop, or None.
+    """
+    found = class_folders(path)
+    class_names = found if class_names is None else list(class_names)
+    if sorted(class_names) != found:
+        raise ValueError(
+            f"The classes should be {class_names}. Received: the folders "
+            f"{found} in {path!r}. Each split needs a folder for each class."
+        )
+    files = [
+        (os.path.join(path, name, file), label)
+        for label, name in enumerate(class_names)
+        for file in sorted(os.listdir(os.path.join(path, name)))
+        if file.lower().endswith(_EXTENSIONS)
+    ][:limit]
+    pictures = Pictures(image_size, color_mode)
+    images = [pictures.array(_opened(file, color_mode)) for file, _ in files]
+    labels = np.array([label for _, label in files], "int32")
+    return ImageSplit(unit_images(stacked(images), str(path)), labels)
+
+
+def class_folders(path):
+    """The names of the folders in a folder, sorted; one for each class."""
+    if not os.path.isdir(path):
+        raise ValueError(f"There is no folder {str(path)!r}.")
+    found = sorted(entry.name for entry in os.scandir(path) if entry.is_dir())
+    if not found:
+        raise ValueError(
+            f"The folder {str(path)!r} holds no folders. Expected one for "
+            "each class, with its images."
+        )
+    return found
+
+
+def _opened(file, color_mode):
+    try:
+        return keras.utils.load_img(file, color_mode=color_mode)
+    except ImportError as error:
+        raise ImportError(
+            "Reading image files needs the package `pillow`, which is not "
+            'installed. Install it with `pip install "keras-attn-defense'
+            '[datasets]"`.'
+        ) from error
+    except OSError as error:
+        raise ValueError(
+            f"The file {file!r} holds no image that can be read: {error}. "
+            "Delete or replace it."
+        ) from error
+
+
+def _divided(whole, share, seed):
+    if not 0 < share < 1:
+        raise ValueError(
+            "`validation_split` should be a share between 0 and 1. Received: "
+            f"validation_split={share}"
+        )
+    shuffled = np.random.default_rng(seed).permutation(len(whole.labels))
+    held_back = np.zeros(len(shuffled), bool)
+    for label in np.unique(whole.labels):
+        rows = shuffled[whole.labels[shuffled] == label]
+        held_back[rows[: round(share * len(rows))]] = True
+    train, test = (
+        ImageSplit(whole.images[rows], whole.labels[rows])
+        for rows in (shuffled[~held_back[shuffled]], np.flatnonzero(held_back))
+    )
+    return train, test

@@ -1,0 +1,94 @@
+"""Single images as arrays of one size."""
+
+import keras
+import numpy as np
+
+_MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
+_CHANNELS = {1: "grayscale", 3: "rgb", 4: "rgba"}
+
+
+class Pictures:
+    """Turns images, one at a time, into arrays of one size.
+
+    Args:
+        image_size: `(height, width)` to resize to, or None. The aspect ratio
+            is not kept, so boxes in fractions stay where they are.
+        color_mode: `"grayscale"`, `"rgb"` or `"rgba"`, or None for that of
+            each image.
+    """
+
+    def __init__(self, image_size=None, color_mode=None):
+        if image_size is not None:
+            image_size = _check_size(image_size)
+        if color_mode not in (None, *_MODES):
+            raise ValueError(
+                f"`color_mode` should be one of {list(_MODES)} or None. "
+                f"Received: color_mode={color_mode!r}"
+            )
+        self.image_size = image_size
+        self.color_mode = color_mode
+
+    def array(self, image):
+        """An image, of Pillow or an array, as `(height, width, channels)`."""
+        if not hasattr(image, "convert"):
+            image = np.asarray(image)
+            if self.image_size is None and self.color_mode is None:
+                return image if image.ndim == 3 else image[..., None]
+            image = _to_pillow(image)
+        mode = _MODES.get(self.color_mode, image.mode)
+        if mode not in _MODES.values():
+            raise ValueError(
+                f"An image has the mode {mode!r} of Pillow, which is none of "
+                f"{sorted(_MODES.values())}. Pass `color_mode='rgb'` to "
+                "convert all of them."
+            )
+        image = image.convert(mode)
+        if self.image_size is not None:
+            height, width = self.image_size
+            image = image.resize((width, height), _bilinear())
+        array = np.asarray(image)
+        return array if array.ndim == 3 else array[..., None]
+
+
+def stacked(images):
+    """One array of images of one shape."""
+    if not images:
+        raise ValueError("There are no images in a split. Choose another one.")
+    shapes = sorted({image.shape for image in images})
+    if len(shapes) > 1:
+        raise ValueError(
+            "The images have different shapes (height, width, channels). "
+            f"Received: {len(shapes)} of them, such as {shapes[0]} and "
+            f"{shapes[-1]}. Pass `image_size=(height, width)` to resize them, "
+            "and `color_mode` where they differ in channels."
+        )
+    return np.stack(images)
+
+
+def _to_pillow(image):
+    if image.dtype != np.uint8 or _CHANNELS.get(image.shape[-1]) is None:
+        raise ValueError(
+            "Only images of bytes with 1, 3 or 4 channels can be resized or "
+            f"converted. Received: an array of shape {image.shape} and dtype "
+            f"{image.dtype}. Leave `image_size` and `color_mode` out, or "
+            "bring the images to one size before."
+        )
+    return keras.utils.array_to_img(image, scale=False)
+
+
+def _bilinear():
+    from PIL import Image  # Whoever gets here has made an image with it.
+
+    return Image.Resampling.BILINEAR
+
+
+def _check_size(size):
+    size = tuple(np.ravel(size).tolist())
+    if len(size) != 2 or not all(
+        isinstance(side, int) and side > 0 for side in size
+    ):
+        raise ValueError(
+            "`image_size` should be (height, width), two whole numbers. "
+            f"Received: image_size={size}"
+        )
+    return size
