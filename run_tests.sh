@@ -31,6 +31,7 @@ stage() {
 stage "ruff check" python -m ruff check .
 stage "ruff format" python -m ruff format --check .
 stage "mypy" python -m mypy
+stage "documentation" python docs/site/build.py
 for backend in ${BACKENDS:-tensorflow jax torch}; do
   stage "pytest, ${backend}" env KERAS_BACKEND="$backend" \
     python -m pytest -q --durations=10 -n "$workers" --dist loadfile "$@"
