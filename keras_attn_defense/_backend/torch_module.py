@@ -19,7 +19,7 @@ class LogitsModule(torch.nn.Module):
     def __init__(self, logits, value_range):
         super().__init__()
         native = keras.backend.backend() == "torch"
-        self.logits = logits if native else _bridge(logits)
+        self.logits = logits if native else _Bridge(logits)
         self.channels = logits.image_shape[-1]
         self.lower, self.width = value_range[0], value_range[1] - value_range[0]
         # Tools take the device of the first parameter. Those of the model are
@@ -38,7 +38,10 @@ class LogitsModule(torch.nn.Module):
             images.register_hook(torch.Tensor.contiguous)
         if (self.lower, self.width) != (0.0, 1.0):
             images = images * self.width + self.lower
-        return self.logits(images.permute(0, 2, 3, 1))
+        images = images.permute(0, 2, 3, 1)
+        if torch.is_grad_enabled() and images.requires_grad:
+            return self.logits(images)
+        return self.logits.without_gradient(images)
 
 
 def on_numpy(attack, module):
@@ -75,29 +78,36 @@ def torch_seeded(seed):
         yield
 
 
-def _bridge(logits):
-    """Logits of another backend's model, as a function of PyTorch tensors."""
-    largest = 1
+class _Bridge:
+    """Logits of a model on another backend, for tensors of PyTorch.
 
-    def call(images):
-        nonlocal largest
-        # Code compiled for the largest batch serves smaller ones.
-        largest = max(largest, len(images))
-        if torch.is_grad_enabled() and images.requires_grad:
-            return _Bridge.apply(images, logits, largest)
-        return _like(logits.predict(_numpy(images), largest), images)
+    Args:
+        logits: The `DifferentiableLogits`.
+    """
 
-    return call
+    def __init__(self, logits):
+        self._logits = logits
+        self._largest = 1
+
+    def __call__(self, images):
+        return _Crossing.apply(images, self._logits, self._size(images))
+
+    def without_gradient(self, images):
+        logits = self._logits.predict(_numpy(images), self._size(images))
+        return _like(logits, images)
+
+    def _size(self, images):
+        # Code compiled for the largest batch so far serves smaller ones too.
+        self._largest = max(self._largest, len(images))
+        return self._largest
 
 
-class _Bridge(torch.autograd.Function):
-    """Takes tensors over to Keras' backend, and gradients back."""
+class _Crossing(torch.autograd.Function):
+    """Takes images over to Keras' backend, and gradients back."""
 
     @staticmethod
-    def forward(ctx, images, logits, batch_size):
-        ((_, values, ctx.gradient),) = logits.batches(
-            _numpy(images), batch_size
-        )
+    def forward(ctx, images, logits, size):
+        ((_, values, ctx.gradient),) = logits.batches(_numpy(images), size)
         return _like(values, images)
 
     @staticmethod

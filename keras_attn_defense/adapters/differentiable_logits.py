@@ -1,5 +1,7 @@
 """Logits of a Keras classifier, for tools that differentiate them."""
 
+import functools
+
 import numpy as np
 from keras import ops
 
@@ -9,15 +11,16 @@ from ..classifier import as_classifier
 from ..classifier import check_value_range
 from ..classifier.padding import padded_batches
 
-# Gradients pass layers of half precision this many times as large, and leave
-# the images in their own size.
+# What the largest weight of an image's logits is brought to. Layers of half
+# precision hold what is 250 times as large, and what is a billion times as
+# small.
 _GRADIENT_SCALE = 2.0**8
 
 
 class DifferentiableLogits:
     """Logits of images, compiled once, whatever the model ends in.
 
-    Called with a tensor, they can be differentiated as anything of the Keras
+    Called with a tensor, they can be differentiated like anything of the Keras
     backend in use; `predict` and `batches` are for tools outside of it. The
     model runs in inference mode with constant weights and stays as it is; a
     model that is random draws anew at each call.
@@ -28,16 +31,13 @@ class DifferentiableLogits:
     """
 
     def __init__(self, model):
-        victim = as_classifier(model)
-        self.victim = victim
+        self.victim = victim = as_classifier(model)
         #: Passes of images through the model, and gradients taken of images.
         self.forward_passes = self.backward_passes = 0
         self._draws = 0
 
         def logits(images, draw):
-            images = _with_scaled_gradient(images, 1.0 / _GRADIENT_SCALE)
-            logits = victim.drawn(draw).frozen_logits(images)
-            return _with_scaled_gradient(logits, _GRADIENT_SCALE)
+            return victim.drawn(draw).frozen_logits(images)
 
         # A plain function may read weights that compiled code would keep.
         known = victim.variables
@@ -65,16 +65,38 @@ class DifferentiableLogits:
         Args:
             images: Tensor `(batch, height, width, channels)`.
         """
+
+        @ops.custom_gradient
+        def logits(images):
+            logits, pullback = self._vjp(images)
+
+            def gradient(*of_most, upstream=None, variables=None):
+                self.backward_passes += len(images)
+                if upstream is None:
+                    (upstream,) = of_most
+                gradient = pullback(upstream)
+                if variables is None:
+                    return gradient
+                # TensorFlow also asks for those of the weights.
+                return gradient, [None] * len(variables)
+
+            return logits, gradient
+
         self.forward_passes += len(images)
-        return self._counted(self._drawn_logits(images))
+        return logits(images)
+
+    def without_gradient(self, images):
+        """The same at less cost, if nobody takes gradients."""
+        self.forward_passes += len(images)
+        return ops.stop_gradient(self._drawn(images))
 
     def predict(self, images, batch_size):
         """The same in NumPy, for any number of images."""
-        pieces = []
-        for rows, (batch,) in padded_batches(images, size=batch_size):
-            logits = _numpy(self._drawn_logits(batch))
-            pieces.append(logits[: rows.stop - rows.start])
         self.forward_passes += len(images)
+        pieces = [
+            _numpy(self._drawn(batch))[: rows.stop - rows.start]
+            for rows, (batch,) in padded_batches(images, size=batch_size)
+        ]
         return np.concatenate(pieces)
 
     def batches(self, images, batch_size):
@@ -90,45 +112,34 @@ class DifferentiableLogits:
             with respect to the images.
         """
         for rows, (batch,) in padded_batches(images, size=batch_size):
-            logits, pullback = vjp(self._drawn_logits, batch, reusable=True)
-            self.forward_passes += rows.stop - rows.start
-            gradient = self._gradient(pullback, len(batch))
-            yield rows, _numpy(logits)[: rows.stop - rows.start], gradient
+            count = rows.stop - rows.start
+            self.forward_passes += count
+            logits, pullback = self._vjp(batch)
+            gradient = functools.partial(self._numpy_gradient, pullback, batch)
+            yield rows, _numpy(logits)[:count], gradient
 
-    def _gradient(self, pullback, size):
+    def _numpy_gradient(self, pullback, batch, weights):
+        self.backward_passes += len(weights)
+        padding = [(0, len(batch) - len(weights)), (0, 0)]
+        padded = np.pad(weights.astype("float32"), padding)
+        gradient = pullback(ops.convert_to_tensor(padded))
+        return _numpy(gradient)[: len(weights)]
+
+    def _vjp(self, images):
+        logits, pullback = vjp(self._drawn, images, reusable=True)
+
         def gradient(weights):
-            self.backward_passes += len(weights)
-            padding = [(0, size - len(weights)), (0, 0)]
-            weights_of_batch = np.pad(weights.astype("float32"), padding)
-            gradient = pullback(ops.convert_to_tensor(weights_of_batch))
-            return _numpy(gradient)[: len(weights)]
+            size = ops.max(ops.abs(weights), axis=-1, keepdims=True)
+            weights = ops.divide_no_nan(weights, size) * _GRADIENT_SCALE
+            gradient = ops.cast(pullback(weights), "float32")
+            gradient = ops.where(ops.isfinite(gradient), gradient, 0.0)
+            return gradient * (size / _GRADIENT_SCALE)[:, :, None, None]
 
-        return gradient
+        return ops.stop_gradient(logits), gradient
 
-    def _drawn_logits(self, images):
+    def _drawn(self, images):
         self._draws += 1
         return self._logits(images, ops.convert_to_tensor(self._draws, "int32"))
-
-    def _counted(self, logits):
-        """`logits`, with every gradient that is taken of them counted."""
-
-        @ops.custom_gradient
-        def identity(logits):
-            def gradient(*upstream_of_most, upstream=None):
-                self.backward_passes += len(logits)
-                if upstream is None:
-                    (upstream,) = upstream_of_most
-                return upstream
-
-            return logits, gradient
-
-        return identity(logits)
-
-
-def _with_scaled_gradient(x, scale):
-    """`x` to the last bit, with a gradient `scale` times as large."""
-    constant = ops.stop_gradient(x)
-    return constant + scale * (x - constant)
 
 
 def _numpy(tensor):

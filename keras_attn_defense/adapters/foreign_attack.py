@@ -18,8 +18,9 @@ class ForeignAttack(Attack):
 
     `kad.evaluate_robustness` takes it beside our own attacks. It judges the
     result by its own prediction and refuses one that left the ball or the
-    range of values. What the tool draws from the global random numbers of
-    Python, NumPy and the backend follows from the seed.
+    range of values. Batches are of few sizes: the last may repeat an image to
+    be full. What the tool draws from the global random numbers of Python,
+    NumPy and the backend follows from the seed.
 
     Args:
         connect: Function of `DifferentiableLogits` and a value range. Returns
@@ -120,6 +121,7 @@ class ForeignAttack(Attack):
         return epsilon * float(ops.convert_to_numpy(self.strength))
 
     def _brought_back(self, x_adv, x, value_range):
+        x, x_adv = ops.convert_to_tensor(x), ops.convert_to_tensor(x_adv)
         radius = self.radius(value_range)
         project = self.ball.projection(x, radius, value_range)
         return ops.convert_to_numpy(project(x_adv))
