@@ -1,13 +1,20 @@
 """Public names are documented, and what Keras saves can be loaded again."""
 
+import ast
 import importlib
 import inspect
 import pkgutil
+import runpy
+import sys
+from pathlib import Path
 
 import keras
 import pytest
 
+import keras_attn_defense as kad
+
 PACKAGE = "keras_attn_defense"
+SITE = Path(__file__).parents[1] / "docs" / "site"
 
 
 def public_modules(package_name):
@@ -47,6 +54,25 @@ def exported_objects(package_name):
     return dict(sorted(objects.items()))
 
 
+def public_names(room, path="kad"):
+    """Returns `{name: object}` of what a user reaches from `kad`.
+
+    Public is what an `__init__` imports `as` itself.
+    """
+    found = {}
+    for node in ast.parse(inspect.getsource(room)).body:
+        for alias in node.names if isinstance(node, ast.ImportFrom) else ():
+            value = getattr(room, alias.name)
+            name = f"{path}.{alias.asname}"
+            if alias.asname is None or alias.asname.startswith("_"):
+                continue
+            if inspect.ismodule(value):
+                found |= public_names(value, name)
+            elif callable(value):
+                found[name] = value
+    return found
+
+
 def is_of_package(value, package_name):
     return value.__module__.partition(".")[0] == package_name
 
@@ -82,6 +108,7 @@ def is_registered(cls, package_name):
 
 
 OBJECTS = exported_objects(PACKAGE)
+PUBLIC = public_names(kad)
 SERIALIZABLE_CLASSES = {
     name: value
     for name, value in OBJECTS.items()
@@ -96,6 +123,33 @@ def test_public_name_is_documented(name):
     faults = documentation_faults(OBJECTS[name])
 
     assert not faults, f"`{name}` {' and '.join(faults)}"
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_name_has_an_example(name):
+    documentation = inspect.getdoc(PUBLIC[name])
+
+    # `examples_test.py` runs it.
+    assert "\n```python\n" in documentation, (
+        f"`{name}` has no example. Add one to its docstring: a line "
+        "'Example:', an empty line, and a fence ```python."
+    )
+
+
+def test_reference_has_every_public_name(monkeypatch):
+    pytest.importorskip("griffe", reason="needs the extra 'docs'")
+    monkeypatch.setattr(sys, "path", [str(SITE), *sys.path])
+    pages = runpy.run_path(str(SITE / "reference.py"))["pages"]()
+
+    text = "\n".join(pages.values())
+    missing = [
+        name
+        for name, value in PUBLIC.items()
+        if f"::: {value.__module__}.{value.__qualname__}\n" not in text
+    ]
+    assert not missing
+    navigation = (SITE.parents[1] / "mkdocs.yml").read_text(encoding="utf-8")
+    assert all(f": {path}\n" in navigation for path in pages)
 
 
 @pytest.mark.parametrize("name", SERIALIZABLE_CLASSES)
