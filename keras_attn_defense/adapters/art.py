@@ -1,15 +1,20 @@
 """To and from the Adversarial Robustness Toolbox (ART)."""
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import scipy
 
+from .._typing import Model
+from .._typing import ValueRange
+from ..classifier import resolve_value_range
 from .differentiable_logits import DifferentiableLogits
 from .foreign_attack import ForeignAttack
 
 
-def to_art(model, value_range=None):
+def to_art(model: Model, value_range: ValueRange | None = None) -> Any:
     """A classifier for ART's attacks, on every Keras backend.
 
     It takes what the model takes: NumPy images `(num, height, width,
@@ -40,10 +45,18 @@ def to_art(model, value_range=None):
     ```
     """
     logits = DifferentiableLogits(model)
-    return _classifier_class()(logits, logits.value_range(value_range))
+    return _classifier_class()(
+        logits, resolve_value_range(logits.victim, value_range)
+    )
 
 
-def from_art(build, epsilon=None, *, name="art", **kwargs):
+def from_art(
+    build: Callable[[Any, float | None], Any],
+    epsilon: float | None = None,
+    *,
+    name: str = "art",
+    **kwargs: Any,
+) -> ForeignAttack:
     """An attack of ART, for `kad.evaluate_robustness`.
 
     Args:

@@ -8,7 +8,6 @@ from keras import ops
 from .._backend import differentiable
 from .._backend import vjp
 from ..classifier import as_classifier
-from ..classifier import check_value_range
 from ..classifier.padding import padded_batches
 
 # What the largest weight of an image's logits is brought to. Layers of half
@@ -52,12 +51,6 @@ class DifferentiableLogits:
     def image_shape(self):
         """`(height, width, channels)`, None where a size is not known."""
         return getattr(self.victim, "input_shape", (None,) * 4)[1:]
-
-    def value_range(self, given):
-        """The bounds of the images: those given, or else the model's."""
-        if given is not None:
-            return check_value_range(given)
-        return getattr(self.victim, "value_range", None) or (0.0, 1.0)
 
     def __call__(self, images):
         """Logits `(batch, classes)`, a float32 tensor.

@@ -1,16 +1,20 @@
 """To and from Foolbox."""
 
 import functools
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from .._typing import Model
+from .._typing import ValueRange
+from ..classifier import resolve_value_range
 from .differentiable_logits import DifferentiableLogits
 from .foreign_attack import ForeignAttack
 
 
-def to_foolbox(model, value_range=None):
+def to_foolbox(model: Model, value_range: ValueRange | None = None) -> Any:
     """A model for Foolbox' attacks, on every Keras backend.
 
     It takes what the Keras model takes, as tensors of the backend in use:
@@ -43,10 +47,18 @@ def to_foolbox(model, value_range=None):
     ```
     """
     logits = DifferentiableLogits(model)
-    return _model_class()(logits, logits.value_range(value_range))
+    return _model_class()(
+        logits, resolve_value_range(logits.victim, value_range)
+    )
 
 
-def from_foolbox(attack, epsilon=None, *, name=None, **kwargs):
+def from_foolbox(
+    attack: Any,
+    epsilon: float | None = None,
+    *,
+    name: str | None = None,
+    **kwargs: Any,
+) -> ForeignAttack:
     """An attack of Foolbox, for `kad.evaluate_robustness`.
 
     Its norm, and whether it looks for the smallest perturbation, is read from

@@ -1,9 +1,15 @@
 """An attack of another tool, as one of ours."""
 
+from collections.abc import Callable
+from typing import Any
+from typing import Never
+
 import numpy as np
 from keras import ops
 
 from .._registration import register
+from .._typing import Norm
+from .._typing import ValueRange
 from ..attacks import Attack
 from ..attacks.running.result import Result
 from ..classifier import as_classifier
@@ -23,9 +29,11 @@ class ForeignAttack(Attack):
     NumPy and the backend follows from the seed.
 
     Args:
-        connect: Function of `DifferentiableLogits` and a value range. Returns
-            a function of the radius, which returns the tool's attack, and a
-            function from images and labels to adversarial images, in NumPy.
+        connect: Function of the model's logits (`DifferentiableLogits`) and a
+            value range, called once for each model. Returns a function of the
+            radius, called once for each. That returns the tool's attack, whose
+            settings are noted, and a function from images and labels to
+            adversarial images, in NumPy.
         epsilon: Radius of the ball, in the units of the images; see
             `kad.attacks.Attack`.
         norm: `"linf"`, `"l2"` or `"l1"`.
@@ -36,20 +44,37 @@ class ForeignAttack(Attack):
             attacked model's `value_range`, or else `(0.0, 1.0)`.
         seed: Integer seed of what is drawn.
         name: Its name in a report.
+
+    Example:
+
+    ```python
+    def connect(logits, value_range):
+        def at_radius(epsilon):
+            def lighten(images, labels):
+                return np.clip(images + epsilon, *value_range)
+
+            return lighten, lighten
+
+        return at_radius
+
+
+    attack = kad.adapters.ForeignAttack(connect, name="lighten")
+    report = kad.evaluate_robustness(model, x, y, attacks=[attack, "pgd"])
+    ```
     """
 
     def __init__(
         self,
-        connect,
-        epsilon=None,
+        connect: Callable[..., Any],
+        epsilon: float | None = None,
         *,
-        norm="linf",
-        minimal=False,
-        black_box=False,
-        value_range=None,
-        seed=None,
-        name="foreign",
-    ):
+        norm: Norm = "linf",
+        minimal: bool = False,
+        black_box: bool = False,
+        value_range: ValueRange | None = None,
+        seed: int | None = None,
+        name: str = "foreign",
+    ) -> None:
         super().__init__(
             epsilon, norm=norm, value_range=value_range, seed=seed, name=name
         )
@@ -58,7 +83,7 @@ class ForeignAttack(Attack):
         self._connection = Connection(connect)
 
     @property
-    def label(self):
+    def label(self) -> str:
         return self.name
 
     def check(self, model):
@@ -91,7 +116,7 @@ class ForeignAttack(Attack):
         passes = np.subtract(after, before) / attacked
         return Result(crafted, *(np.full(len(images), each) for each in passes))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         return {
             **{key: config[key] for key in ("epsilon", "norm", "value_range")},
@@ -102,7 +127,7 @@ class ForeignAttack(Attack):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Never:
         raise ValueError(
             f"The attack '{config.get('name')}' runs code of another library, "
             "which is not saved. Build it again with `kad.adapters`."

@@ -1,11 +1,19 @@
 """An attack that is a plain function."""
 
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 from .foreign_attack import ForeignAttack
 
 
-def from_function(function, epsilon=None, *, name=None, **kwargs):
+def from_function(
+    function: Callable[..., Any],
+    epsilon: float | None = None,
+    *,
+    name: str | None = None,
+    **kwargs: Any,
+) -> ForeignAttack:
     """A function as an attack; `kad.evaluate_robustness` does it by itself.
 
     Args:
@@ -46,7 +54,8 @@ def from_function(function, epsilon=None, *, name=None, **kwargs):
 
         return at_radius
 
-    name = name or getattr(function, "__name__", type(function).__name__)
+    if name is None:
+        name = str(getattr(function, "__name__", type(function).__name__))
     return ForeignAttack(
         connect, epsilon, name=name, minimal=not asks, **kwargs
     )

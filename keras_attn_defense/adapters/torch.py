@@ -1,10 +1,16 @@
 """To and from attacks on PyTorch modules."""
 
+from collections.abc import Callable
+from typing import Any
+
+from .._typing import Model
+from .._typing import ValueRange
+from ..classifier import resolve_value_range
 from .differentiable_logits import DifferentiableLogits
 from .foreign_attack import ForeignAttack
 
 
-def to_torch(model, value_range=None):
+def to_torch(model: Model, value_range: ValueRange | None = None) -> Any:
     """A PyTorch module, for the tools that attack one.
 
     It takes images `(batch, channels, height, width)` with values from 0 to 1,
@@ -37,10 +43,18 @@ def to_torch(model, value_range=None):
     ```
     """
     logits = DifferentiableLogits(model)
-    return _tools().LogitsModule(logits, logits.value_range(value_range))
+    return _tools().LogitsModule(
+        logits, resolve_value_range(logits.victim, value_range)
+    )
 
 
-def from_torch(build, epsilon=None, *, name="torch", **kwargs):
+def from_torch(
+    build: Callable[[Any, float | None], Callable[..., Any]],
+    epsilon: float | None = None,
+    *,
+    name: str = "torch",
+    **kwargs: Any,
+) -> ForeignAttack:
     """An attack on a PyTorch module, for `kad.evaluate_robustness`.
 
     Args:

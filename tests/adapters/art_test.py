@@ -96,6 +96,10 @@ def test_describes_the_images():
     assert classifier.nb_classes == 4
     assert not classifier.channels_first
     np.testing.assert_array_equal(classifier.clip_values, (0.0, 255.0))
+    base = networks.functional()
+    defended = kad.AttentionDefendedModel(base, value_range=(-1, 1))
+    classifier = kad.adapters.to_art(defended)
+    np.testing.assert_array_equal(classifier.clip_values, (-1.0, 1.0))
 
 
 @pytest.mark.backend("tensorflow", "torch")
