@@ -112,7 +112,7 @@ def _classifier_class():
     except ImportError as error:
         raise ImportError(
             "This needs the Adversarial Robustness Toolbox: "
-            "`pip install adversarial-robustness-toolbox`."
+            '`pip install "keras-attn-defense[adapters]"`.'
         ) from error
 
     class LogitsClassifier(

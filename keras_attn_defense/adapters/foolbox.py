@@ -133,7 +133,7 @@ def _model_class():
         import foolbox
     except ImportError as error:
         raise ImportError(
-            "This needs Foolbox: `pip install foolbox`."
+            'This needs Foolbox: `pip install "keras-attn-defense[adapters]"`.'
         ) from error
 
     class LogitsModel(foolbox.Model):
