@@ -12,11 +12,17 @@ ROOT = Path(__file__).parents[2]
 SETUP = ROOT / "docs" / "site" / "example_setup.py"
 INDEX = "reference/index.md"
 INTRODUCTION = """
-`kad` is short for `keras_attn_defense`. Every example starts from these lines:
+`kad` is short for `keras_attn_defense`.
+
+## What examples start from
 
 ```python
 {setup}```
 
+## Names
+"""
+HINT = """
+Examples start from [these lines](index.md#what-examples-start-from).
 """
 OBJECT = """
 ::: {path}
@@ -76,7 +82,9 @@ def page(room, module, objects, new):
     if room == "kad":
         setup = SETUP.read_text(encoding="utf-8")
         text += INTRODUCTION.format(setup=setup)
-    text += "\n| | |\n| --- | --- |\n"
+    else:
+        text += HINT
+    text += "\n| Name | What it is |\n| --- | --- |\n"
     for name, each in objects.items():
         summary = each.docstring.value.partition("\n")[0]
         text += f"| [`{name}`][{each.path}] | {summary} |\n"
