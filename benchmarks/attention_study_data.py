@@ -5,6 +5,7 @@ import numpy as np
 import quickstart
 from keras import layers
 
+from keras_attn_defense import with_preprocessing
 from keras_attn_defense.datasets import load_digit_scenes
 
 
@@ -38,9 +39,9 @@ def _arrays(path):
 def _mobilenet(weights):
     network = keras.applications.MobileNet(alpha=0.75, weights=None)
     network.load_weights(weights)
-    inputs = keras.Input((224, 224, 3))
-    outputs = network(layers.Rescaling(2.0, -1.0)(inputs))
-    return keras.Model(inputs, outputs, name="mobilenet_0.75")
+    return with_preprocessing(
+        network, "tf", value_range=(0, 1), name="mobilenet_0.75"
+    )
 
 
 def _trained(options, test):

@@ -13,17 +13,14 @@ def converter_of(task, shape):
         shape: Shape of its input, without the batch.
 
     Returns:
-        A Keras layer where the preprocessor is a plain one, or else `(scale,
-        offset)`; and the shape of images that are not resized by it.
+        `(scale, offset)`, and the shape of images that are not resized by it.
 
     Raises:
         ValueError: If the preprocessor does anything else to values.
     """
     preprocessor = task.preprocessor
-    plain = isinstance(preprocessor, keras.layers.Layer)
-    if plain and not hasattr(preprocessor, "image_converter"):
-        return preprocessor, shape
-    converter = getattr(preprocessor, "image_converter", None)
+    # A plain `Rescaling` is a converter itself.
+    converter = getattr(preprocessor, "image_converter", preprocessor)
     scale = getattr(converter, "scale", None)
     offset = getattr(converter, "offset", None)
     found = (1.0 if scale is None else scale, 0.0 if offset is None else offset)

@@ -62,8 +62,11 @@ class PreprocessedClassifier(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         serialize = keras.saving.serialize_keras_object
+        network = serialize(self.network)
+        # This model is what is trained, if it is.
+        network.pop("compile_config", None)
         return {
-            "network": serialize(self.network),
+            "network": network,
             "preprocessing": serialize(self.preprocessing),
             "value_range": self.value_range,
             "input_shape": self.input_shape[1:],

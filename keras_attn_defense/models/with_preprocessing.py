@@ -108,7 +108,8 @@ def with_preprocessing(
     if isinstance(preprocessing, str):
         _check_once(classifier, preprocessing)
     if model.compiled:
-        classifier.compile_from_config(model.get_compile_config())
+        settings = model.get_compile_config()
+        classifier.compile(**keras.saving.deserialize_keras_object(settings))
     return classifier
 
 
@@ -120,10 +121,8 @@ def _of_task(model, shape):
             "with keras.applications, a range of values such as (-1, 1), or a "
             "Keras layer."
         )
-    converter, size = converter_of(model, shape)
-    if isinstance(converter, keras.layers.Layer):
-        return converter, shape
-    return _Style(*converter), size
+    converter, shape = converter_of(model, shape)
+    return _Style(*converter), shape
 
 
 def _named(name, model, shape):

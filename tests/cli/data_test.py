@@ -7,7 +7,6 @@ from keras_attn_defense.cli import data
 from keras_attn_defense.cli.data import data_name
 from keras_attn_defense.cli.data import load_data
 from keras_attn_defense.cli.model import load_model
-from keras_attn_defense.cli.model import value_range_of
 from keras_attn_defense.datasets import ImageSplit
 
 BYTES = np.array([0, 51, 255], "uint8").reshape(3, 1, 1, 1)
@@ -76,12 +75,3 @@ def test_no_such_model(folder):
         load_model("text.keras")
     with pytest.raises(ValueError, match="'test.npz' could not be loaded"):
         load_model("test.npz")
-
-
-def test_value_range_of_a_model():
-    class Model:
-        value_range = (0, 255)
-
-    assert value_range_of(Model(), None) == (0.0, 255.0)
-    assert value_range_of(Model(), [-1.0, 1.0]) == (-1.0, 1.0)
-    assert value_range_of(object(), None) == (0.0, 1.0)
