@@ -53,13 +53,13 @@ class Batches(keras.utils.PyDataset):
 def names(tmp_path, monkeypatch):
     """What every example starts from, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
-    return runpy.run_path(SETUP)
+    return runpy.run_path(str(SETUP))
 
 
 def run(example, names):
     # Blank lines, so that an error names the line in the file.
     source = "\n" * example.start_line + example.source
-    exec(compile(source, example.path, "exec"), names)
+    exec(compile(source, str(example.path), "exec"), names)
 
 
 def skip_without_libraries(example):

@@ -48,18 +48,13 @@ class ForeignAttack(Attack):
     Example:
 
     ```python
-    def connect(logits, value_range):
-        def at_radius(epsilon):
-            def lighten(images, labels):
-                return np.clip(images + epsilon, *value_range)
+    import foolbox
 
-            return lighten, lighten
-
-        return at_radius
-
-
-    attack = kad.adapters.ForeignAttack(connect, name="lighten")
-    report = kad.evaluate_robustness(model, x, y, attacks=[attack, "pgd"])
+    attack = kad.adapters.from_foolbox(
+        foolbox.attacks.L2DeepFoolAttack(), norm="l2", minimal=True
+    )
+    assert isinstance(attack, kad.adapters.ForeignAttack)
+    result = attack.run(model, x, y)
     ```
     """
 

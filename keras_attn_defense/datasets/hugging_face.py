@@ -55,8 +55,16 @@ def load_hugging_face(
     Example:
 
     ```python
-    dataset_dict = datasets.load_from_disk("cifar10")
-    train, test = kad.datasets.load_hugging_face(dataset_dict)
+    import datasets
+
+    features = datasets.Features(
+        image=datasets.Image(), label=datasets.ClassLabel(names=list("abcd"))
+    )
+    columns = {"image": list(np.uint8(255 * x)), "label": y.tolist()}
+    part = datasets.Dataset.from_dict(columns, features)
+    train, test = kad.datasets.load_hugging_face(
+        datasets.DatasetDict(train=part, test=part)
+    )
     ```
 
     Reference:

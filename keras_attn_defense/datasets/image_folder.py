@@ -55,10 +55,15 @@ def load_image_folder(
     Example:
 
     ```python
-    train, test = kad.datasets.load_image_folder("pets", image_size=(64, 64))
-    train, test = kad.datasets.load_image_folder(
-        "flowers", (64, 64), validation_split=0.2, seed=1
-    )
+    from pathlib import Path
+
+    for number, image in enumerate(x):
+        name = ("cat", "dog")[number % 2]
+        folder = Path("pets", "train" if number < 4 else "test", name)
+        folder.mkdir(parents=True, exist_ok=True)
+        keras.utils.save_img(folder / f"{number}.png", image)
+    train, test = kad.datasets.load_image_folder("pets")
+    assert train.labels.tolist() == [0, 0, 1, 1]
     ```
     """
     path = os.path.expanduser(path)

@@ -23,8 +23,8 @@ class ImageSplit(NamedTuple):
     Example:
 
     ```python
-    train, test = kad.datasets.load_digit_scenes()
-    model.fit(train.images, train.labels)
+    train, test = kad.datasets.load_digit_scenes(num_train=100, num_test=20)
+    train.images.shape  # (100, 32, 32, 3)
     images, labels, boxes = test
     ```
     """

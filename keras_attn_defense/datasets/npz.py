@@ -51,9 +51,9 @@ def load_npz(
     Example:
 
     ```python
-    (x, y), (x_test, y_test) = keras.datasets.cifar10.load_data()
-    np.savez("set.npz", x_train=x, y_train=y, x_test=x_test, y_test=y_test)
+    np.savez("set.npz", x_train=x, y_train=y, x_test=x, y_test=y)
     train, test = kad.datasets.load_npz("set.npz")
+    np.testing.assert_array_equal(train.images, x)
     ```
     """
     with open_npz(path) as archive:

@@ -81,13 +81,18 @@ def with_preprocessing(
 
     Example:
 
-    >>> base = keras.applications.ResNet50(weights="imagenet")
-    >>> classifier = kad.with_preprocessing(base, "caffe")
-    >>> model = kad.AttentionDefendedModel(classifier)  # images from 0 to 255
-    >>> task = keras_hub.models.ImageClassifier.from_preset(
-    ...     "resnet_50_imagenet"
-    ... )
-    >>> classifier = kad.with_preprocessing(task, value_range=(0, 1))
+    ```python
+    # Pretrained: weights="imagenet".
+    base = keras.applications.MobileNet(
+        weights=None, input_shape=(32, 32, 3), alpha=0.25
+    )
+    classifier = kad.with_preprocessing(base, "tf")
+    assert classifier.value_range == (0.0, 255.0)
+
+    # Radii are in the units of the images.
+    attack = kad.attacks.PGD(epsilon=8, steps=2)
+    x_adv = attack(classifier, 255 * np.ones((1, 32, 32, 3)), np.array([3]))
+    ```
     """
     value_range = check_value_range(value_range)
     if getattr(model, "value_range", None) is not None:
