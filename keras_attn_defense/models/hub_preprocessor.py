@@ -44,7 +44,8 @@ def _check(task, found, shape):
     images = images.astype("float32")
     scale, offset = (_along_channels(each) for each in found)
     converted = ops.convert_to_numpy(task.preprocessor(images))
-    if not np.allclose(converted, images * scale + offset, rtol=1e-3):
+    expected = images * scale + offset
+    if not np.allclose(converted, expected, rtol=1e-3, atol=1e-3):
         raise ValueError(
             f"The preprocessor of '{task.name}' does more to the values of "
             "images than to scale and shift them, or does something else. "

@@ -71,33 +71,3 @@ def test_efficientnet_b0():
         weights=None, input_shape=(64, 64, 3), classes=10
     )
     check(base, 64, "top_activation", 4, value_range=(0.0, 255.0))
-
-
-@pytest.mark.filterwarnings("ignore")  # keras-hub's and its imports' own.
-def test_keras_hub_classifier():
-    keras_hub = pytest.importorskip("keras_hub")
-    backbone = keras_hub.models.ResNetBackbone(
-        input_conv_filters=[64],
-        input_conv_kernel_sizes=[3],
-        stackwise_num_filters=[64, 64],
-        stackwise_num_blocks=[1, 1],
-        stackwise_num_strides=[1, 2],
-        block_type="basic_block",
-        image_shape=(32, 32, 3),
-    )
-    base = keras_hub.models.ResNetImageClassifier(
-        backbone=backbone, num_classes=4, activation="softmax"
-    )
-    model = kad.AttentionDefendedModel(
-        base,
-        kad.attacks.FGSM(),
-        kad.attention.GradCAM(),
-        validation_attack=None,
-    )
-    x, y = images(32), np.array([0, 3])
-    logs = last(model.fit(x, y, verbose=0))
-    assert logs["classification_loss"] > 0
-    assert isinstance(model.optimizer, type(base.optimizer))
-    maps = ops.convert_to_numpy(model.attention_map(x, y))
-    assert maps.shape == (2, 32, 32)
-    assert maps[0].std() > 0

@@ -85,7 +85,9 @@ def test_the_gradient_of_images(network):
         step=4.0,
     )
     found = gradient(score, BYTES)[0]
-    np.testing.assert_allclose(found.flat[indices], expected, rtol=0.02, atol=1e-6)
+    np.testing.assert_allclose(
+        found.flat[indices], expected, rtol=0.02, atol=1e-6
+    )
 
 
 def test_trained_saved_and_loaded(network, tmp_path):
@@ -193,3 +195,18 @@ def test_images_that_do_not_fit_are_refused(network):
     with pytest.raises(ValueError, match="three channels"):
         kad.with_preprocessing(gray, "caffe")
     kad.with_preprocessing(gray, "tf")
+
+
+@pytest.mark.backend("tensorflow", "jax")  # In PyTorch it takes a process.
+def test_exported(network, tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    classifier = kad.with_preprocessing(network, "caffe", value_range=(0, 1))
+    kad.export(classifier, tmp_path / "1", preprocess=True)
+
+    loaded = tf.saved_model.load(tmp_path / "1")
+    images = np.round(BYTES).astype("uint8")
+    answer = loaded.signatures["serving_default"](images=tf.constant(images))
+    expected = network(preprocess_input(images, mode="caffe"))
+    np.testing.assert_allclose(
+        answer["predictions"].numpy(), to_numpy(expected), atol=1e-5
+    )
