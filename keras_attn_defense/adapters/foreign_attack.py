@@ -51,7 +51,7 @@ class ForeignAttack(Attack):
     import foolbox
 
     attack = kad.adapters.from_foolbox(
-        foolbox.attacks.L2DeepFoolAttack(), norm="l2", minimal=True
+        foolbox.attacks.LinfPGD(steps=20), 8 / 255
     )
     assert isinstance(attack, kad.adapters.ForeignAttack)
     result = attack.run(model, x, y)

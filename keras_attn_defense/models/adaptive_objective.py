@@ -30,7 +30,10 @@ class AdaptiveObjective(ImageObjective):
 
     Example:
 
-    >>> attack = kad.attacks.APGD(objective=model.adaptive_objective)
+    ```python
+    defended = kad.AttentionDefendedModel(model)
+    attack = kad.attacks.APGD(objective=defended.adaptive_objective)
+    ```
     """
 
     def __init__(
