@@ -14,7 +14,7 @@ You have a classifier, and it is good. This guide shows how little it takes to
 break it, and turns it into one that withstands: the same network, the same
 `fit`, one line around the model.
 
-It needs no download and runs in about five minutes on two CPU cores.
+It needs no download and runs in about three minutes on two CPU cores.
 
 ## Setup
 """
@@ -167,15 +167,25 @@ after = kad.evaluate_robustness(
 after.table()
 
 """
-RESULT
+On two cores of an AMD EPYC with TensorFlow 2.21 and seed 0, the worst case of
+these 256 images rose from 51.6 to 93.0 % at 4/255, and from 4.7 to 73.4 % at
+8/255; on clean images accuracy rose from 92.6 to 98.0 %. Some of the gain on clean
+images is simply the further epochs, and the intervals of the tables are up to
+eleven points wide.
+
+How much of it do the attention losses add to adversarial training alone? On this
+easy task nothing that could be told from chance: the README has the comparison,
+and the guide *Write your own attention loss* shows how to make it for your data.
+With `rectification_weight=0` and `preservation_weight=0` the same class is plain
+adversarial training.
 
 ## Take it home
 
 The defence is needed in training only. `defended.base` is the plain classifier
 with the new weights, and `predict` of the two is the same. Saved, the defended
 model remembers its attack, its losses and its optimizer, so that training can go
-on; `export` writes a SavedModel for a server, without any of them (on PyTorch,
-and on JAX too, that takes an installed TensorFlow).
+on. `kad.export(defended, "defended/1")` writes a SavedModel for a server, without
+any of them; the guide *Serve it with TensorFlow Serving* goes on from there.
 """
 
 defended.save("defended.keras")
@@ -214,5 +224,13 @@ figure
 """
 ## What to take home
 
-CONCLUSION
+- A classifier that was trained as usual is no match for changes that nobody sees;
+  accuracy on clean images does not tell.
+- Training on adversarial images, made anew in each step, is what helps. It costs a
+  few times the time of plain training, and nothing afterwards.
+- Train with the epsilon that you want to withstand, watch `val_robust_accuracy`,
+  and measure with attacks that were not trained on, AutoAttack among them, before
+  you publish a number.
+- An attack that fails to change the prediction may still move the attention: the
+  last column but one says how much of its area stayed.
 """

@@ -70,30 +70,38 @@ def execute(made):
             made,
             timeout=None,
             record_timing=False,
-            coalesce_streams=True,
             resources={"metadata": {"path": folder}},
         )
         client.execute()
     for cell in made.cells:
         if cell.cell_type == "code":
-            cell.outputs = list(filter(None, map(_tidied, cell.outputs)))
+            cell.outputs = _tidied(cell.outputs)
 
 
-def _tidied(output):
-    """An output without logs of libraries, and with small pictures."""
-    if output.output_type == "stream":
-        if output.name == "stderr":
+def _tidied(outputs):
+    """Outputs without noise: lines in one piece, small pictures."""
+    kept = []
+    for output in outputs:
+        data = output.get("data", {})
+        if output.get("name") == "stderr":
+            # Logs of libraries; whoever makes the notebooks sees them.
             print(output.text)
-            return None
-        kept = [
-            line
-            for line in output.text.splitlines(keepends=True)
-            if not line.startswith("INFO:tensorflow")
-        ]
-        output.text = "".join(kept)
-    elif "image/png" in output.get("data", {}):
-        output.data["image/png"] = _smaller(output.data["image/png"])
-    return output
+        elif output.get("name") == "stdout":
+            text = "".join(
+                line
+                for line in output.text.splitlines(keepends=True)
+                if not line.startswith("INFO:tensorflow")
+            )
+            if kept and kept[-1].get("name") == "stdout":
+                kept[-1]["text"] += text
+            else:
+                kept.append({**output, "text": text})
+        elif "image/png" in data:
+            data["image/png"] = _smaller(data["image/png"])
+            kept.append(output)
+        elif " at 0x" not in data.get("text/plain", ""):
+            kept.append(output)
+    return [nbformat.from_dict(each) for each in kept]
 
 
 def _smaller(picture):

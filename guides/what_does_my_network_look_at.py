@@ -16,7 +16,7 @@ this library rests on two observations: images whose attention covers the object
 incompletely fall first, and successful attacks move the attention away and
 scatter it. Here you check both on a network of your own.
 
-It needs no download and runs in about five minutes on two CPU cores.
+It needs no download and runs in about four minutes on two CPU cores.
 
 ## Setup
 """
