@@ -1,7 +1,8 @@
-"""The examples of the docstrings and of the README run as they are written.
+"""The examples of docstrings, README and docs run as they are written.
 
-They run in full on PyTorch, where they take least time. The other backends
-run every fourth: each part of the package has its own tests on all of them.
+All run on PyTorch, where they take least time. The other backends run every
+fourth, without evaluations, which compile for long: each part of the package
+has its own tests on all of them.
 """
 
 import re
@@ -22,13 +23,21 @@ NOT_RUN = {
     "load_mnist(": "needs MNIST on the disk",
     "load_tfds(": "needs data of TensorFlow Datasets on the disk",
 }
-EXAMPLES = list(find_examples(ROOT / "keras_attn_defense"))
-README = list(find_examples(ROOT / "README.md"))
-SHARE = slice(None, None, 1 if keras.backend.backend() == "torch" else 4)
+EXAMPLES = sorted(find_examples(ROOT / "keras_attn_defense"), key=str)
+KNOWN = {example.source for example in EXAMPLES}
+TEXTS = [
+    example
+    for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))
+    for example in find_examples(path)
+    if example.source not in KNOWN
+]
+RUN = EXAMPLES
+if keras.backend.backend() != "torch":
+    RUN = [e for e in EXAMPLES[::4] if "evaluate_robustness" not in e.source]
 
 
 def network():
-    """For images of the README's size, 32x32."""
+    """For images of the size that texts have, 32x32."""
     inputs = keras.Input((32, 32, 3))
     x = keras.layers.Conv2D(4, 3, strides=4, activation="relu")(inputs)
     x = keras.layers.GlobalAveragePooling2D()(x)
@@ -36,7 +45,7 @@ def network():
 
 
 class Batches(keras.utils.PyDataset):
-    """What the README calls a data set: one small batch."""
+    """What texts call a data set: one small batch."""
 
     def __init__(self, x, y):
         super().__init__()
@@ -57,6 +66,7 @@ def names(tmp_path, monkeypatch):
 
 
 def run(example, names):
+    skip_without_libraries(example)
     # Blank lines, so that an error names the line in the file.
     source = "\n" * example.start_line + example.source
     exec(compile(source, str(example.path), "exec"), names)
@@ -71,16 +81,14 @@ def skip_without_libraries(example):
             pytest.skip(f"needs {name}")
 
 
-@pytest.mark.parametrize("example", EXAMPLES[SHARE], ids=str)
+@pytest.mark.parametrize("example", RUN, ids=str)
 def test_example_of_a_docstring_runs(example, names):
-    skip_without_libraries(example)
-
     run(example, names)
 
 
 @pytest.mark.backend("torch")
-@pytest.mark.parametrize("example", README, ids=str)
-def test_example_of_the_readme_runs(example, names, monkeypatch):
+@pytest.mark.parametrize("example", TEXTS, ids=str)
+def test_example_of_a_text_runs(example, names, monkeypatch):
     model = network()
     x = names["x"].repeat(2, axis=1).repeat(2, axis=2)
     y = model.predict(x, verbose=0).argmax(axis=-1)
