@@ -171,13 +171,14 @@ class AdversarialTrainer:
     """Hands adversarial batches to Keras' own training and test steps.
 
     The class beside it in the hierarchy defines `adversarial_rounds`,
-    `training_batch(data, previous)` and `test_batch(data)`.
+    `augmented(data)`, `training_batch(data, previous)` and `test_batch(data)`.
     """
 
     def prepare(self, labels):
         """Nothing: Keras builds metrics and optimizer itself here."""
 
     def train_step(self, state, data):
+        data, state = self._stateless(self.augmented, state, data)
         adversarial = None
         for _ in range(self.adversarial_rounds):
             (batch, adversarial), state = self._stateless(

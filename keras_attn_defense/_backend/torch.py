@@ -141,13 +141,15 @@ class AdversarialTrainer:
     """Hands adversarial batches to Keras' own training and test steps.
 
     The class beside it in the hierarchy defines `adversarial_rounds`,
-    `training_batch(data, previous)` and `test_batch(data)`.
+    `augmented(data)`, `training_batch(data, previous)` and `test_batch(data)`.
     """
 
     def prepare(self, labels):
         """Nothing: Keras builds metrics and optimizer itself here."""
 
     def train_step(self, data):
+        with torch.no_grad():
+            data = self.augmented(data)
         adversarial = None
         for _ in range(self.adversarial_rounds):
             with torch.no_grad(), channels_stay_last():

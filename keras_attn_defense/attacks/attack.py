@@ -65,6 +65,8 @@ class Attack(keras.layers.Layer):
     #: Whether the smallest perturbation is looked for. Without `epsilon` its
     #: size has no bound; with one, the result is brought back to the ball.
     minimal = False
+    #: Whether `perturb` also takes labels `(batch, classes)` of probabilities.
+    takes_soft_labels = False
 
     def __init__(
         self,

@@ -168,6 +168,10 @@ class GradientAttack(Attack):
 
         return trajectory(images, labels, self.steps, follow, batch_size)
 
+    @property
+    def takes_soft_labels(self) -> bool:  # type: ignore[override]
+        return self.objective.takes_soft_labels and not self.targeted
+
     def runs(self, victim: ClassifierView) -> int:
         """Restarts, times the classes that the objective goes through."""
         return self.restarts * self.objective.runs(victim.num_classes)

@@ -5,6 +5,8 @@ from .checks import check_images as check_images
 from .checks import check_labels as check_labels
 from .checks import check_value_range as check_value_range
 from .checks import class_indices as class_indices
+from .checks import class_probabilities as class_probabilities
+from .checks import has_columns as has_columns
 from .classifier import Classifier as Classifier
 from .classifier import input_shape as input_shape
 from .classifier_view import ClassifierView as ClassifierView

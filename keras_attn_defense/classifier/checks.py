@@ -169,6 +169,28 @@ def class_indices(labels: Tensor, num_classes: int) -> Tensor:
     return ops.cast(ops.reshape(labels, (-1,)), "int32")
 
 
+def class_probabilities(labels: Tensor, num_classes: int) -> Tensor:
+    """Turns labels of any form into one-hot or soft ones, in float32.
+
+    Args:
+        labels: Integer, one-hot or soft labels.
+        num_classes: Number of classes.
+
+    Returns:
+        `(batch, num_classes)`.
+    """
+    labels = ops.convert_to_tensor(labels)
+    if has_columns(labels, num_classes):
+        return ops.cast(labels, "float32")
+    indices = class_indices(labels, num_classes)
+    return ops.one_hot(indices, num_classes, dtype="float32")
+
+
+def has_columns(labels: Tensor, num_classes: int) -> bool:
+    """Whether labels are one-hot or soft, with a column for each class."""
+    return _is_one_hot(labels.shape, num_classes)
+
+
 def _check_shape(shape, num_classes):
     shape = tuple(shape)
     columns = shape[1] if len(shape) == 2 else None

@@ -26,6 +26,7 @@ from ..classifier import check_built_in_scale
 from ..classifier import check_images
 from ..classifier import check_labels
 from ..classifier import class_indices
+from ..classifier import has_columns
 from ..classifier import resolve_value_range
 from ..losses import PreservationLoss
 from ..losses import RectificationLoss
@@ -33,6 +34,8 @@ from . import arguments
 from . import presets
 from . import serialization
 from .adaptive_objective import AdaptiveObjective
+from .augmentation import check_augmentation
+from .compilation import check_one_hot_compilation
 from .compilation import compile_loss
 from .compilation import default_compile
 from .crafting import Crafter
@@ -86,6 +89,11 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
             only; `"default"` is `PGD(steps=10)` with the epsilon and norm of
             `attack`.
         sample_selection: A `StrongSampleSelection`, or None.
+        augmentation: A layer of Keras' image preprocessing, or a list of
+            them: `RandAugment`, `MixUp`, `CutMix`, ... They change the clean
+            images of each training step before these are attacked, on every
+            backend, and nothing else. Loss and metrics see one-hot or mixed
+            labels, whatever the form of `y`.
         adversarial_rounds: Updates for each batch. In each round after the
             first, the adversarial images go one step on (iterated samples).
         value_range: `(lower, upper)` bounds of the images. None takes those
@@ -122,6 +130,7 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         preservation_loss: keras.losses.Loss | None = None,
         validation_attack: Attack | str | None = "default",
         sample_selection: StrongSampleSelection | None = None,
+        augmentation: keras.Layer | list[keras.Layer] | None = None,
         adversarial_rounds: int = 1,
         value_range: ValueRange | None = None,
         name: str | None = None,
@@ -160,6 +169,11 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         )
         self.preservation_loss = preservation_loss or PreservationLoss()
         self.sample_selection = sample_selection
+        self.augmentation = check_augmentation(
+            augmentation, self.value_range, classifier.num_outputs
+        )
+        # Metrics are built for the labels of the first step.
+        self.one_hot_labels = False
         self.adversarial_rounds = check_count(
             "adversarial_rounds", adversarial_rounds
         )
@@ -291,7 +305,8 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         Returns:
             A `keras.callbacks.History`.
         """
-        return super().fit(self._prepared(x, y), y, *args, **kwargs)
+        x = self._prepared(x, y, training=True)
+        return super().fit(x, y, *args, **kwargs)
 
     def evaluate(
         self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
@@ -303,9 +318,10 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         self, x: Any, y: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
         """One update on one batch, as `keras.Model.train_on_batch` does."""
-        return super().train_on_batch(self._prepared(x, y), y, *args, **kwargs)
+        x = self._prepared(x, y, training=True)
+        return super().train_on_batch(x, y, *args, **kwargs)
 
-    def _prepared(self, x, y):
+    def _prepared(self, x, y, training=False):
         if not self.compiled:
             default_compile(self)
         if self.loss is None:
@@ -320,7 +336,12 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         if images is not None:
             num_classes = self.classifier.num_classes
             check_batch(images, labels, self.value_range, num_classes)
-            self.prepare(labels)
+            if training and self.classifier.num_outputs > 1:
+                is_one_hot = has_columns(labels, num_classes)
+                self.one_hot_labels |= is_one_hot or bool(self.augmentation)
+            if self.one_hot_labels:
+                check_one_hot_compilation(self)
+            self.prepare(self._as_trained(labels))
         return x
 
     def export(self, filepath: Path, *args: Any, **kwargs: Any) -> None:

@@ -36,6 +36,27 @@ def fitting_loss(model):
     return LabelCrossentropy(from_logits=from_logits)
 
 
+def check_one_hot_compilation(model):
+    """Checks that loss and metrics can see one-hot or soft labels.
+
+    Args:
+        model: A compiled `AttentionDefendedModel`.
+
+    Raises:
+        ValueError: If one of them takes class indices only.
+    """
+    config = model.get_compile_config() or {}
+    for part in ("loss", "metrics", "weighted_metrics"):
+        if "sparse" in repr(config.get(part)).lower():
+            raise ValueError(
+                f"The model is compiled with {part}={config[part]!r}, which "
+                "takes class indices, but the labels are one-hot or soft: they "
+                "came so, or `augmentation` makes them so. `compile` without "
+                "a loss, with 'categorical_crossentropy', and with "
+                "metrics=['accuracy']."
+            )
+
+
 def _adopt(model):
     try:
         model.compile_from_config(model.base.get_compile_config())

@@ -7,6 +7,7 @@ from ..classifier import as_images
 from ..classifier import check_images
 from ..classifier import check_labels
 from ..classifier import class_indices
+from ..classifier import has_columns
 
 
 class Crafter:
@@ -25,7 +26,7 @@ class Crafter:
         model = self.model
         check_images(x, model.value_range)
         check_labels(y, model.classifier.num_classes, len(x))
-        labels = class_indices(y, model.classifier.num_classes)
+        labels = ops.convert_to_tensor(y)
         return self._compiled(as_images(x, model.value_range), labels)
 
     def craft(self, images, labels, previous=None):
@@ -33,15 +34,13 @@ class Crafter:
 
         Args:
             images: Float32 tensor `(batch, height, width, channels)`.
-            labels: Class indices `(batch,)`.
+            labels: Class indices, one-hot or soft labels.
             previous: Adversarial images of the round before, to go on from.
         """
-        model = self.model
-        attack, victim = model.training_attack, model.classifier
-        value_range = attack.resolve_value_range(model)
+        model, attack = self.model, self.model.training_attack
 
         def perturb(**kwargs):
-            return attack.perturb(victim, images, labels, value_range, **kwargs)
+            return self._perturb(attack, images, labels, **kwargs)
 
         def step(adversarial):
             return perturb(start=adversarial, steps=1)
@@ -49,16 +48,22 @@ class Crafter:
         adversarial = perturb() if previous is None else step(previous)
         if model.sample_selection is None:
             return adversarial
+        classes = class_indices(labels, model.classifier.num_classes)
         return model.sample_selection(
-            images, adversarial, lambda x: self._area(x, labels), step
+            images, adversarial, lambda x: self._area(x, classes), step
         )
 
     def craft_validation(self, images, labels):
         """Adversarial images of a test step."""
-        attack = self.model.validation_attack
-        value_range = attack.resolve_value_range(self.model)
+        return self._perturb(self.model.validation_attack, images, labels)
+
+    def _perturb(self, attack, images, labels, **kwargs):
         victim = self.model.classifier
-        return attack.perturb(victim, images, labels, value_range)
+        is_soft = has_columns(labels, victim.num_classes)
+        if not (is_soft and attack.takes_soft_labels):
+            labels = class_indices(labels, victim.num_classes)
+        value_range = attack.resolve_value_range(self.model)
+        return attack.perturb(victim, images, labels, value_range, **kwargs)
 
     def _area(self, images, labels):
         classifier = self.model.classifier

@@ -6,6 +6,8 @@ from keras import ops
 from .._backend import unscaled
 from ..classifier import as_images
 from ..classifier import class_indices
+from ..classifier import class_probabilities
+from .augmentation import augmented
 from .pairs import double
 from .pairs import interleave
 from .pairs import split
@@ -18,6 +20,22 @@ class DefenseObjective:
     are written here; the model's `call` runs between the first and the third.
     """
 
+    def augmented(self, data):
+        """The batch of a training step, augmented if the model does so."""
+        if self.augmentation is None:
+            return data
+        x, y, sample_weight = self._unpacked(data)
+        images, labels = augmented(
+            self.augmentation,
+            as_images(x, self.value_range),
+            y,
+            self.value_range,
+            self.classifier.num_classes,
+        )
+        if self.classifier.num_outputs == 1:
+            labels = labels[:, 1:]
+        return images, labels, sample_weight
+
     def training_batch(self, data, previous=None):
         """The interleaved batch of a training step, and its `x_adv`."""
         return self._interleaved(
@@ -27,24 +45,35 @@ class DefenseObjective:
     def test_batch(self, data):
         """The interleaved batch of a test step, or the batch itself."""
         if self.validation_attack is None:
-            return data
+            x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+            return x, self._as_trained(y), sample_weight
         return self._interleaved(data, self.crafter.craft_validation)[0]
 
     def _interleaved(self, data, craft):
+        x, y, sample_weight = self._unpacked(data)
+        images = as_images(x, self.value_range)
+        adversarial = ops.stop_gradient(craft(images, y))
+        inputs = {
+            "images": interleave(images, adversarial),
+            "labels": double(class_indices(y, self.classifier.num_classes)),
+        }
+        y = double(self._as_trained(y))
+        return (inputs, y, double(sample_weight)), adversarial
+
+    def _unpacked(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if y is None:
             raise ValueError(
                 "An adversarial step needs labels. Received images only: pass "
                 "(images, labels), or `predict` for predictions."
             )
-        images = as_images(x, self.value_range)
-        labels = class_indices(y, self.classifier.num_classes)
-        adversarial = ops.stop_gradient(craft(images, labels))
-        inputs = {
-            "images": interleave(images, adversarial),
-            "labels": double(labels),
-        }
-        return (inputs, double(y), double(sample_weight)), adversarial
+        return x, y, sample_weight
+
+    def _as_trained(self, y):
+        """Labels in the form that loss and metrics were built for."""
+        if y is None or not self.one_hot_labels:
+            return y
+        return class_probabilities(y, self.classifier.num_classes)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True

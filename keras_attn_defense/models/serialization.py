@@ -11,6 +11,7 @@ _OBJECTS = {
     "preservation_loss": "preservation_loss",
     "validation_attack": "validation_attack",
     "sample_selection": "sample_selection",
+    "augmentation": "augmentation",
 }
 _VALUES = (
     "classification_weight",
@@ -28,12 +29,14 @@ def get_config(model):
         argument: _serialize(getattr(model, attribute))
         for argument, attribute in _OBJECTS.items()
     }
+    if model.compiled:  # The optimizer of the base is not the one in use.
+        objects["base"].pop("compile_config", None)
     return {**objects, **{value: getattr(model, value) for value in _VALUES}}
 
 
 def arguments(config):
     """The arguments that a configuration stands for."""
-    objects = {name: _deserialize(config[name]) for name in _OBJECTS}
+    objects = {name: _deserialize(config.get(name)) for name in _OBJECTS}
     return {**config, **objects}
 
 

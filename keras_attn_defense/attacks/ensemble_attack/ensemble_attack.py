@@ -113,6 +113,10 @@ class EnsembleAttack(Attack):
             EnsembleClassifier(sources.classifiers)  # They fit.
         self._sources = sources  # Not the models: Keras would track them.
 
+    @property
+    def takes_soft_labels(self) -> bool:  # type: ignore[override]
+        return self.attack.takes_soft_labels
+
     def check(self, model: Model) -> None:
         for view in self._views(as_classifier(model)):
             self.attack.check(view)

@@ -29,6 +29,8 @@ class CrossEntropy(Objective):
     ```
     """
 
+    takes_soft_labels = True
+
     def __init__(self, label_smoothing: float = 0.0) -> None:
         self.label_smoothing = float(label_smoothing)
 
@@ -46,7 +48,7 @@ def cross_entropy(
 
     Args:
         logits: `(batch, classes)`.
-        labels: Class indices `(batch,)`.
+        labels: Class indices `(batch,)`, or probabilities `(batch, classes)`.
         label_smoothing: Share of the target spread over all classes.
 
     Returns:
@@ -62,7 +64,10 @@ def cross_entropy(
     ```
     """
     log_probabilities = ops.log_softmax(logits, axis=-1)
-    target = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+    if len(labels.shape) == 2:
+        target = ops.cast(labels, logits.dtype)
+    else:
+        target = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
     if label_smoothing:
         uniform = label_smoothing / logits.shape[-1]
         target = target * (1.0 - label_smoothing) + uniform

@@ -35,6 +35,8 @@ class Objective:
 
     #: The least number of classes that it is defined for.
     min_classes = 2
+    #: Whether `call` also takes labels `(batch, classes)` of probabilities.
+    takes_soft_labels = False
 
     def check(self, victim: ClassifierView) -> None:
         """Raises a `ValueError` if the objective cannot serve on a model.

@@ -10,7 +10,7 @@ class Ascent:
         attack: The `GradientAttack`.
         victim: A classifier view.
         images: Clean images `(batch, height, width, channels)`.
-        labels: Class indices `(batch,)`.
+        labels: As in `Task`.
         value_range: `(lower, upper)` bounds of the images.
         lengths: `(epsilon, step_size)`, scalar tensors.
     """

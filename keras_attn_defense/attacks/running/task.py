@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from keras import ops
 
+from ...classifier import class_indices
+
 
 class Task(NamedTuple):
     """One batch to attack.
@@ -12,7 +14,8 @@ class Task(NamedTuple):
     Args:
         victim: A classifier view; see `classifier.as_classifier`.
         images: Clean images, float32 `(batch, height, width, channels)`.
-        labels: Class indices `(batch,)`.
+        labels: Class indices `(batch,)`; soft labels `(batch, classes)` where
+            the objective takes them.
         epsilon: Radius of the ball, a scalar tensor.
         value_range: `(lower, upper)` bounds of the images.
         sign: 1.0 to leave the classes `labels`, -1.0 to reach them.
@@ -30,7 +33,8 @@ class Task(NamedTuple):
 
     def broken(self, logits):
         """Which images have these logits made a success, `(batch,)`."""
-        predicted = ops.cast(ops.argmax(logits, axis=-1), self.labels.dtype)
+        labels = class_indices(self.labels, logits.shape[-1])
+        predicted = ops.cast(ops.argmax(logits, axis=-1), labels.dtype)
         if self.sign > 0:
-            return predicted != self.labels
-        return predicted == self.labels
+            return predicted != labels
+        return predicted == labels
