@@ -51,8 +51,9 @@ def test_equals_training_on_augmented_images():
         flat_weights(model.base), flat_weights(expected.base), 1e-3, 2e-6
     )
     # Of what is not trained on, nothing is augmented.
-    scores = [m.evaluate(X, Y, verbose=0) for m in (model, expected)]
-    np.testing.assert_allclose(*scores, rtol=1e-4)
+    images, labels, _ = model.test_batch((X, Y))
+    np.testing.assert_array_equal(images, X)
+    np.testing.assert_array_equal(to_numpy(labels), ONE_HOT)
 
 
 def gray(labels):
@@ -115,8 +116,6 @@ def test_rand_augment():
     assert images.min() >= 0 and images.max() <= 1
     assert abs(images - X).max() > 0.01
     np.testing.assert_array_equal(to_numpy(labels), ONE_HOT)
-    model.fit(X, Y, batch_size=4, verbose=0)
-    assert np.isfinite(flat_weights(model.base)).all()
 
 
 def test_a_single_output_keeps_its_labels():
