@@ -120,11 +120,17 @@ def _our_cw(model, radius):
 
 
 def _torchattacks_apgd(model, radius):
-    import peers
     import torchattacks
 
-    attack = torchattacks.APGD(peers.module(model), eps=radius, steps=100)
-    return peers.on_torch(lambda x, y: attack(x, y))
+    from keras_attn_defense import adapters
+
+    attack = adapters.from_torch(
+        lambda module, epsilon: torchattacks.APGD(
+            module, eps=epsilon, steps=100
+        ),
+        radius,
+    )
+    return lambda x, y: attack.run(model, x, y).images
 
 
 def _art_apgd(model, radius):
@@ -165,11 +171,10 @@ def _foolbox_cw(model, radius):
 
 
 def _foolbox(attack, model):
-    import foolbox
-    import peers
+    from keras_attn_defense import adapters
 
-    wrapped = foolbox.PyTorchModel(peers.module(model), bounds=(0, 1))
-    return peers.on_torch(lambda x, y: attack(wrapped, x, y, epsilons=None)[0])
+    attack = adapters.from_foolbox(attack)
+    return lambda x, y: attack.run(model, x, y).images
 
 
 def _options():

@@ -6,9 +6,11 @@ import pytest
 from keras import ops
 
 from keras_attn_defense._backend import compiled
+from keras_attn_defense._backend import differentiable
 from keras_attn_defense._backend import is_traced
 from keras_attn_defense._backend import repeat
 from tests.testing import BACKEND
+from tests.testing import gradient
 from tests.testing import jitted
 from tests.testing import to_numpy
 
@@ -28,6 +30,17 @@ def test_compiled_reads_and_writes_variables():
     assert float(to_numpy(call(ops.convert_to_tensor(3.0)))) == 15.0
     assert float(to_numpy(counter.value)) == 2.0
     assert float(to_numpy(weight.value)) == 5.0
+
+
+def test_differentiable_by_the_caller():
+    weight = keras.Variable(2.0)
+    call = differentiable(lambda x: weight.value * x**3, [weight])
+
+    for value in (2.0, 5.0):  # A kept program reads new values.
+        weight.assign(value)
+        assert float(to_numpy(call(ops.convert_to_tensor(3.0)))) == 27 * value
+        (slope,) = gradient(call, np.float32(3.0))
+        assert float(slope) == 27 * value
 
 
 def test_compiled_draws_new_noise_each_time():

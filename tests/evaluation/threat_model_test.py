@@ -33,6 +33,14 @@ def test_tolerance_is_rounding_only():
         threat.check(images + np.float32(0.1002), images, 0.1, "far")
 
 
+def test_rounding_does_not_take_a_distance_over_a_radius():
+    threat = ThreatModel("linf", (0.1, 0.2), (0.0, 1.0))
+    distances = np.array([0.05, 0.100001, 0.1002, 0.2, 0.200001, np.inf])
+
+    expected = [0.05, 0.1, 0.1002, 0.2, 0.2, np.inf]
+    np.testing.assert_array_equal(threat.without_rounding(distances), expected)
+
+
 def test_labels():
     threat = ThreatModel("linf", (0.1,), (0.0, 1.0))
     assert threat.label(8 / 255) == "8/255"
