@@ -1,5 +1,8 @@
 """Well-known networks, with random weights, as a user would pass them."""
 
+import os
+import pathlib
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ import keras_attn_defense as kad
 from tests.models.helpers import last
 
 pytestmark = pytest.mark.slow
+IMAGENET = os.environ.get("IMAGENET_FOLDER")
 
 
 def images(size, value_range=(0.0, 1.0), num=2):
@@ -55,14 +59,16 @@ def test_resnet50():
     base = keras.applications.ResNet50(
         weights=None, input_shape=(64, 64, 3), classes=10
     )
-    check(base, 64, "conv5_block3_out", 4)
+    classifier = kad.with_preprocessing(base, "caffe")
+    check(classifier, 64, "conv5_block3_out", 4, value_range=(0.0, 255.0))
 
 
 def test_inception_v3():
     base = keras.applications.InceptionV3(
         weights=None, input_shape=(139, 139, 3), classes=10
     )
-    check(base, 139, "mixed10", 9)
+    classifier = kad.with_preprocessing(base, "tf", value_range=(0, 1))
+    check(classifier, 139, "mixed10", 9)
 
 
 @pytest.mark.filterwarnings("ignore:The attention map of layer")
@@ -71,3 +77,23 @@ def test_efficientnet_b0():
         weights=None, input_shape=(64, 64, 3), classes=10
     )
     check(base, 64, "top_activation", 4, value_range=(0.0, 255.0))
+
+
+@pytest.mark.skipif(IMAGENET is None, reason="IMAGENET_FOLDER is not set")
+def test_published_weights_need_their_preprocessing():
+    """`mobilenet_0.75.weights.h5`, and images that it is right about."""
+    folder = pathlib.Path(IMAGENET)
+    with np.load(folder / "images.npz") as file:
+        x, y = file["x"].astype("float32"), file["y"]
+    network = keras.applications.MobileNet(alpha=0.75, weights=None)
+    network.load_weights(folder / "mobilenet_0.75.weights.h5")
+
+    def accuracy(model, values=x):
+        return np.mean(model.predict(values, verbose=0).argmax(-1) == y)
+
+    classifier = kad.with_preprocessing(network, "tf")
+    assert accuracy(classifier) == 1.0
+    unit = kad.with_preprocessing(network, "tf", value_range=(0, 1))
+    assert accuracy(unit, x / 255) == 1.0
+    assert accuracy(network) < 0.05
+    assert accuracy(kad.with_preprocessing(network, "caffe")) < 0.05
