@@ -17,7 +17,7 @@ differentiated twice, where mistakes are easily made and hardly seen: training r
 on, and only learns something else. So this guide checks before it trains, and then
 compares with what a simpler method reaches.
 
-It needs no download and runs in about four minutes on two CPU cores.
+It needs no download and runs in about five minutes on two CPU cores.
 
 ## Setup
 """
@@ -284,7 +284,13 @@ for name, model in models.items():
     )
 
 """
-RESULT3
+With JAX 0.10 on two cores of an AMD EPYC and one seed, 71.5 % of the images withstand
+after adversarial training, 68.4 % with the default and 72.1 % with our own, each give or
+take two points. So no difference in accuracy can be told from chance. The default's
+attention moves a little less under attack (0.907 to 0.895), ours (0.901) lies in
+between. The logs say why ours does so little: its loss is about 0.002, so that even with
+a weight of 4 it is lost beside a classification loss of 0.8 with a weight of 8. The next
+thing to try is a larger weight, and then more seeds.
 
 ## Look at it
 

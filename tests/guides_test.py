@@ -15,6 +15,7 @@ from guides import make_notebooks
 ROOT = pathlib.Path(__file__).parents[1]
 BACKENDS = {
     "defend_your_classifier_in_ten_minutes": "tensorflow",
+    "fine_tune_a_pretrained_model": "torch",
     "how_robust_is_my_model": "torch",
     "serve_it_with_tensorflow_serving": "tensorflow",
     "train_on_several_devices": "jax",
