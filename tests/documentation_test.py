@@ -148,8 +148,19 @@ def test_reference_has_every_public_name(monkeypatch):
         if f"::: {value.__module__}.{value.__qualname__}\n" not in text
     ]
     assert not missing
+
+
+def test_every_page_is_in_the_navigation(monkeypatch):
+    pytest.importorskip("zensical", reason="needs the extra 'docs'")
+    monkeypatch.setattr(sys, "path", [str(SITE), *sys.path])
+    pages = [path.name for path in SITE.parent.glob("*.md")]
+    for source in ("guides", "project_pages", "reference"):
+        pages += runpy.run_path(str(SITE / f"{source}.py"))["pages"]()
     navigation = (SITE.parents[1] / "mkdocs.yml").read_text(encoding="utf-8")
-    assert all(f": {path}\n" in navigation for path in pages)
+
+    missing = [path for path in pages if path.endswith(".md")]
+    missing = [path for path in missing if f" {path}\n" not in navigation]
+    assert not missing, f"Add {missing} to `nav` in mkdocs.yml."
 
 
 @pytest.mark.parametrize("name", SERIALIZABLE_CLASSES)

@@ -1,24 +1,29 @@
-"""A page for each notebook of `guides/notebooks`, with its outputs."""
+"""A page for each guide: its notebook, with outputs where there are any."""
 
+import runpy
 from pathlib import Path
 
+import nbformat
 from nbconvert import MarkdownExporter
 
-NOTEBOOKS = Path(__file__).parents[2] / "guides" / "notebooks"
+FOLDER = Path(__file__).parents[2] / "guides"
 
 
 def pages():
     """Returns `{path: content}` of pages and their pictures."""
+    make = runpy.run_path(str(FOLDER / "make_notebooks.py"))
     written = {}
-    for notebook in sorted(NOTEBOOKS.glob("*.ipynb")):
-        name = notebook.stem
+    for guide in make["guides"]():
+        name = guide.stem
+        executed = FOLDER / "notebooks" / f"{name}.ipynb"
+        if executed.exists():
+            notebook = nbformat.read(executed, as_version=4)
+        else:
+            notebook = make["notebook"](guide.read_text(encoding="utf-8"))
         folder = {"unique_key": name, "output_files_dir": f"{name}_files"}
-        page, resources = MarkdownExporter().from_filename(
-            str(notebook), resources=folder
+        page, resources = MarkdownExporter().from_notebook_node(
+            notebook, resources=folder
         )
-        for path, content in {
-            f"{name}.md": page,
-            **resources["outputs"],
-        }.items():
-            written[f"guides/{path}"] = content
+        found = {f"{name}.md": page, **resources["outputs"]}
+        written |= {f"guides/{path}": each for path, each in found.items()}
     return written
