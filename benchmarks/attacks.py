@@ -66,7 +66,7 @@ def main():
             "cpu_ms_per_image": 1e3 * statistics.median(seconds) / len(images),
             "ours_over_theirs": statistics.median(ratios),
         }
-        print(name.ljust(20), *(f"{v:9.4g}" for v in results[name].values()))
+        print(name.ljust(22), *(f"{v:9.4g}" for v in results[name].values()))
     path = _FOLDER / "results" / f"attacks_{options.backend}.json"
     report.write(path, options, results=results, settings=settings)
 

@@ -113,12 +113,68 @@ def art(model, settings):
     return run
 
 
+def adapted_torchattacks(model, settings):
+    import torchattacks
+
+    from keras_attn_defense import adapters
+
+    def build(module, epsilon):
+        return torchattacks.PGD(
+            module,
+            eps=epsilon,
+            alpha=settings["step_size"],
+            steps=settings["steps"],
+        )
+
+    return _adapted(adapters.from_torch(build), model, settings)
+
+
+def adapted_foolbox(model, settings):
+    import foolbox
+
+    from keras_attn_defense import adapters
+
+    attack = foolbox.attacks.LinfPGD(
+        abs_stepsize=settings["step_size"], steps=settings["steps"]
+    )
+    return _adapted(adapters.from_foolbox(attack), model, settings)
+
+
+def adapted_art(model, settings):
+    from art.attacks.evasion import ProjectedGradientDescent
+
+    from keras_attn_defense import adapters
+
+    def build(classifier, epsilon):
+        return ProjectedGradientDescent(
+            classifier,
+            eps=epsilon,
+            eps_step=settings["step_size"],
+            max_iter=settings["steps"],
+            num_random_init=1,
+            batch_size=settings["batch_size"],
+            verbose=False,
+        )
+
+    return _adapted(adapters.from_art(build), model, settings)
+
+
+def _adapted(attack, model, settings):
+    attack.epsilon = settings["epsilon"]
+    size = settings["batch_size"]
+    return lambda x, y: attack.run(model, x, y, size).images
+
+
+# Each library with the wrapper that it has itself, and with our adapter.
 PEERS = {
     "keras_attn_defense": ours,
     "torchattacks": torchattacks,
     "cleverhans": cleverhans,
     "foolbox": foolbox,
     "art": art,
+    "torchattacks, adapted": adapted_torchattacks,
+    "foolbox, adapted": adapted_foolbox,
+    "art, adapted": adapted_art,
 }
 
 
