@@ -9,7 +9,8 @@ from .._command_line_backend import BACKENDS
 DATA_HELP = """\
 data: a .npz file with the arrays x and y, x_test and y_test, or images and
 labels, the images as (number, height, width, channels) or without channels; or
-one of the names digit_scenes, cifar10 and mnist, for the test images of that
+a folder of a folder for each class, or with those in its folder test; or
+tfds:<name>, or one of the names digit_scenes, cifar10 and mnist, for the test images of that
 set. Images of type uint8 are scaled to the value range."""
 
 
@@ -38,7 +39,8 @@ def add_command(commands, name, run, summary, epilog):
     parser.add_argument(
         "--data",
         required=True,
-        help="images and labels: a .npz file or the name of a set, see below",
+        help="images and labels: a .npz file, a folder of images or the name "
+        "of a set, see below",
     )
     parser.add_argument(
         "--limit",

@@ -104,7 +104,7 @@ def read_image_folder(
         image_size: As in `load_image_folder`.
         color_mode: As in `load_image_folder`.
         class_names: As in `load_image_folder`.
-        limit: The number of images after which to stop, or None.
+        limit: The number of images to choose evenly, or None for all.
     """
     found = class_folders(path)
     class_names = found if class_names is None else list(class_names)
@@ -118,7 +118,9 @@ def read_image_folder(
         for label, name in enumerate(class_names)
         for file in sorted(os.listdir(os.path.join(path, name)))
         if file.lower().endswith(_EXTENSIONS)
-    ][:limit]
+    ]
+    if limit is not None:  # The first ones would be of one class.
+        files = files[:: max(1, -(-len(files) // limit))][:limit]
     pictures = Pictures(image_size, color_mode)
     images = [pictures.array(_opened(file, color_mode)) for file, _ in files]
     labels = np.array([label for _, label in files], "int32")

@@ -52,18 +52,45 @@ def test_sets_by_name(monkeypatch, capsys):
     assert data_name("folder/set.v2.npz") == "set.v2"
 
 
+def test_folders(folder):
+    Image = pytest.importorskip("PIL.Image")
+    for label in range(3):
+        (folder / f"pets/test/{label}").mkdir(parents=True)
+        for number in range(4):
+            pixels = np.full((2, 2, 3), 80 * label + number, "uint8")
+            name = folder / f"pets/test/{label}/{number}.png"
+            Image.fromarray(pixels).save(name)
+    expected = [80 * label + n for label in range(3) for n in range(4)]
+    for source in ("pets", "pets/test"):
+        images, labels = load_data(source, (0.0, 255.0))
+        np.testing.assert_allclose(images[:, 0, 0, 0], expected, atol=1e-4)
+        assert labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    images, labels = load_data("pets", (0.0, 1.0), limit=3)
+    assert labels.tolist() == [0, 1, 2] and images.shape == (3, 2, 2, 3)
+    assert data_name("pets/") == "pets"
+
+
+def test_sets_of_tensorflow_datasets():
+    tfds = pytest.importorskip("tensorflow_datasets")
+    with tfds.testing.mock_data(num_examples=5):
+        images, labels = load_data("tfds:mnist", (-1.0, 1.0), limit=3)
+    assert images.shape == (3, 28, 28, 1) and labels.shape == (3,)
+    assert images.min() < -0.9 and images.max() > 0.9
+    assert data_name("tfds:mnist") == "mnist"
+
+
 def test_no_such_data(folder):
     with pytest.raises(ValueError, match="no data 'nothing'.*digit_scenes"):
         load_data("nothing", (0.0, 1.0))
     (folder / "text.npz").write_text("x, y")
-    with pytest.raises(ValueError, match="'text.npz' is no .npz"):
+    with pytest.raises(ValueError, match="`path` must name a `.npz`.*text.npz"):
         load_data("text.npz", (0.0, 1.0))
     np.savez("other.npz", pictures=BYTES, targets=[1])
     with pytest.raises(ValueError, match=r"holds \['pictures', 'targets'\]"):
         load_data("other.npz", (0.0, 1.0))
     objects = np.array([BYTES, BYTES[0]], dtype=object)
     np.savez("objects.npz", x=objects, y=[1, 2])
-    with pytest.raises(ValueError, match="'objects.npz'.*np.stack"):
+    with pytest.raises(ValueError, match="`x` must be an array.*np.stack"):
         load_data("objects.npz", (0.0, 1.0))
 
 
