@@ -8,9 +8,9 @@ from .._command_line_backend import BACKENDS
 
 DATA_HELP = """\
 data: a .npz file with the arrays x and y, x_test and y_test, or images and
-labels, the images as (number, height, width, channels) or without channels; or
-a folder of a folder for each class, or with those in its folder test; or
-tfds:<name>, or one of the names digit_scenes, cifar10 and mnist, for the test images of that
+labels, the images as (number, height, width, channels) or without channels; a
+folder with a folder of images for each class, or with those in its folder test;
+or tfds:name, or digit_scenes, cifar10 or mnist, for the test images of that
 set. Images of type uint8 are scaled to the value range."""
 
 
