@@ -51,6 +51,8 @@ def test_guide_runs(name, tmp_path):
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "KERAS_BACKEND": BACKENDS[name],
+            # Tiny networks take longer to compile than to run.
+            "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
         },
         capture_output=True,
         text=True,
