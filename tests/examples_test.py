@@ -22,6 +22,8 @@ NOT_RUN = {
     "load_cifar10(": "needs CIFAR-10 on the disk",
     "load_mnist(": "needs MNIST on the disk",
     "load_tfds(": "needs data of TensorFlow Datasets on the disk",
+    "tfds.load(": "needs data of TensorFlow Datasets on the disk",
+    "train_ds.batch(": "needs a `tf.data` set",
 }
 EXAMPLES = sorted(find_examples(ROOT / "keras_attn_defense"), key=str)
 KNOWN = {example.source for example in EXAMPLES}
