@@ -8,10 +8,13 @@ import numpy as np
 from keras import ops
 
 from .._registration import register
+from .._typing import Model
 from .._typing import Norm
+from .._typing import Tensor
 from .._typing import ValueRange
 from ..attacks import Attack
 from ..attacks.running.result import Result
+from ..classifier import ClassifierView
 from ..classifier import as_classifier
 from ..classifier.padding import padded_batches
 from .connection import Connection
@@ -81,19 +84,32 @@ class ForeignAttack(Attack):
     def label(self) -> str:
         return self.name
 
-    def check(self, model):
+    def check(self, model: Model) -> None:
         self._connected(as_classifier(model), self.resolve_value_range(model))
 
     def perturb(
-        self, victim, images, labels, value_range, start=None, steps=None
-    ):
+        self,
+        victim: ClassifierView,
+        images: Tensor,
+        labels: Tensor,
+        value_range: ValueRange,
+        start: Tensor | None = None,
+        steps: int | None = None,
+    ) -> Never:
         raise ValueError(
             f"The attack '{self.name}' belongs to another library and cannot "
             "be part of a training step or of other compiled code. Train with "
             "an attack of `kad.attacks`, and evaluate with this one."
         )
 
-    def run_batches(self, victim, value_range, images, labels, batch_size):
+    def run_batches(
+        self,
+        victim: ClassifierView,
+        value_range: ValueRange,
+        images: np.ndarray,
+        labels: np.ndarray,
+        batch_size: int,
+    ) -> Result:
         logits, attack = self._connected(victim, value_range)
         before = logits.forward_passes, logits.backward_passes
         crafted, attacked = np.empty_like(images), 0

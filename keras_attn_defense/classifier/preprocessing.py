@@ -1,15 +1,18 @@
 """Notice what happens to images before the first weights see them."""
 
 import warnings
+from typing import Any
 
 from keras import layers
+
+from .._typing import ValueRange
 
 _RESCALE = (layers.Rescaling, layers.Normalization)
 # No range of values in use is between 1 or 2 wide and 255.
 _NARROW = 10.0
 
 
-def has_preprocessor(model):
+def has_preprocessor(model: Any) -> bool:
     """Whether a model, of keras-hub, prepares images outside of its call."""
     return (
         hasattr(model, "preprocess_samples")
@@ -17,7 +20,7 @@ def has_preprocessor(model):
     )
 
 
-def check_preprocessor(model):
+def check_preprocessor(model: Any) -> None:
     """Raises if a direct call leaves the preprocessor of a model out."""
     if has_preprocessor(model):
         raise ValueError(
@@ -29,7 +32,7 @@ def check_preprocessor(model):
         )
 
 
-def built_in_preprocessing(classifier):
+def built_in_preprocessing(classifier: Any) -> Any:
     """The layer by which a model rescales its own input, or None."""
     for call in getattr(classifier, "calls", ()):
         if isinstance(call.layer, _RESCALE):
@@ -39,7 +42,7 @@ def built_in_preprocessing(classifier):
     return None
 
 
-def check_built_in_scale(classifier, value_range):
+def check_built_in_scale(classifier: Any, value_range: ValueRange) -> None:
     """Warns if a model makes next to nothing of the range of its images.
 
     Args:

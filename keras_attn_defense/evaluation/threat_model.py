@@ -49,7 +49,7 @@ class ThreatModel(NamedTuple):
         change = np.asarray(adversarial, "float64") - images
         return _NORMS[self.norm](change.reshape(len(change), -1))
 
-    def without_rounding(self, distances):
+    def without_rounding(self, distances: np.ndarray) -> np.ndarray:
         """Distances that exceed a radius by rounding only, as that radius."""
         for epsilon in self.epsilons:
             close = distances <= self._tolerated(epsilon)
