@@ -10,8 +10,13 @@ import pytest
 
 
 def run(devices):
-    # JAX reads its number of virtual CPU devices from the environment.
-    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": str(devices)}
+    environment = {
+        **os.environ,
+        # JAX reads its number of virtual CPU devices from the environment.
+        "JAX_NUM_CPU_DEVICES": str(devices),
+        # XLA's threads: with as few as devices an all-reduce can wait for ever.
+        "NPROC": "16",
+    }
     process = subprocess.run(
         [sys.executable, "-m", "tests.models.distributed_step", str(devices)],
         env=environment,
