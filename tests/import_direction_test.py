@@ -26,7 +26,7 @@ LEVELS = (
     ),
     ("_epoch_logs",),
     ("classifier",),
-    ("attention", "losses", "metrics", "datasets"),
+    ("attention", "losses", "datasets"),
     ("attacks", "visualization"),
     ("adapters", "models"),
     ("evaluation", "analysis"),
