@@ -35,8 +35,8 @@ keras.utils.set_random_seed(0)
 ## A trained classifier
 
 The data are real handwritten digits in cluttered scenes. For CIFAR-10 change
-this one line to `kad.datasets.load_cifar10()`, and expect an hour on a CPU and
-lower numbers.
+this one line to `kad.datasets.load_cifar10()`, and expect eleven minutes instead of
+three and lower numbers.
 """
 
 train, test = kad.datasets.load_digit_scenes()
@@ -171,7 +171,9 @@ On two cores of an AMD EPYC with TensorFlow 2.21 and seed 0, the worst case of
 these 256 images rose from 51.6 to 93.0 % at 4/255, and from 4.7 to 73.4 % at
 8/255; on clean images accuracy rose from 92.6 to 98.0 %. Some of the gain on clean
 images is simply the further epochs, and the intervals of the tables are up to
-thirteen points wide.
+thirteen points wide. With CIFAR-10 in place of the scenes, and nothing else changed,
+the worst case rose from 2.7 to 46.5 % at 4/255 and from 0 to 28.9 % at 8/255;
+accuracy on clean images stayed, 67.6 and 68.0 %.
 
 How much of it do the attention losses add to adversarial training alone? On this
 easy task nothing that could be told from chance: the README has the comparison,

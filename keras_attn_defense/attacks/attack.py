@@ -231,7 +231,7 @@ class Attack(keras.layers.Layer):
         """This attack's bounds of the images, or else the model's."""
         return resolve_value_range(model, self.value_range)
 
-    def radius(self, value_range: ValueRange) -> float:
+    def radius(self, value_range: ValueRange) -> Tensor:
         """The radius for images of a value range, a scalar tensor."""
         lower, upper = value_range
         epsilon = self.epsilon
