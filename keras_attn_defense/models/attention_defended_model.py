@@ -341,7 +341,7 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
                 self.one_hot_labels |= is_one_hot or bool(self.augmentation)
             if self.one_hot_labels:
                 check_one_hot_compilation(self)
-            self.prepare(self._as_trained(labels))
+            self.prepare(labels)
         return x
 
     def export(self, filepath: Path, *args: Any, **kwargs: Any) -> None:

@@ -31,8 +31,11 @@ def check_augmentation(augmentation, value_range, num_outputs):
         )
     if isinstance(augmentation, list):
         augmentation = keras.layers.Pipeline(layers)
-    parts = [part for layer in layers for part in _parts(layer)]
+    parts = _parts(augmentation)
     for part in parts:
+        if isinstance(part, keras.layers.Pipeline):
+            # Its layers build themselves; Keras would try it in compiled code.
+            part.built = True
         its_range = tuple(getattr(part, "value_range", value_range))
         if its_range != value_range:
             raise ValueError(
@@ -70,7 +73,7 @@ def augmented(augmentation, images, labels, value_range, num_classes):
 
 
 def _parts(layer):
-    """The layer itself, or the layers of a pipeline or a model."""
+    """The layer itself, with those of a pipeline, or those of a model."""
     if isinstance(layer, keras.layers.Pipeline):
-        return [part for inner in layer.layers for part in _parts(inner)]
+        return [layer, *(part for x in layer.layers for part in _parts(x))]
     return all_layers(layer) if isinstance(layer, keras.Model) else [layer]

@@ -45,8 +45,7 @@ class DefenseObjective:
     def test_batch(self, data):
         """The interleaved batch of a test step, or the batch itself."""
         if self.validation_attack is None:
-            x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-            return x, self._as_trained(y), sample_weight
+            return data
         return self._interleaved(data, self.crafter.craft_validation)[0]
 
     def _interleaved(self, data, craft):
@@ -79,6 +78,9 @@ class DefenseObjective:
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         if not isinstance(y_pred, dict):
+            # Of the images as they are: in validation, and when Keras builds
+            # metrics and losses, for labels that nothing has changed so far.
+            y = self._as_trained(y)
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         loss = self._classification_loss(y, y_pred, sample_weight, training)
         self._log("classification_loss", loss, y_pred)
@@ -132,6 +134,7 @@ class DefenseObjective:
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         if not isinstance(y_pred, dict):
+            y = self._as_trained(y)
             logs = super().compute_metrics(x, y, y_pred, sample_weight)
             return {k: v for k, v in logs.items() if k not in self.trackers}
         predicted = ops.argmax(split(y_pred["logits"])[1], axis=-1)

@@ -51,9 +51,7 @@ def test_equals_training_on_augmented_images():
         flat_weights(model.base), flat_weights(expected.base), 1e-3, 2e-6
     )
     # Of what is not trained on, nothing is augmented.
-    images, labels, _ = model.test_batch((X, Y))
-    np.testing.assert_array_equal(images, X)
-    np.testing.assert_array_equal(to_numpy(labels), ONE_HOT)
+    assert model.test_batch((X, Y)) == (X, Y)
 
 
 def gray(labels):
@@ -94,6 +92,32 @@ def test_compiled_steps_draw_anew_and_are_traced_once():
     if keras.backend.backend() != "torch":  # It does not compile.
         assert len(calls) == traces
     assert np.isfinite(flat_weights(model.base)).all()
+
+
+@pytest.mark.parametrize("form", ["class indices", "one-hot"])
+@pytest.mark.parametrize("validation_attack", [None, "default"])
+def test_metrics_and_validation_see_labels_of_any_form(form, validation_attack):
+    y = Y if form == "class indices" else ONE_HOT
+    model = defended(
+        networks.functional(),
+        augmentation=Negative(),
+        validation_attack=validation_attack,
+    )
+    model.compile(
+        keras.optimizers.SGD(0.0), LabelCrossentropy(True), metrics=["accuracy"]
+    )
+    history = model.fit(X, y, validation_data=(X, y), verbose=0).history
+    accuracy = np.mean(to_numpy(model.base(1 - X)).argmax(-1) == (Y + 1) % 4)
+    np.testing.assert_allclose(history["accuracy"], [accuracy])
+    accuracy = np.mean(to_numpy(model.base(X)).argmax(-1) == Y)
+    np.testing.assert_allclose(history["val_accuracy"], [accuracy])
+
+
+def test_default_compilation_fits():
+    layers = [keras.layers.RandomFlip(seed=1), keras.layers.CutMix(seed=2)]
+    model = defended(networks.functional(), augmentation=layers)
+    logs = model.fit(X, Y, batch_size=4, verbose=0).history
+    assert {"accuracy", "robust_accuracy"} <= logs.keys()
 
 
 def test_saved_and_loaded(tmp_path):
