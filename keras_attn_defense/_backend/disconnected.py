@@ -8,5 +8,7 @@ def disconnected_error():
         "is asked for. Either the attention layer is not on the way to the "
         "output (choose another with `GradCAM(layer=...)`), or a step in "
         "between, such as `argmax`, `round` or `stop_gradient`, has no "
-        "gradient: attack it through `kad.attacks.BPDA`."
+        "gradient: attack it through `kad.attacks.BPDA`. An input of integers "
+        "has none either: declare `keras.Input(shape)`, which takes the same "
+        "values as floats."
     )

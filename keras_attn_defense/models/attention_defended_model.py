@@ -6,7 +6,6 @@ from typing import Self
 import keras
 from keras import ops
 
-from .._backend import SUPPORTS_JIT
 from .._backend import AdversarialTrainer
 from .._backend import compiled
 from .._registration import register
@@ -26,7 +25,6 @@ from ..classifier import check_built_in_scale
 from ..classifier import check_images
 from ..classifier import check_labels
 from ..classifier import class_indices
-from ..classifier import has_columns
 from ..classifier import resolve_value_range
 from ..losses import PreservationLoss
 from ..losses import RectificationLoss
@@ -35,9 +33,8 @@ from . import presets
 from . import serialization
 from .adaptive_objective import AdaptiveObjective
 from .augmentation import check_augmentation
-from .compilation import check_one_hot_compilation
-from .compilation import compile_loss
-from .compilation import default_compile
+from .compilation import ensure_compiled
+from .compilation import settle_labels
 from .crafting import Crafter
 from .defense_objective import DefenseObjective
 from .first_batch import check_batch
@@ -172,7 +169,6 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         self.augmentation = check_augmentation(
             augmentation, self.value_range, classifier.num_outputs
         )
-        # Metrics are built for the labels of the first step.
         self.one_hot_labels = False
         self.adversarial_rounds = check_count(
             "adversarial_rounds", adversarial_rounds
@@ -305,7 +301,7 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         Returns:
             A `keras.callbacks.History`.
         """
-        x = self._prepared(x, y, training=True)
+        x = self._prepared(x, y)
         return super().fit(x, y, *args, **kwargs)
 
     def evaluate(
@@ -318,29 +314,17 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         self, x: Any, y: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
         """One update on one batch, as `keras.Model.train_on_batch` does."""
-        x = self._prepared(x, y, training=True)
+        x = self._prepared(x, y)
         return super().train_on_batch(x, y, *args, **kwargs)
 
-    def _prepared(self, x, y, training=False):
-        if not self.compiled:
-            default_compile(self)
-        if self.loss is None:
-            compile_loss(self)
-        if self.jit_compile and not SUPPORTS_JIT:
-            raise ValueError(
-                "`jit_compile=True` is not possible on this backend: "
-                "torch.compile has no second derivatives. Use "
-                "`compile(..., jit_compile=False)`."
-            )
+    def _prepared(self, x, y):
+        ensure_compiled(self)
         x, images, labels = first_batch(x, y)
         if images is not None:
-            num_classes = self.classifier.num_classes
-            check_batch(images, labels, self.value_range, num_classes)
-            if training and self.classifier.num_outputs > 1:
-                is_one_hot = has_columns(labels, num_classes)
-                self.one_hot_labels |= is_one_hot or bool(self.augmentation)
-            if self.one_hot_labels:
-                check_one_hot_compilation(self)
+            check_batch(
+                images, labels, self.value_range, self.classifier.num_classes
+            )
+            settle_labels(self, labels)
             self.prepare(labels)
         return x
 

@@ -113,6 +113,15 @@ def test_metrics_and_validation_see_labels_of_any_form(form, validation_attack):
     np.testing.assert_allclose(history["val_accuracy"], [accuracy])
 
 
+def test_evaluated_before_it_is_trained():
+    model = defended(networks.functional(), augmentation=Negative())
+    before = model.evaluate(X, Y, verbose=0, return_dict=True)
+    model.optimizer.learning_rate = 0.0
+    logs = model.fit(X, Y, validation_data=(X, Y), verbose=0).history
+    for name, value in before.items():
+        np.testing.assert_allclose(logs[f"val_{name}"], [value], rtol=1e-5)
+
+
 def test_default_compilation_fits():
     layers = [keras.layers.RandomFlip(seed=1), keras.layers.CutMix(seed=2)]
     model = defended(networks.functional(), augmentation=layers)

@@ -96,3 +96,17 @@ def test_settings_that_cannot_be_copied_are_named():
     model = kad.AttentionDefendedModel(base)
     with pytest.raises(ValueError, match="Call `compile` on the Attention"):
         model.fit(*data(4), verbose=0)
+
+
+def test_labels_that_change_their_form():
+    x, y = data(8)
+    one_hot = np.eye(4, dtype="float32")[y]
+    model = defended(networks.functional())
+    model.fit(x, y, verbose=0)
+    with pytest.raises(ValueError, match="metrics were built for class"):
+        model.evaluate(x, one_hot, verbose=0)
+    model.compile("sgd", metrics=["accuracy"])
+    expected = model.evaluate(x, one_hot, verbose=0, return_dict=True)
+    # Class indices can be turned into rows.
+    logs = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert logs == pytest.approx(expected)
