@@ -36,15 +36,18 @@ def check_images(images: Tensor, value_range: ValueRange) -> None:
         value_range: `(lower, upper)`, the bounds of its values.
 
     Raises:
-        ValueError: If the rank is not 4, or values are not finite or outside
-            of `value_range`.
+        ValueError: If the rank is not 4, there are none, or values are not
+            finite or outside of `value_range`.
     """
     values = images if isinstance(images, np.ndarray) else _numpy(images)
     if values.ndim != 4:
         raise ValueError(_RANK.format(shape=values.shape))
-    lower, upper = value_range
     if values.size == 0:
-        return
+        raise ValueError(
+            "Expected at least one image. Received images of shape "
+            f"{values.shape}."
+        )
+    lower, upper = value_range
     lowest, highest = float(values.min()), float(values.max())
     if not np.isfinite([lowest, highest]).all():
         raise ValueError(

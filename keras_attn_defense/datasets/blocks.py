@@ -108,6 +108,13 @@ def _row(batch, most):
             f"{type(batch).__name__}."
         )
     columns = tuple(_numpy(column) for column in batch[:most])
+    if not all(column.ndim for column in columns):
+        raise ValueError(
+            "A data set should give batches of (images, labels). Received a "
+            "single example, with the shapes "
+            f"{[column.shape for column in columns]}. Put them into batches, "
+            "such as `ds.batch(64)`."
+        )
     _check_lengths("In a batch of the data set: ", columns)
     return columns
 
