@@ -21,6 +21,14 @@ def write_atomically(path, content):
     os.replace(temporary, path)
 
 
+def check_suffix(path, suffix, reason):
+    """Raises a `ValueError` unless the file's name ends as it should."""
+    if pathlib.Path(path).suffix.lower() != suffix:
+        raise ValueError(
+            f"`path` should end in {suffix}, {reason}. Received: path='{path}'"
+        )
+
+
 def write_json(path, content):
     """Writes a dict of plain values.
 

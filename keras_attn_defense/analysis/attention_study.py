@@ -14,16 +14,17 @@ from ..attacks import Attack
 from ..attacks.arguments import check_count
 from ..attention import AttentionMask
 from ..attention import AttentionMethod
-from ..attention import GradCAM
 from ..attention.resizing import image_size
 from ..classifier import Classifier
 from ..classifier import check_images
 from ..classifier import check_labels
-from ..classifier import check_value_range
+from ..classifier import resolve_value_range
 from ..classifier.predictor import Predictor
 from ..datasets.blocks import blocks
 from ..datasets.blocks import number_of_images
+from ..visualization.explainer import in_range
 from .boxes import object_masks
+from .default_attention import default_attention
 from .measurements import Measurements
 from .study_result import StudyResult
 
@@ -83,11 +84,10 @@ class AttentionStudy:
     ) -> None:
         self.model = model
         self.classifier = Classifier(model)
-        its = getattr(model, "value_range", None) or (0.0, 1.0)
-        self.value_range = check_value_range(value_range or its)
-        self.attack = attack or BIM(steps=10, value_range=self.value_range)
-        layer = getattr(getattr(model, "attention", None), "layer", None)
-        self.attention = attention or GradCAM(layer, normalization="max")
+        self.value_range = resolve_value_range(model, value_range)
+        attack = attack or BIM(steps=10, value_range=self.value_range)
+        self.attack = in_range(attack, model, self.value_range)
+        self.attention = attention or default_attention(model)
         self.other_attention = other_attention
         self.mask = mask or AttentionMask(value_range=self.value_range)
         self.batch_size = check_count("batch_size", batch_size)
@@ -163,8 +163,11 @@ class AttentionStudy:
         images = np.clip(images.astype("float32"), *self.value_range)
         predictions = measure.predictor.classes(images)
         correct = predictions == labels
+        lower, upper = self.value_range
+        brightness = images.mean((1, 2, 3), dtype="float64") - lower
         rows = {
             "index": position + np.arange(len(images)),
+            "brightness": brightness / (upper - lower),
             "label": labels,
             "prediction": predictions,
         }

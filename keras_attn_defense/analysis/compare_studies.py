@@ -25,6 +25,11 @@ _MEASURES = {
     "spread_rise": "rise in spread",
 }
 
+# Means of one image in two sizes differ by less.
+_SAME_IMAGE = 0.01
+# What does not make an attack stronger; the radius is compared by itself.
+_UNIMPORTANT = ("name", "seed", "value_range", "epsilon")
+
 
 def compare_studies(results: Mapping[str, StudyResult]) -> "StudyComparison":
     """Compares models on the images that all of them classify correctly.
@@ -63,22 +68,44 @@ def compare_studies(results: Mapping[str, StudyResult]) -> "StudyComparison":
                 f"has {len(each)} labels, the first {len(labels[0])}, and they "
                 "differ. Run all studies on the same data, in one order."
             )
+    _check_images(results)
     _check_attacks(results)
     return StudyComparison(results)
 
 
+def _check_images(results):
+    """Sorted sets may have equal labels: images are told apart by a number."""
+    means = {
+        name: r.per_sample.get("brightness") for name, r in results.items()
+    }
+    known = {name: each for name, each in means.items() if each is not None}
+    for name, each in known.items():
+        apart = abs(each - next(iter(known.values()))) > _SAME_IMAGE
+        if apart.any():
+            raise ValueError(
+                f"The study '{name}' is of other images than the first: image "
+                f"{int(apart.argmax())} differs in its mean brightness. Run "
+                "all studies on the same data, in one order."
+            )
+
+
 def _check_attacks(results):
     def attack(result):
+        """What decides how strong it is, in words and in full."""
         settings = result.settings
+        kind, epsilon = settings["attack"]["name"], settings["epsilon"]
         steps = result.steps["iou"].shape[1] - 1
-        return settings["attack"]["name"], settings["epsilon"], steps
+        radius = "any distance" if epsilon is None else f"epsilon {epsilon:.3g}"
+        config = {
+            key: value
+            for key, value in settings["attack"].get("config", {}).items()
+            if key not in _UNIMPORTANT
+        }
+        return f"{kind}, {radius}, {steps} steps, {config}"
 
     attacks = {name: attack(result) for name, result in results.items()}
     if len(set(attacks.values())) > 1:
-        listed = "; ".join(
-            f"{name}: {kind}, epsilon {epsilon:.3g}, {steps} steps"
-            for name, (kind, epsilon, steps) in attacks.items()
-        )
+        listed = "; ".join(f"{k}: {about}" for k, about in attacks.items())
         raise ValueError(
             f"The studies differ in their attack: {listed}. Run all of them "
             "with the same one."
@@ -167,7 +194,6 @@ class StudyComparison:
 
 
 def _described(values, first):
-
     n = len(values)
     p = None
     if n and (values != first).any():

@@ -21,7 +21,8 @@ def attention_completeness(maps: Tensor, boxes: Tensor) -> np.ndarray:
         boxes: `(batch, 4)`: `(x_min, y_min, x_max, y_max)` in fractions of
             width and height, the right and bottom corner exclusive; or
             `(batch, n, 4)` for several objects an image, rows of NaN or -1
-            being padding; or masks `(batch, height, width)` of zeros and ones.
+            being padding; a list of `(k, 4)`; or masks `(batch, height,
+            width)` of zeros and ones.
 
     Returns:
         `(batch,)` from 0 to 1, in NumPy.

@@ -12,6 +12,7 @@ from ..classifier import Classifier
 from ..classifier import check_images
 from ..classifier import check_labels
 from ..classifier import class_indices
+from ..classifier import resolve_value_range
 from ..classifier.predictor import Predictor
 from .maps import checked_maps
 
@@ -55,7 +56,7 @@ def confidence_drop(
     drop = kad.analysis.confidence_drop(model, x, maps, y)
     ```
     """
-    bounds = value_range or getattr(model, "value_range", None) or (0.0, 1.0)
+    bounds = resolve_value_range(model, value_range)
     check_images(images, bounds)
     maps = checked_maps(maps)
     if len(maps) != len(images):

@@ -95,8 +95,6 @@ def centroids(maps):
 
 
 def _rank_correlation(maps, others):
-    # It takes a second to import, which not everybody needs.
-
     ranks = [
         scipy.stats.rankdata(each.reshape(len(each), -1), axis=-1)
         for each in (maps, others)

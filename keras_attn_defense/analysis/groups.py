@@ -25,8 +25,6 @@ def compare_groups(values, chosen):
         that an image of the others has the larger value, ties counting half.
         None stands for what two groups of this size do not tell.
     """
-    # It takes a second to import, which not everybody needs.
-
     known = ~np.isnan(values)
     first, second = values[known & chosen], values[known & ~chosen]
     found = {"chosen": _described(first), "others": _described(second)}
@@ -48,7 +46,6 @@ def compare_groups(values, chosen):
 
 def share(count, total):
     """A share of images with its Wilson interval; None of none."""
-
     found = {"n": int(total), "count": int(count), "share": None}
     if not total:
         return {**found, "interval": None}
@@ -70,7 +67,6 @@ def compare_shares(happened, chosen):
         A dict: the `share` of the `chosen` and of the `others`, and `p`, of
         Fisher's exact test, two-sided; None if one group is empty.
     """
-
     groups = happened[chosen], happened[~chosen]
     first, second = (share(group.sum(), len(group)) for group in groups)
     p = None

@@ -17,6 +17,7 @@ from .study_table import text_of_study
 
 _FORMAT = "keras_attn_defense attention study 1"
 _BINS = np.arange(11) / 10
+_INTEGERS = ("index", "label", "prediction")
 #: The paper calls images vulnerable whose completeness is below it.
 _INCOMPLETE = 0.5
 #: Measures of the observations, and the sign expected where attacks succeed.
@@ -49,7 +50,7 @@ class StudyResult:
     result.summary["success"]  # share of the images that fell
     result.per_sample["completeness"]  # (8,)
     result.steps["iou"]  # (8, 11), after each step of the attack
-    result.save("study.npz")
+    result.save("study.json")
     ```
     """
 
@@ -80,7 +81,8 @@ class StudyResult:
     def per_sample(self) -> dict[str, Any]:
         """A flat dict of arrays with one entry an image.
 
-        `index`, `label`, `prediction`; `success` of the attack;
+        `index`, `label`, `prediction`; `brightness`, the mean of the image as
+        a share of its range; `success` of the attack;
         `completeness` (with boxes) and `confidence_drop` of the clean image;
         `iou`, `rank_correlation` and `centroid_shift` between the maps before
         and after; `components`, `entropy` and `spread` of the clean map and
@@ -155,8 +157,12 @@ class StudyResult:
         """Writes settings, summary and all numbers to a JSON file.
 
         Args:
-            path: The file. `load_study` reads it.
+            path: The file, `.json`. `load_study` reads it.
+
+        Raises:
+            ValueError: If the file's name ends otherwise.
         """
+        _files.check_suffix(path, ".json", "as a study is written as JSON")
         columns = {name: _listed(v) for name, v in self._columns.items()}
         content = {
             "format": _FORMAT,
@@ -195,8 +201,8 @@ def load_study(path: Path) -> StudyResult:
 
     ```python
     result = kad.analysis.AttentionStudy(model).run(x, y, boxes)
-    result.save("study.npz")
-    loaded = kad.analysis.load_study("study.npz")
+    result.save("study.json")
+    loaded = kad.analysis.load_study("study.json")
     assert loaded.summary == result.summary
     ```
     """
@@ -206,19 +212,33 @@ def load_study(path: Path) -> StudyResult:
             f"'{path}' is no study of this version. Expected a file that "
             "`StudyResult.save` has written."
         )
-    if not {"settings", "columns"} <= set(content):
+    try:
+        settings = content["settings"]
+        _ = settings["model"], settings["epsilon"], settings["attack"]["name"]
+        columns = _read_columns(content["columns"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(
-            f"The study '{path}' lacks its settings or its numbers. Save it "
-            "anew."
-        )
-    columns = {
-        name: np.array(
-            values,
-            "int64" if name in ("index", "label", "prediction") else "float64",
-        )
-        for name, values in content["columns"].items()
-    }
-    return StudyResult(columns, content["settings"])
+            f"The study '{path}' lacks some of its settings or numbers: "
+            f"{error!r}. Save it anew."
+        ) from None
+    return StudyResult(columns, settings)
+
+
+def _read_columns(listed):
+    """Columns as `StudyResult` takes them, of lists by name."""
+    columns = {}
+    for name, values in listed.items():
+        kind = "int64" if name in _INTEGERS else "float64"
+        columns[name] = np.array(values, kind)
+    for name in (*_INTEGERS, "confidence_drop", *STEP_MEASURES):
+        if name not in columns:
+            raise ValueError(f"'{name}' is missing")
+    steps = columns["fallen"].shape[-1:]
+    for name, values in columns.items():
+        its_steps = steps if name in STEP_MEASURES else ()
+        if values.shape != (len(columns["index"]), *its_steps):
+            raise ValueError(f"'{name}' has the shape {values.shape}")
+    return columns
 
 
 def _bins(completeness, fallen):

@@ -1,41 +1,72 @@
-"""Bounding boxes of a whole split."""
+"""Bounding boxes: the one form that loaders, figures and studies take."""
 
 import numpy as np
+from keras import ops
 
-from .conversion import check_count
+# Corners computed in float32 may lie this far outside.
+_ROUNDING = 1e-3
 
 
-def check_boxes(boxes, name, num_images):
-    """Boxes as float32 `(N, 4)` or `(N, n, 4)`.
+def checked_boxes(boxes, num_images=None, name="boxes"):
+    """Brings boxes into one array.
 
     Args:
-        boxes: An array; rows of -1 are padding.
+        boxes: `(x_min, y_min, x_max, y_max)` in fractions of width and height:
+            `(N, 4)`, `(N, n, 4)`, or a list of `(k, 4)` with any number of
+            boxes for each image. Rows of -1 or of NaN are padding.
+        num_images: The number of images, or None for any.
         name: What the boxes are called in errors.
-        num_images: The number of images.
+
+    Returns:
+        Float64 `(N, n, 4)`, padded with rows of -1.
 
     Raises:
-        ValueError: If they have another shape, or are not fractions with the
-            minima first.
+        ValueError: If they have another form, lie outside of the image, or
+            have no area.
     """
-    is_number = np.issubdtype(boxes.dtype, np.number)
-    if boxes.ndim not in (2, 3) or boxes.shape[-1] != 4 or not is_number:
+    values = box_array(boxes)
+    is_number = values.dtype.kind in "iuf"
+    if values.ndim not in (2, 3) or values.shape[-1] != 4 or not is_number:
         raise ValueError(
-            f"`{name}` must be numbers of shape (N, 4), with rows (x_min, "
-            "y_min, x_max, y_max), or (N, n, 4) for n boxes an image. "
-            f"Received: shape={boxes.shape}, dtype={boxes.dtype}."
+            f"`{name}` should be numbers of shape (N, 4), with rows (x_min, "
+            "y_min, x_max, y_max), or (N, n, 4), or a list of an array (k, 4) "
+            f"for each image. Received: shape={values.shape}, "
+            f"dtype={values.dtype}."
         )
-    check_count(name, boxes, num_images)
-    padding = (boxes == -1).all(-1) & (boxes.ndim == 3)
-    drawn = boxes[~padding]
-    in_range = (drawn >= 0) & (drawn <= 1)
-    if not in_range.all() or not (drawn[:, :2] < drawn[:, 2:]).all():
+    if num_images is not None and len(values) != num_images:
         raise ValueError(
-            f"`{name}` must hold fractions of width and height in [0, 1], with "
-            "x_min < x_max and y_min < y_max. Received: values in "
-            f"[{boxes.min()}, {boxes.max()}]. Divide pixels by the image's "
-            "size, and order each row as (x_min, y_min, x_max, y_max)."
+            f"`{name}` should have one entry for each of the {num_images} "
+            f"images. Received: {len(values)} entries. Check that images and "
+            "boxes were cut in the same way."
         )
-    return boxes.astype("float32")
+    values = values.astype("float64").reshape(len(values), -1, 4)
+    padding = (np.isnan(values) | (values == -1)).all(-1)
+    inside = (values >= -_ROUNDING) & (values <= 1 + _ROUNDING)
+    has_area = (values[..., :2] < values[..., 2:]).all(-1)
+    wrong = (~(inside.all(-1) & has_area) & ~padding).any(1)
+    if wrong.any():
+        index = int(wrong.argmax())
+        raise ValueError(
+            f"`{name}` should be (x_min, y_min, x_max, y_max) in fractions of "
+            "width and height, from 0 to 1, with min < max; rows of -1 are "
+            f"padding. Received for image {index}: {values[index].tolist()}. "
+            "Divide pixels by the size of the image, and leave out boxes "
+            "without area."
+        )
+    return np.where(padding[..., None], -1.0, values)
+
+
+def boxes_by_image(boxes, num_images):
+    """A list of arrays `(k, 4)` without padding, or of None without boxes.
+
+    Args:
+        boxes: As in `checked_boxes`, or None.
+        num_images: The number of images.
+    """
+    if boxes is None:
+        return [None] * num_images
+    boxes = checked_boxes(boxes, num_images)
+    return [each[(each != -1).all(-1)] for each in boxes]
 
 
 def padded_boxes(boxes):
@@ -45,9 +76,32 @@ def padded_boxes(boxes):
         boxes: For each image an array `(4,)`, or for each `(n, 4)`.
     """
     if boxes[0].ndim == 1:
-        return np.stack(boxes).astype("float32")
+        return np.stack(boxes)
     most = max(map(len, boxes))
-    padded = np.full((len(boxes), most, 4), -1.0, "float32")
+    padded = np.full((len(boxes), most, 4), -1.0, boxes[0].dtype)
     for row, its_boxes in zip(padded, boxes, strict=True):
         row[: len(its_boxes)] = its_boxes
     return padded
+
+
+def box_array(boxes):
+    """One array of boxes, padded where images have different numbers of them.
+
+    Args:
+        boxes: A tensor, an array, or a list of them for each image.
+    """
+    if not isinstance(boxes, (list, tuple)):
+        return _numpy(boxes)
+    rows = [_numpy(each) for each in boxes]
+    differ = len({row.shape for row in rows}) > 1
+    if differ and all(row.size % 4 == 0 and row.ndim <= 2 for row in rows):
+        rows = padded_boxes(
+            [row.astype("float64").reshape(-1, 4) for row in rows]
+        )
+    return np.asarray(rows)
+
+
+def _numpy(values):
+    if ops.is_tensor(values):
+        values = ops.convert_to_numpy(values)
+    return np.asarray(values)

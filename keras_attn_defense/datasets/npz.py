@@ -8,7 +8,7 @@ import numpy as np
 
 from .._typing import Path
 from .._typing import ValueRange
-from .boxes import check_boxes
+from .boxes import checked_boxes
 from .conversion import label_indices
 from .conversion import unit_images
 from .image_split import ImageSplit
@@ -114,5 +114,7 @@ def _read_split(archive, split, value_range, class_names):
     labels = label_indices(read("y"), f"y_{split}", count, class_names)
     boxes = None
     if f"boxes_{split}" in archive.files:
-        boxes = check_boxes(read("boxes"), f"boxes_{split}", count)
+        given, name = read("boxes"), f"boxes_{split}"
+        boxes = checked_boxes(given, count, name).astype("float32")
+        boxes = boxes.reshape(given.shape)
     return ImageSplit(images, labels, boxes)

@@ -37,7 +37,8 @@ def load_tfds(
     Sets in the `array_record` format are read without TensorFlow; the others
     need it, whatever the Keras backend.
 
-    Bounding boxes come too, where the set has a feature of them.
+    Bounding boxes come too, where the set has a feature of them; those without
+    area are left out.
 
     Args:
         source: The name of a set, such as `"cifar10"` or
@@ -191,7 +192,10 @@ def _boxes_of(example, path):
     for name in path:
         example = example[name]
     # Rows are (y_min, x_min, y_max, x_max), in fractions.
-    return [np.asarray(example, "float32")[..., [1, 0, 3, 2]]]
+    boxes = np.asarray(example, "float32")[..., [1, 0, 3, 2]]
+    if boxes.ndim == 2:
+        boxes = boxes[(boxes[:, :2] < boxes[:, 2:]).all(-1)]
+    return [boxes]
 
 
 def _examples(tfds, builder, split):

@@ -4,7 +4,6 @@ import importlib.util
 import os
 import pathlib
 import shutil
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -12,9 +11,11 @@ import keras
 from .._backend import SAVED_MODEL_OPTIONS
 from .._typing import Path
 from .._typing import ValueRange
+from ..analysis.default_attention import default_attention
 from ..attention import AttentionMethod
-from ..attention import GradCAM
 from ..classifier import Classifier
+from ..classifier import resolve_value_range
+from ..models import AttentionDefendedModel
 from .endpoints import Endpoints
 from .in_tensorflow import write_in_tensorflow
 from .saved_model import write_saved_model
@@ -27,7 +28,7 @@ def export(
     *,
     explain: bool = False,
     attention: AttentionMethod | None = None,
-    preprocess: bool | Callable[..., Any] | None = None,
+    preprocess: bool | keras.layers.Layer | None = None,
     input_shape: tuple[int | None, ...] | None = None,
     input_dtype: str | None = None,
     value_range: ValueRange | None = None,
@@ -71,8 +72,9 @@ def export(
             where `preprocess=True` resizes them.
         input_dtype: Type of the clients' images. None means uint8 with
             `preprocess=True`, or else float32.
-        value_range: `(lower, upper)` bounds of the model's images. None means
-            the model's `value_range`, or `(0.0, 1.0)`.
+        value_range: `(lower, upper)` bounds of the model's images, for
+            `preprocess=True`. None means the model's `value_range`, or `(0.0,
+            1.0)`.
         overwrite: Whether to replace a folder that exists.
 
     Raises:
@@ -97,11 +99,11 @@ def export(
             f"'{path}' exists. Choose the next version, such as "
             f"'{path.parent / '2'}', or pass `overwrite=True`."
         )
-    base = getattr(model, "base", model)
+    is_defended = isinstance(model, AttentionDefendedModel)
+    base = model.base if is_defended else model
     classifier = Classifier(base)
     if explain and attention is None:
-        layer = getattr(getattr(model, "attention", None), "layer", None)
-        attention = GradCAM(layer, normalization="max")
+        attention = default_attention(model)
     if not explain and attention is not None:
         raise ValueError(
             "`attention` is given, but no signature would use it. Pass "
@@ -133,12 +135,21 @@ def _in_one_piece(path, write):
 
 def _preprocess(preprocess, model, classifier, value_range):
     if preprocess is True:
-        its = getattr(model, "value_range", None) or (0.0, 1.0)
+        value_range = resolve_value_range(model, value_range)
         sides = tuple(classifier.input_shape[_sides()])
         return ServingPreprocessing(
-            None if None in sides else sides, value_range or its
+            None if None in sides else sides, value_range
         )
-    if preprocess is None or isinstance(preprocess, keras.layers.Layer):
+    if value_range is not None:
+        raise ValueError(
+            "`value_range` is given, but only `preprocess=True` uses it: "
+            "without it clients send images as the model takes them. Pass "
+            "`preprocess=True` too, or leave `value_range` out. Received: "
+            f"value_range={value_range}, preprocess={preprocess!r}"
+        )
+    if preprocess is None or preprocess is False:
+        return None
+    if isinstance(preprocess, keras.layers.Layer):
         return preprocess
     raise ValueError(
         "`preprocess` should be a Keras layer, True for "

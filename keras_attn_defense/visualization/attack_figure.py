@@ -9,14 +9,15 @@ from .._typing import Tensor
 from .._typing import ValueRange
 from ..attention import AttentionMask
 from ..attention import AttentionMethod
+from ..datasets.boxes import boxes_by_image
 from .arrays import check_lengths
 from .arrays import displayed
 from .arrays import numpy
-from .boxes import boxes_by_image
 from .captions import Caption
 from .captions import name_captions
 from .captions import prediction_captions
 from .explainer import Explainer
+from .explainer import in_range
 from .overlay import overlay
 from .perturbation_figure import TITLES
 from .perturbation_figure import perturbation_rows
@@ -63,7 +64,8 @@ def attack_figure(
             means what lies above the map's mean.
         class_names: Names of the classes.
         boxes: Boxes to draw on the maps: `(N, 4)`, with `(x_min, y_min, x_max,
-            y_max)` in fractions of width and height, or a list of `(k, 4)`.
+            y_max)` in fractions of width and height, `(N, n, 4)` padded with
+            rows of -1, or a list of `(k, 4)`.
         value_range: `(lower, upper)` bounds of the images. None takes the
             attack's, or the model's, or else `(0, 255)` for bytes and `(0, 1)`
             for others.
@@ -89,7 +91,8 @@ def attack_figure(
         None if each is None else each[:max_images]
         for each in (images, labels, boxes)
     )
-    value_range = value_range or getattr(attack, "value_range", None)
+    if value_range is None:
+        value_range = getattr(attack, "value_range", None)
     explainer = Explainer(model, images, labels, attention, mask, value_range)
     return draw_attack(explainer, attack, class_names, boxes)
 
@@ -99,6 +102,7 @@ def draw_attack(explainer, attack, class_names=None, boxes=None):
     images, labels = explainer.images, explainer.labels
     clean = explainer(images, labels)
     classes = clean.predictions if labels is None else labels
+    attack = in_range(attack, explainer.model, explainer.value_range)
     adversarial = numpy(attack(explainer.model, images, classes))
     attacked = explainer(adversarial, classes)
     hidden = explainer.hidden(clean.maps)

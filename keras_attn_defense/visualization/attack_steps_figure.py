@@ -16,6 +16,7 @@ from .arrays import displayed
 from .captions import Caption
 from .captions import prediction_captions
 from .explainer import Explainer
+from .explainer import in_range
 from .overlay import overlay
 from .picture_grid import Cell
 from .picture_grid import picture_grid
@@ -82,12 +83,14 @@ def attack_steps_figure(
     """
     check_lengths(len(images), labels=labels)
     labels = None if labels is None else labels[:max_images]
-    value_range = value_range or getattr(attack, "value_range", None)
+    if value_range is None:
+        value_range = getattr(attack, "value_range", None)
     explainer = Explainer(
         model, images[:max_images], labels, attention, mask, value_range
     )
     clean = explainer(explainer.images, explainer.labels)
     classes = clean.predictions if labels is None else explainer.labels
+    attack = in_range(attack, model, explainer.value_range)
     path = attack.trajectory(model, explainer.images, classes)
     chosen = _chosen(steps, len(path) - 1)
     columns = [

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from .._typing import Figure
 from .._typing import Tensor
 from .._typing import ValueRange
+from ..datasets.boxes import boxes_by_image
 from .arrays import check_lengths
 from .arrays import displayed
 from .arrays import label_indices
-from .boxes import boxes_by_image
 from .captions import name_captions
 from .captions import prediction_captions
 from .overlay import overlay
@@ -44,7 +44,8 @@ def attention_figure(
         explained: The classes that the maps look for `(N,)`.
         class_names: Names of the classes.
         boxes: Boxes to draw on the maps: `(N, 4)`, with `(x_min, y_min, x_max,
-            y_max)` in fractions of width and height, or a list of `(k, 4)`.
+            y_max)` in fractions of width and height, `(N, n, 4)` padded with
+            rows of -1, or a list of `(k, 4)`.
         value_range: `(lower, upper)` bounds of the images. None means
             `(0, 255)` for bytes (uint8) and `(0, 1)` for others.
         limits: `(low, high)`, the map's values of the first and of the last

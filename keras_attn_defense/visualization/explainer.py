@@ -1,5 +1,6 @@
 """What a model says of images, and where it looks."""
 
+import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..classifier import as_images
 from ..classifier import check_images
 from ..classifier import check_labels
 from ..classifier import class_indices
+from ..classifier import resolve_value_range
 from .arrays import image_range
 from .arrays import numpy
 
@@ -65,9 +67,11 @@ class Explainer:
     ):
         self.model = model
         self.classifier = Classifier(model)
-        self.value_range = image_range(
-            images, value_range or getattr(model, "value_range", None)
-        )
+        if value_range is None:
+            value_range = self.classifier.value_range
+        else:
+            value_range = resolve_value_range(model, value_range)
+        self.value_range = image_range(images, value_range)
         self.images, self.labels = self._checked(images, labels)
         self.attention = (
             attention
@@ -117,6 +121,33 @@ class Explainer:
             check_labels(labels, classes, len(images))
             labels = numpy(class_indices(labels, classes))
         return numpy(as_images(images, self.value_range)), labels
+
+
+def in_range(attack, model, value_range):
+    """An attack for images of a value range.
+
+    Args:
+        attack: An attack, or a function, which knows the range or not.
+        model: The model that it attacks.
+        value_range: `(lower, upper)` bounds of the images.
+
+    Raises:
+        ValueError: If the attack was built for another range.
+    """
+    if not hasattr(attack, "resolve_value_range"):
+        return attack
+    its = attack.resolve_value_range(model)
+    if its == value_range:
+        return attack
+    if attack.value_range is not None:
+        raise ValueError(
+            f"The attack is for images in value_range={its}, but these are in "
+            f"{value_range}. Pass the same `value_range` to both, or none to "
+            "the attack."
+        )
+    attack = copy.copy(attack)
+    attack.value_range = value_range
+    return attack
 
 
 def _its_own(model, name, kind):

@@ -132,10 +132,10 @@ WITH_NAN = np.tile([0.1, 0.2, 0.5, np.nan], (6, 1))
         ({"y_test": np.array(["a", "b", "c", "d"])}, "`y_test`.*`class_names`"),
         ({"boxes_train": np.zeros((6, 2))}, r"shape=\(6, 2\)"),
         ({"boxes_train": np.full((6, 4), "a")}, "dtype=<U1"),
-        ({"boxes_test": OUT_OF_ORDER}, "6 rows for 4 images"),
-        ({"boxes_train": OUT_OF_ORDER}, "x_min < x_max"),
-        ({"boxes_train": IN_PIXELS}, r"values in \[1.0, 6.0\]"),
-        ({"boxes_train": WITH_NAN}, r"must hold fractions"),
+        ({"boxes_test": OUT_OF_ORDER}, "each of the 4 images.*6 entries"),
+        ({"boxes_train": OUT_OF_ORDER}, "min < max"),
+        ({"boxes_train": IN_PIXELS}, r"for image 0: \[\[1.0, 2.0"),
+        ({"boxes_train": WITH_NAN}, "`boxes_train`.*in fractions"),
     ],
 )
 def test_errors_teach(save, changes, message):

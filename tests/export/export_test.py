@@ -28,6 +28,23 @@ def ask(path, signature="serving_default", **inputs):
     return {name: value.numpy() for name, value in answer.items()}
 
 
+def test_a_model_with_attributes_like_ours_is_written_itself(tmp_path):
+    model = networks.nested()
+    # Common names in transfer learning.
+    model.base = model.get_layer("backbone")
+    model.attention = model.layers[-1]
+    export(model, tmp_path / "1", explain=True)
+
+    answer = ask(tmp_path / "1", "explain", images=X)
+
+    expected = to_numpy(model(X, training=False))
+    np.testing.assert_allclose(answer["predictions"], expected, atol=1e-6)
+    maps = GradCAM(normalization="max", model=model)(X)
+    np.testing.assert_allclose(
+        answer["attention_map"], to_numpy(maps), atol=1e-4
+    )
+
+
 @pytest.mark.parametrize("rows", [1, 5])
 def test_predictions_are_those_of_the_model(model, served, rows):
     answer = ask(served / "1", images=X[:rows])
@@ -149,6 +166,8 @@ def test_bad_input(tmp_path):
     model = networks.sequential()
     with pytest.raises(ValueError, match="`preprocess` should be a"):
         export(model, tmp_path / "1", preprocess=lambda x: x)
+    with pytest.raises(ValueError, match="only `preprocess=True` uses it"):
+        export(model, tmp_path / "1", value_range=(-1.0, 1.0))
     with pytest.raises(ValueError, match="should have three entries"):
         export(model, tmp_path / "1", input_shape=(8, 8))
     with pytest.raises(ValueError, match="Pass `explain=True` too"):

@@ -20,6 +20,7 @@ from tests.visualization.helpers import titles
 # One size of batches: few compilations.
 IMAGES, LABELS = networks.images_and_labels(2)
 BOXES = [(0, 0, 0.5, 0.5)] * 2
+BYTES = (255 * IMAGES).astype("uint8")
 
 
 def victim():
@@ -194,3 +195,28 @@ def test_bad_input(arguments, message):
     }
     with pytest.raises(ValueError, match=message):
         kad.visualization.attack_steps_figure(**arguments)
+
+
+@pytest.mark.parametrize("images", [BYTES, BYTES.astype("float32")])
+def test_the_attack_knows_the_range_of_the_figure(images):
+    value_range = None if images.dtype == "uint8" else (0.0, 255.0)
+    attack = FGSM(20.0)
+    for draw, more in (
+        (kad.visualization.attack_figure, {}),
+        (kad.visualization.attack_steps_figure, {"overlays": False}),
+    ):
+        figure = draw(
+            victim(), images, LABELS, attack, value_range=value_range, **more
+        )
+        attacked = pictures(figure)[1]
+        change = abs(attacked * 255.0 - images[0]).max()
+        assert change == pytest.approx(20.0, abs=0.01)
+    assert attack.value_range is None
+    with pytest.raises(ValueError, match="attack is for images in"):
+        kad.visualization.attack_figure(
+            victim(),
+            images,
+            LABELS,
+            FGSM(20.0, value_range=(-255.0, 255.0)),
+            value_range=(0.0, 255.0),
+        )
