@@ -52,7 +52,8 @@ def read_json(path, what):
     """
     try:
         return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    # Of text that nests too deeply, and of integers of thousands of digits.
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"The {what} '{path}' is truncated or no JSON: {error}. Save it "
             "anew."

@@ -16,6 +16,7 @@ ROOT = pathlib.Path(__file__).parent.parent / PACKAGE
 # do not know each other.
 LEVELS = (
     (
+        "_archives",
         "_backend",
         "_command_line_backend",
         "_files",

@@ -6,10 +6,9 @@ import sys
 import numpy as np
 
 from .. import datasets
+from .._archives import open_arrays
 from ..datasets.image_folder import class_folders
 from ..datasets.image_folder import read_image_folder
-from ..datasets.npz import open_npz
-from ..datasets.npz import read_array
 
 _SETS = {
     "digit_scenes": datasets.load_digit_scenes,
@@ -75,13 +74,13 @@ def _read(path, limit):
             f"There is no data '{path}'. Pass a .npz file, a folder of images, "
             f"tfds:<name>, or one of {', '.join(_SETS)}."
         )
-    with open_npz(path) as file:
+    with open_arrays(path) as file:
         for images, labels in _KEYS:
             if images in file.files:
                 known = labels in file.files
                 return (
-                    read_array(file, images)[:limit],
-                    read_array(file, labels)[:limit] if known else None,
+                    file[images][:limit],
+                    file[labels][:limit] if known else None,
                 )
         raise ValueError(
             f"The data '{path}' should hold the arrays x and y, x_test and "

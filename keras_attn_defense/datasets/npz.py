@@ -1,11 +1,8 @@
 """Image sets in `.npz` files of the `keras.datasets` layout."""
 
-import os
-import zipfile
 from collections.abc import Sequence
 
-import numpy as np
-
+from .._archives import open_arrays
 from .._typing import Path
 from .._typing import ValueRange
 from .boxes import checked_boxes
@@ -46,7 +43,9 @@ def load_npz(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If an array is missing, or is not as described above.
+        ValueError: If an array is missing, or is not as described above; if
+            the file is damaged, or claims to hold more than 1 GiB and more
+            than 200 times its size. Python objects are never loaded.
 
     Example:
 
@@ -56,7 +55,7 @@ def load_npz(
     np.testing.assert_array_equal(train.images, x)
     ```
     """
-    with open_npz(path) as archive:
+    with open_arrays(path) as archive:
         missing = [key for key in _REQUIRED_KEYS if key not in archive.files]
         if missing:
             raise ValueError(
@@ -76,38 +75,9 @@ def load_npz(
     return train, test
 
 
-def open_npz(path):
-    """The open archive of a `.npz` file.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is another kind of file.
-    """
-    if os.path.exists(path) and not zipfile.is_zipfile(path):
-        raise ValueError(
-            "`path` must name a `.npz` archive. Received: "
-            f"path={str(path)!r}, which is none. Write the file with "
-            "`np.savez`."
-        )
-    # Pickled objects stay refused: they could run code from the file.
-    return np.load(path, allow_pickle=False)
-
-
-def read_array(archive, key):
-    """An array of numbers or strings of an open archive."""
-    try:
-        return archive[key]
-    except ValueError as error:
-        raise ValueError(
-            f"`{key}` must be an array of numbers. Received: an array of "
-            "Python objects, which is not loaded, as it could run code. "
-            "Stack images of one size with `np.stack` before saving."
-        ) from error
-
-
 def _read_split(archive, split, value_range, class_names):
     def read(name):
-        return read_array(archive, f"{name}_{split}")
+        return archive[f"{name}_{split}"]
 
     images = unit_images(read("x"), f"x_{split}", value_range)
     count = len(images)

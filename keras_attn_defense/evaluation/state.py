@@ -4,22 +4,14 @@ import io
 import json
 import os
 import pathlib
-import zipfile
-import zlib
 
 import numpy as np
 
+from .._archives import open_arrays
 from .._files import write_atomically
 
 _FORMAT = "keras_attn_defense evaluation state 1"
-_UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    ValueError,
-    KeyError,
-    OSError,
-    EOFError,
-)
+_UNREADABLE = (ValueError, KeyError, TypeError, OSError, RecursionError)
 
 
 class State:
@@ -43,19 +35,15 @@ class State:
         if self.path is None or not os.path.exists(self.path):
             return
         try:
-            content = io.BytesIO(self.path.read_bytes())
-            with np.load(content, allow_pickle=False) as file:
+            with open_arrays(self.path) as file:
                 arrays = {name: file[name] for name in file.files}
             header = json.loads(str(arrays.pop("header")))
             known = header["format"] == _FORMAT
             then = header["fingerprint"]
-            if not set(records.arrays()) <= set(arrays):
-                raise ValueError("It lacks some numbers.")
+            if not isinstance(then, dict):
+                raise ValueError("It does not say what it belongs to.")
         except _UNREADABLE as error:
-            raise ValueError(
-                f"The state file '{self.path}' is damaged, or is none: {error} "
-                "Delete it to start anew, or name another file."
-            ) from None
+            raise self._damaged(error) from None
         if not known:
             raise ValueError(
                 f"The state file '{self.path}' is of another version: "
@@ -63,6 +51,10 @@ class State:
                 "anew, or name another file."
             )
         self._compare(then)
+        try:
+            _check_arrays(arrays, records)
+        except _UNREADABLE as error:
+            raise self._damaged(error) from None
         records.restore(arrays)
 
     def save(self, records):
@@ -98,6 +90,12 @@ class State:
                 "start anew, or name another file."
             )
 
+    def _damaged(self, error):
+        return ValueError(
+            f"The state file '{self.path}' is damaged, or is none: {error} "
+            "Delete it to start anew, or name another file."
+        )
+
     def _compare(self, then):
         different = list(_differences(then, self.fingerprint))
         if different:
@@ -106,6 +104,24 @@ class State:
                 f"{'; '.join(different)}. Repeat the call as it was to go on, "
                 "delete the file to start anew, or name another file."
             )
+
+
+def _check_arrays(arrays, records):
+    """Raises an error unless `records` can take over the arrays."""
+    expected = records.arrays()
+    images = {f"images {column}" for column in records.image_columns()}
+    number = len(arrays["labels"])
+    if number and images - set(arrays):
+        raise ValueError("It lacks the images.")
+    for name, empty in expected.items():
+        found = arrays[name]
+        shape = empty.shape
+        if name in ("labels", "predictions") or name.startswith("distance "):
+            shape = (number,)
+        elif name == "checksums":
+            shape = found.shape[:1]
+        if found.shape != shape or found.dtype.kind != empty.dtype.kind:
+            raise ValueError(f"'{name}' has another shape or type.")
 
 
 def _differences(then, now, place=""):

@@ -259,6 +259,23 @@ def test_foreign_and_damaged_studies(results, tmp_path, changes, message):
         load_study(path)
 
 
+@pytest.mark.parametrize("name", ["net[v2]", "[/]", ":fire:", "<script>"])
+def test_names_are_shown_as_they_are(results, name, capsys):
+    columns = {**results[True].per_sample, **results[True].steps}
+    result = StudyResult(columns, {**results[True].settings, "model": name})
+    comparison = compare_studies({name: result, "other": result})
+
+    result.table()
+    comparison.table()
+    for text in (str(result), str(comparison)):
+        assert name in text
+    assert capsys.readouterr().out.count(name) == 2
+
+    figure = comparison.plot()
+    (legend,) = figure.legends
+    assert legend.get_texts()[0].get_text() == name
+
+
 def test_studies_are_written_as_json_alone(results, tmp_path):
     with pytest.raises(ValueError, match=r"should end in \.json"):
         results[True].save(tmp_path / "study.npz")

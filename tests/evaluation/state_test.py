@@ -141,3 +141,34 @@ def test_function_that_changed_is_recognised(tmp_path):
 def test_folder_has_to_exist(tmp_path):
     with pytest.raises(ValueError, match="Create it first"):
         evaluate(tmp_path / "no" / "state.npz")
+
+
+def _with(path, **changes):
+    """Writes the arrays of a state file anew, some of them changed."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    arrays.update(changes)
+    np.savez(path, **{k: v for k, v in arrays.items() if v is not None})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"labels": np.zeros(3)},
+        {"labels": np.int64(3)},
+        {"predictions": np.zeros(3, "int64")},
+        {"work": np.zeros(2)},
+        {"units": np.array(["many"])},
+        {"checksums": np.zeros((1, 1), "int64")},
+        {"labels": None},
+        {"header": np.array("[1, 2]")},
+        {"header": np.array("[" * 100_000)},
+        {"header": np.array("{}")},
+        {"labels": np.array([{}], object)},
+    ],
+)
+def test_forged_state_files(finished, changes):
+    path, _ = finished
+    _with(path, **changes)
+    with pytest.raises(ValueError, match="is damaged, or is none"):
+        evaluate(path)
