@@ -59,9 +59,8 @@ class BPDA(Classifier):
         value_range: ValueRange | None = None,
         input_shape: tuple[int | None, ...] | None = None,
     ) -> None:
+        self._given = preprocessing
         super().__init__(model)
-        self._inside = _layer_inside(model, preprocessing)
-        self.preprocessing = self._inside or preprocessing
         self.approximation = approximation
         if value_range is None:
             value_range = getattr(model, "value_range", None)
@@ -70,6 +69,12 @@ class BPDA(Classifier):
         self.value_range = value_range
         if input_shape is not None:
             self.input_shape = (None, *input_shape)
+
+    def refresh(self) -> None:
+        super().refresh()
+        # A layer that is named may have been replaced.
+        self._inside = _layer_inside(self.model, self._given)
+        self.preprocessing = self._inside or self._given
 
     @property
     def identity(self) -> Any:

@@ -6,6 +6,7 @@ from keras import ops
 
 from .._backend import is_traced
 from ..classifier.predictor import Predictor
+from ..classifier.predictor import predictions
 
 
 class BlackBox:
@@ -22,15 +23,12 @@ class BlackBox:
                 f"batch_size={batch_size!r}"
             )
         self.batch_size = batch_size
-        self._predictor = None
+        self._code = predictions()
 
     def logits(self, classifier, images):
         """Logits `(N, classes)` of images in NumPy, in NumPy."""
-        # Compiled once for all calls, until the model's layers change.
-        last = self._predictor
-        if last is None or last.victim.calls is not classifier.calls:
-            self._predictor = Predictor(classifier, self.batch_size)
-        return self._predictor.logits(images)
+        predictor = Predictor(classifier, self.batch_size, self._code)
+        return predictor.logits(images)
 
     def probabilities(self, classifier, images, classes):
         """Probabilities `(N,)` of one class for each image."""

@@ -2,12 +2,14 @@
 
 from keras import ops
 
-from .._backend import compiled
+from ..classifier import CompiledFunctions
 from .resizing import upsampled
 
 
 class CompiledMethod:
     """Logits and maps at the size of the images; the model stays untouched.
+
+    They are those of the model as it is in each call.
 
     Args:
         attention: The `AttentionMethod`.
@@ -17,9 +19,7 @@ class CompiledMethod:
     def __init__(self, attention, classifier):
         self.attention = attention
         self.classifier = classifier
-        self._run = self._explain
-        if attention.differentiable:
-            self._run = compiled(self._untouched, classifier.variables)
+        self._code = CompiledFunctions(_functions)
 
     def __call__(self, images, labels=None):
         """Explains a batch.
@@ -33,15 +33,24 @@ class CompiledMethod:
         """
         if labels is not None:
             labels = ops.convert_to_tensor(labels)
-        return self._run(ops.convert_to_tensor(images), labels)
+        images = ops.convert_to_tensor(images)
+        if not self.attention.differentiable:
+            # It runs the model by itself, outside of any step.
+            self.classifier.refresh()
+            return _explain(self.attention, self.classifier, images, labels)
+        run = self._code(self.attention, self.classifier)["explain"]
+        return run(images, labels)
 
-    def _untouched(self, images, labels):
-        with self.classifier.untouched():
-            return self._explain(images, labels)
 
-    def _explain(self, images, labels):
-        logits, maps, _ = self.attention.explain(
-            self.classifier, images, labels
-        )
-        maps = upsampled(maps, images)
-        return ops.stop_gradient(logits), ops.stop_gradient(maps)
+def _functions(attention, classifier):
+    def explain(images, labels):
+        with classifier.untouched():
+            return _explain(attention, classifier, images, labels)
+
+    return {"explain": explain}
+
+
+def _explain(attention, classifier, images, labels):
+    logits, maps, _ = attention.explain(classifier, images, labels)
+    maps = upsampled(maps, images)
+    return ops.stop_gradient(logits), ops.stop_gradient(maps)

@@ -10,6 +10,7 @@ from .checks import has_columns as has_columns
 from .classifier import Classifier as Classifier
 from .classifier import input_shape as input_shape
 from .classifier_view import ClassifierView as ClassifierView
+from .compiled_functions import CompiledFunctions as CompiledFunctions
 from .ensemble_classifier import EnsembleClassifier as EnsembleClassifier
 from .frozen import frozen as frozen
 from .function_classifier import as_classifier as as_classifier
@@ -17,5 +18,6 @@ from .precision import full_precision as full_precision
 from .preprocessing import built_in_preprocessing as built_in_preprocessing
 from .preprocessing import check_built_in_scale as check_built_in_scale
 from .preprocessing import has_preprocessor as has_preprocessor
+from .signature import Unseen as Unseen
 from .structure import all_layers as all_layers
 from .value_range import resolve_value_range as resolve_value_range

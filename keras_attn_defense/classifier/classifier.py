@@ -17,7 +17,8 @@ from .frozen import frozen
 from .intercept import intercept
 from .logits import find_ending
 from .preprocessing import check_preprocessor
-from .structure import all_layers
+from .signature import Signature
+from .signature import Snapshot
 from .structure import layer_calls
 from .structure import run_symbolically
 from .token_grid import laid_out
@@ -43,13 +44,21 @@ class Classifier(ClassifierView):
         self.model = model
         self.input_shape = input_shape(model)
         check_preprocessor(model)
-        known, structure = _structures.get(model, (None, None))
-        layers = all_layers(model)
-        if known != layers:  # New, or taken apart since.
-            structure = _structure(model, self.input_shape)
-            _structures[model] = (layers, structure)
-        self.calls, self.ending, self.num_outputs = structure
         self.value_range = getattr(model, "value_range", None)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Reads the structure anew if the model has changed since."""
+        model = self.model
+        now = Signature(model)
+        known = _structures.get(model)
+        if known is None or not known.matches(now):
+            known = _Structure(now, *_structure(model, input_shape(model)))
+            known.settle(Signature(model))
+            _structures[model] = known
+        self.calls = known.calls
+        self.ending = known.ending
+        self.num_outputs = known.num_outputs
 
     @property
     def num_classes(self) -> int:
@@ -168,6 +177,23 @@ class Classifier(ClassifierView):
         return keras.StatelessScope(
             [(variable, variable.value) for variable in self.variables]
         )
+
+
+class _Structure(Snapshot):
+    """What is known of a model, and of which state of it.
+
+    Args:
+        signature: The model's signature.
+        calls: What `layer_calls` returned.
+        ending: The `Ending`.
+        num_outputs: The number of its outputs.
+    """
+
+    def __init__(self, signature, calls, ending, num_outputs):
+        super().__init__(signature)
+        self.calls = calls
+        self.ending = ending
+        self.num_outputs = num_outputs
 
 
 def _listener(heard):

@@ -21,8 +21,15 @@ class ClassifierView:
 
     @property
     def identity(self) -> Any:
-        """What is equal for views whose compiled code is the same."""
+        """What its logits are computed with: models, layers, functions.
+
+        Compiled code is used for all views of the same class and identity, as
+        long as these are as they were; see `Signature`.
+        """
         return self.model
+
+    def refresh(self) -> None:
+        """Brings what was read from a model up to date."""
 
     def drawn(self, draw: Any) -> Any:
         """This view, with random numbers of their own for each draw.

@@ -31,6 +31,10 @@ class EnsembleClassifier(ClassifierView):
     def identity(self) -> Any:
         return tuple(member.identity for member in self.members)
 
+    def refresh(self) -> None:
+        for member in self.members:
+            member.refresh()
+
     @property
     def variables(self) -> list[Any]:
         found = {id(v): v for each in self.members for v in each.variables}

@@ -3,8 +3,12 @@
 import numpy as np
 from keras import ops
 
-from .._backend import compiled
+from .compiled_functions import CompiledFunctions
 from .padding import padded_batches
+
+
+def _functions(victim):
+    return {"logits": victim.logits}
 
 
 class Predictor:
@@ -13,18 +17,20 @@ class Predictor:
     Args:
         victim: A classifier view; see `classifier.as_classifier`.
         batch_size: Images in one call.
+        code: What `predictions()` returned, to share compiled code with other
+            predictors. None means its own.
     """
 
-    def __init__(self, victim, batch_size):
+    def __init__(self, victim, batch_size, code=None):
         self.victim = victim
         self.batch_size = batch_size
-        self._logits = compiled(victim.logits, victim.variables)
+        self._code = code or predictions()
 
     def logits(self, images):
         """Logits `(N, classes)` of NumPy images, in NumPy."""
-        pieces = []
+        run, pieces = self._code(self.victim)["logits"], []
         for rows, (batch,) in padded_batches(images, size=self.batch_size):
-            logits = np.asarray(ops.convert_to_numpy(self._logits(batch)))
+            logits = np.asarray(ops.convert_to_numpy(run(batch)))
             pieces.append(logits[: rows.stop - rows.start])
         return np.concatenate(pieces)
 
@@ -32,3 +38,11 @@ class Predictor:
         """Predicted classes; -1 where the model answers NaN."""
         logits = self.logits(images)
         return np.where(np.isnan(logits).any(-1), -1, logits.argmax(-1))
+
+
+def predictions():
+    """Compiled predictions, of functions from images to logits too.
+
+    The weights of a function are taken to stay as they are.
+    """
+    return CompiledFunctions(_functions, keeps_functions=True)

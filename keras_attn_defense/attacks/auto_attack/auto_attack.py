@@ -13,10 +13,11 @@ from ..._typing import Norm
 from ..._typing import Tensor
 from ..._typing import ValueRange
 from ...classifier import ClassifierView
+from ...classifier import CompiledFunctions
+from ...classifier import Unseen
 from ...classifier import as_classifier
 from ...classifier.padding import padded_batches
 from ..attack import Attack
-from ..running.compiled_attack import CompiledAttack
 from ..running.result import Result
 from ..running.task import Task
 from . import versions
@@ -79,7 +80,7 @@ class AutoAttack(Attack):
         )
         self.version = versions.check(version)
         self._parts = _Parts()
-        self._compiled = CompiledAttack(_functions)
+        self._compiled = CompiledFunctions(_functions)
 
     def components(self, num_classes: int) -> dict[str, Attack]:
         """The attacks of this version, by name and in order.
@@ -122,7 +123,7 @@ class AutoAttack(Attack):
         labels: Tensor,
         batch_size: int,
     ) -> Any:
-        broken = self._compiled(self, victim, value_range)["broken"]
+        broken = self._compiled(victim, value_range)["broken"]
         crafted = images.copy()
         passes = np.zeros((2, len(images)), "int64")
         passes[0] += 1
@@ -159,7 +160,7 @@ class AutoAttack(Attack):
         return cls(**{**config, "version": version})
 
 
-class _Parts:
+class _Parts(Unseen):
     """The attacks for the last number of classes; not tracked by Keras."""
 
     def __init__(self):
@@ -174,7 +175,7 @@ class _Parts:
         return self._parts
 
 
-def _functions(attack, victim, value_range):
+def _functions(victim, value_range):
     def broken(images, labels):
         task = Task(victim, images, labels, None, value_range)
         return task.broken(victim.logits(images))

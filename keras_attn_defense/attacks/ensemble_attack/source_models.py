@@ -39,6 +39,8 @@ class SourceModels:
                 "them (`keras.saving.load_model`), or pass trained models to "
                 "`EnsembleAttack`."
             )
+        for classifier in self._classifiers:
+            classifier.refresh()
         return self._classifiers
 
     def configs(self):
