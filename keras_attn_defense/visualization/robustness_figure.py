@@ -3,7 +3,8 @@
 from typing import Any
 
 from .._typing import Figure
-from .style import CAPTION
+from .style import add_legend
+from .style import curve_name
 from .style import label_axes
 from .style import new_figure
 
@@ -37,7 +38,13 @@ def robustness_figure(report: Any) -> Figure:
         curves.setdefault(line.attack, [clean]).append(line)
     worst = curves.pop("worst case")
     for name, lines in curves.items():
-        axes.plot(*_points(lines), "o-", markersize=4, linewidth=1, label=name)
+        axes.plot(
+            *_points(lines),
+            "o-",
+            markersize=4,
+            linewidth=1,
+            label=curve_name(name),
+        )
     axes.plot(
         *_points(worst),
         color="black",
@@ -61,7 +68,7 @@ def robustness_figure(report: Any) -> Figure:
     axes.set_xticks(
         epsilons, _apart(epsilons, ["0", *map(threat.label, threat.epsilons)])
     )
-    axes.legend(fontsize=CAPTION)
+    add_legend(axes)
     return figure
 
 

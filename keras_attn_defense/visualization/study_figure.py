@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 
 from .._typing import Figure
-from .style import CAPTION
 from .style import RIGHT
 from .style import WRONG
+from .style import add_legend
+from .style import curve_name
 from .style import label_axes
 from .style import new_figure
 
@@ -44,12 +45,12 @@ def study_figure(result: Any) -> Figure:
     _along(below[1], summary, "entropy", "entropy of the map")
     _along(below[2], summary, "components", "parts of the area")
     handles, labels = third.get_legend_handles_labels()
-    figure.legend(
+    add_legend(
+        figure,
         handles,
         labels,
         loc="outside lower center",
         ncols=2,
-        fontsize=CAPTION,
         frameon=False,
     )
     return figure
@@ -88,15 +89,15 @@ def comparison_figure(comparison: Any) -> Figure:
     ):
         for model, result in comparison.results.items():
             values = result.steps[name][comparison.common]
-            _curve(axes, values.mean(0), model)
+            _curve(axes, values.mean(0), curve_name(model))
         label_axes(axes, title, "step")
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(
+    add_legend(
+        figure,
         handles,
         labels,
         loc="outside lower center",
         ncols=len(labels),
-        fontsize=CAPTION,
         frameon=False,
     )
     return figure

@@ -75,6 +75,24 @@ def label_axes(axes, title=None, x=None, y=None):
     axes.set_axisbelow(True)
 
 
+def curve_name(name):
+    """A name for a legend, which leaves out those that begin with `_`."""
+    return f" {name}" if name.startswith("_") else name
+
+
+def add_legend(owner, *handles, **settings):
+    """Explains curves; names are shown as they are, `$` included.
+
+    Args:
+        owner: The `matplotlib` axes or figure.
+        *handles: Curves and their names. Without them, all that have names.
+        **settings: Further arguments of `legend`.
+    """
+    legend = owner.legend(*handles, fontsize=CAPTION, **settings)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
 def fitted(text, inches, size):
     """Shortens a text, so that it does not run into its neighbour.
 

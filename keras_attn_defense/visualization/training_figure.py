@@ -7,10 +7,11 @@ import numpy as np
 
 from .._epoch_logs import read_epochs
 from .._typing import Figure
-from .style import CAPTION
 from .style import GRAY
 from .style import TITLE
 from .style import WIDTH
+from .style import add_legend
+from .style import curve_name
 from .style import label_axes
 from .style import new_figure
 
@@ -67,7 +68,7 @@ def training_figure(history: Any, title: str | None = None) -> Figure:
         axes.xaxis.get_major_locator().set_params(integer=True)
         if label == _ACCURACY:
             axes.set_ylim(0, 100)
-            axes.legend(fontsize=CAPTION)
+            add_legend(axes)
     _explain_styles(figure, logs)
     if title is not None:
         figure.suptitle(title, fontsize=TITLE, parse_math=False)
@@ -133,7 +134,7 @@ def _draw(axes, epochs, curves):
             values,
             "-" if name == measured else "--",
             color=colors.setdefault(measured, f"C{len(colors)}"),
-            label=measured.replace("_", " ") if is_new else None,
+            label=curve_name(measured.replace("_", " ")) if is_new else None,
             marker="o",
             markersize=3,
         )
@@ -147,11 +148,11 @@ def _explain_styles(figure, logs):
         lines = [
             Line2D([], [], color=GRAY, ls=style) for style in styles.values()
         ]
-        figure.legend(
+        add_legend(
+            figure,
             lines,
             styles,
             loc="outside lower center",
             ncols=2,
-            fontsize=CAPTION,
             frameon=False,
         )

@@ -18,6 +18,7 @@ from keras_attn_defense.attacks import DeepFool
 from keras_attn_defense.attacks import Square
 from keras_attn_defense.attention import GradCAM
 from keras_attn_defense.attention import InputGradients
+from tests.visualization.helpers import assert_legible
 
 BOX = (0.0, 0.25, 0.5, 0.75)
 ATTACK = BIM(epsilon=0.05, steps=2)
@@ -259,7 +260,7 @@ def test_foreign_and_damaged_studies(results, tmp_path, changes, message):
         load_study(path)
 
 
-@pytest.mark.parametrize("name", ["net[v2]", "[/]", ":fire:", "<script>"])
+@pytest.mark.parametrize("name", ["net[v2]", "[/]", ":fire:", r"$\bad$", "_net"])
 def test_names_are_shown_as_they_are(results, name, capsys):
     columns = {**results[True].per_sample, **results[True].steps}
     result = StudyResult(columns, {**results[True].settings, "model": name})
@@ -273,7 +274,8 @@ def test_names_are_shown_as_they_are(results, name, capsys):
 
     figure = comparison.plot()
     (legend,) = figure.legends
-    assert legend.get_texts()[0].get_text() == name
+    assert_legible(figure)
+    assert legend.get_texts()[0].get_text().strip() == name
 
 
 def test_studies_are_written_as_json_alone(results, tmp_path):
