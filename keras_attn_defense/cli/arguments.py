@@ -11,7 +11,10 @@ data: a .npz file with the arrays x and y, x_test and y_test, or images and
 labels, the images as (number, height, width, channels) or without channels; a
 folder with a folder of images for each class, or with those in its folder test;
 or tfds:name, or digit_scenes, cifar10 or mnist, for the test images of that
-set. Images of type uint8 are scaled to the value range."""
+set. Images of type uint8 are scaled to the value range. Labels are indices of
+the model's outputs, or names (folders; strings; integers and the array
+class_names), which --class-names puts in order. Without it there have to be as
+many classes as outputs, in the order of the alphabet or of class_names."""
 
 
 def add_command(commands, name, run, summary, epilog):
@@ -46,7 +49,34 @@ def add_command(commands, name, run, summary, epilog):
         "--limit",
         type=positive,
         metavar="N",
-        help="use only the first N images (default: all)",
+        help="draw N images, from each class in proportion (default: all)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="seed of what is drawn at random: images by --limit, and what "
+        "attacks draw (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--class-names",
+        nargs="+",
+        metavar="NAME",
+        help="the names of the classes in the order of the model's outputs, "
+        "or a .txt file with one a line",
+    )
+    parser.add_argument(
+        "--image-size",
+        type=positive,
+        nargs=2,
+        metavar=("HEIGHT", "WIDTH"),
+        help="resize image files to this size",
+    )
+    parser.add_argument(
+        "--color-mode",
+        choices=("grayscale", "rgb", "rgba"),
+        help="what image files are converted to (default: what has the "
+        "channels that the model takes)",
     )
     parser.add_argument(
         "--batch-size",
@@ -94,12 +124,6 @@ def add_threat(parser, several):
         default="linf",
         help="how the distance is measured (default: %(default)s)",
     )
-    parser.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        help="seed of what attacks draw at random (default: %(default)s)",
-    )
 
 
 def add_files(parser, drawn):
@@ -112,9 +136,8 @@ def add_files(parser, drawn):
     parser.add_argument(
         "--out",
         type=output(".npz"),
-        required=True,
         metavar="FILE.NPZ",
-        help="the file to write",
+        help="the file to write; it or --png is needed",
     )
     parser.add_argument(
         "--png",
@@ -122,6 +145,21 @@ def add_files(parser, drawn):
         metavar="SHEET.PNG",
         help=drawn,
     )
+
+
+def check_files(args):
+    """Raises a `ValueError` unless there is a file to write."""
+    if args.out is None and args.png is None:
+        raise ValueError(
+            "There is nothing to write. Pass --out FILE.NPZ, --png SHEET.PNG, "
+            "or both."
+        )
+
+
+def written(args):
+    """The files that a command writes, in words."""
+    files = (args.out, args.png)
+    return " and ".join(str(file) for file in files if file is not None)
 
 
 def number(text):

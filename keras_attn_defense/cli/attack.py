@@ -10,6 +10,8 @@ from ..visualization.style import check_matplotlib
 from .arguments import add_command
 from .arguments import add_files
 from .arguments import add_threat
+from .arguments import check_files
+from .arguments import written
 from .checked import load_inputs
 
 _SUMMARY = "Crafts adversarial images and writes them to a file."
@@ -53,6 +55,7 @@ def run(args):
     Returns:
         The exit code.
     """
+    check_files(args)
     if args.png is not None:
         check_matplotlib("--png")
     inputs = load_inputs(args, labels_needed=True)
@@ -66,14 +69,15 @@ def run(args):
         inputs.model, inputs.images, inputs.labels, args.batch_size
     ).images
     predictions = inputs.predictor.classes(x_adv)
-    np.savez_compressed(
-        args.out,
-        x=inputs.images,
-        x_adv=x_adv,
-        y=inputs.labels,
-        predictions=inputs.predictions,
-        predictions_adv=predictions,
-    )
+    if args.out is not None:
+        np.savez_compressed(
+            args.out,
+            x=inputs.images,
+            x_adv=x_adv,
+            y=inputs.labels,
+            predictions=inputs.predictions,
+            predictions_adv=predictions,
+        )
     _tell(args, inputs, x_adv, predictions)
     if args.png is not None:
         perturbation_figure(
@@ -82,6 +86,7 @@ def run(args):
             inputs.labels,
             inputs.predictions,
             predictions,
+            class_names=inputs.class_names,
             value_range=inputs.value_range,
         ).savefig(args.png)
     return 0
@@ -95,5 +100,5 @@ def _tell(args, inputs, x_adv, predictions):
     print(
         f"{args.attack} on {len(x_adv)} images: accuracy {100 * clean:.1f} % "
         f"before, {100 * attacked:.1f} % after; mean {args.norm} distance "
-        f"{distances.mean():.4g}. Written to {args.out}."
+        f"{distances.mean():.4g}. Written to {written(args)}."
     )

@@ -8,7 +8,9 @@ from ..classifier import as_classifier
 from ..classifier import resolve_value_range
 from ..classifier.predictor import Predictor
 from ..evaluation.checked_blocks import CheckedBlocks
+from .data import Wanted
 from .data import load_data
+from .labels import read_class_names
 from .model import load_model
 
 
@@ -19,6 +21,7 @@ class Inputs(NamedTuple):
         model: The model.
         images: Float32 images `(N, height, width, channels)`.
         labels: Class indices `(N,)`, or None.
+        class_names: The names of the classes, or None.
         predictions: Predicted classes `(N,)`.
         predictor: The `Predictor` that made them.
         value_range: `(lower, upper)` bounds of the images.
@@ -27,6 +30,7 @@ class Inputs(NamedTuple):
     model: object
     images: np.ndarray
     labels: np.ndarray | None
+    class_names: list | None
     predictions: np.ndarray
     predictor: Predictor
     value_range: tuple
@@ -41,8 +45,8 @@ def load_inputs(args, labels_needed):
     """
     model = load_model(args.model)
     victim = as_classifier(model)
-    value_range = resolve_value_range(model, args.value_range)
-    images, labels = load_data(args.data, value_range, args.limit)
+    wanted = wanted_of(args, victim, labels_needed)
+    images, labels = load_data(args.data, wanted)
     if labels is None and labels_needed:
         raise ValueError(
             f"The data '{args.data}' holds images but no labels. Add them as "
@@ -50,7 +54,7 @@ def load_inputs(args, labels_needed):
         )
     known = np.zeros(len(images), int) if labels is None else labels
     blocks = CheckedBlocks(
-        images, known, max(len(images), 1), None, victim, value_range
+        images, known, max(len(images), 1), None, victim, wanted.value_range
     )
     images, classes = blocks.first
     predictor = Predictor(victim, args.batch_size)
@@ -58,7 +62,29 @@ def load_inputs(args, labels_needed):
         model,
         images,
         None if labels is None else classes,
+        wanted.class_names,
         predictor.classes(images),
         predictor,
-        value_range,
+        wanted.value_range,
+    )
+
+
+def wanted_of(args, victim, labels_needed=True):
+    """What the arguments say about the data.
+
+    Args:
+        args: The parsed arguments.
+        victim: The view of the model.
+        labels_needed: Whether the data has to have labels.
+    """
+    return Wanted(
+        resolve_value_range(victim.model, args.value_range),
+        args.limit,
+        args.seed,
+        victim.num_classes,
+        read_class_names(args.class_names),
+        victim.input_shape[1:],
+        args.image_size,
+        args.color_mode,
+        labels_needed,
     )

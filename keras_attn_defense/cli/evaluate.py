@@ -2,13 +2,14 @@
 
 import sys
 
-from ..classifier import resolve_value_range
+from ..classifier import as_classifier
 from ..evaluation import evaluate_robustness
 from ..visualization.style import check_matplotlib
 from .arguments import add_command
 from .arguments import add_threat
 from .arguments import output
 from .arguments import share
+from .checked import wanted_of
 from .data import data_name
 from .data import load_data
 from .model import load_model
@@ -93,8 +94,8 @@ def run(args):
     if args.plot is not None:
         check_matplotlib("--plot")
     model = load_model(args.model)
-    value_range = resolve_value_range(model, args.value_range)
-    images, labels = load_data(args.data, value_range, args.limit)
+    wanted = wanted_of(args, as_classifier(model))
+    images, labels = load_data(args.data, wanted)
     report = evaluate_robustness(
         model,
         images,
@@ -103,7 +104,7 @@ def run(args):
         attacks=args.attacks if len(args.attacks) > 1 else args.attacks[0],
         epsilons=args.epsilon,
         norm=args.norm,
-        value_range=value_range,
+        value_range=wanted.value_range,
         batch_size=args.batch_size,
         seed=args.seed,
         state=args.state,

@@ -7,11 +7,17 @@ from ..attention import FeatureMethod
 from ..attention import get
 from ..attention.class_choice import CHOICES
 from ..attention.class_choice import chosen_classes
+from ..attention.compiled_method import CompiledMethod
 from ..attention.named import METHODS
+from ..classifier import Classifier
+from ..classifier.padding import padded_batches
+from ..models import AttentionDefendedModel
 from ..visualization import attention_figure
 from ..visualization.style import check_matplotlib
 from .arguments import add_command
 from .arguments import add_files
+from .arguments import check_files
+from .arguments import written
 from .checked import load_inputs
 
 _SUMMARY = "Computes attention maps: where the model looks."
@@ -72,24 +78,26 @@ def run(args):
     Returns:
         The exit code.
     """
+    check_files(args)
     if args.png is not None:
         check_matplotlib("--png")
     true = args.labels == "true"
     inputs = load_inputs(args, labels_needed=true)
-    method = _method(args, inputs.model)
+    method = CompiledMethod(_method(args), _view(inputs))
     logits = ops.convert_to_tensor(inputs.predictor.logits(inputs.images))
     labels = inputs.labels if true else args.labels
     classes = ops.convert_to_numpy(chosen_classes(labels, logits))
     maps = []
-    for first in range(0, len(classes), args.batch_size):
-        rows = slice(first, first + args.batch_size)
-        found = method(inputs.images[rows], classes[rows])
-        maps.append(ops.convert_to_numpy(found))
+    batches = padded_batches(inputs.images, classes, size=args.batch_size)
+    for rows, batch in batches:
+        found = ops.convert_to_numpy(method(*batch)[1])
+        maps.append(found[: rows.stop - rows.start])
     maps = np.concatenate(maps)
-    np.savez_compressed(
-        args.out, maps=maps, classes=classes, predictions=inputs.predictions
-    )
-    print(f"{len(maps)} attention maps. Written to {args.out}.")
+    if args.out is not None:
+        np.savez_compressed(
+            args.out, maps=maps, classes=classes, predictions=inputs.predictions
+        )
+    print(f"{len(maps)} attention maps. Written to {written(args)}.")
     if args.png is not None:
         attention_figure(
             inputs.images,
@@ -97,13 +105,21 @@ def run(args):
             inputs.labels,
             inputs.predictions,
             explained=classes,
+            class_names=inputs.class_names,
             value_range=inputs.value_range,
         ).savefig(args.png)
     return 0
 
 
-def _method(args, model):
-    arguments = {"normalization": "max", "model": model}
+def _view(inputs):
+    """Of a defended model the base, whose layers the user knows by name."""
+    if isinstance(inputs.model, AttentionDefendedModel):
+        return Classifier(inputs.model.base)
+    return inputs.predictor.victim
+
+
+def _method(args):
+    arguments = {"normalization": "max"}
     if args.layer is not None:
         if not issubclass(METHODS[args.method], FeatureMethod):
             raise ValueError(

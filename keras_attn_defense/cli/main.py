@@ -44,8 +44,15 @@ def main(argv=None):
         return 2
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, like every other error."""
+
+    def error(self, message):
+        self.exit(2, f"error: {message}. See `{self.prog} --help`.\n")
+
+
 def _parser():
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m keras_attn_defense",
         description=_DESCRIPTION,
         epilog=_EPILOG,

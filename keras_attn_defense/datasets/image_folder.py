@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 
 from .._typing import Path
@@ -77,12 +76,12 @@ def load_image_folder(
             + f" {tuple(splits)}, and validation_split={validation_split}."
         )
     if validation_split is not None:
-        whole = read_image_folder(path, image_size, color_mode, class_names)
+        whole = _read_split(path, image_size, color_mode, class_names)
         return _divided(whole, validation_split, seed)
     if class_names is None:
         class_names = class_folders(folders[0])
     train, test = (
-        read_image_folder(folder, image_size, color_mode, class_names)
+        _read_split(folder, image_size, color_mode, class_names)
         for folder in folders
     )
     if train.images.shape[1:] != test.images.shape[1:]:
@@ -94,65 +93,102 @@ def load_image_folder(
     return train, test
 
 
-def read_image_folder(
-    path, image_size=None, color_mode="rgb", class_names=None, limit=None
-):
-    """One `ImageSplit` of the images in `<path>/<class>`.
-
-    Args:
-        path: The folder.
-        image_size: As in `load_image_folder`.
-        color_mode: As in `load_image_folder`.
-        class_names: As in `load_image_folder`.
-        limit: The number of images to choose evenly, or None for all.
-    """
-    found = class_folders(path)
-    class_names = found if class_names is None else list(class_names)
-    if sorted(class_names) != found:
-        raise ValueError(
-            f"The classes should be {class_names}. Received: the folders "
-            f"{found} in {path!r}. Each split needs a folder for each class."
-        )
-    files = [
-        (os.path.join(path, name, file), label)
-        for label, name in enumerate(class_names)
-        for file in sorted(os.listdir(os.path.join(path, name)))
-        if file.lower().endswith(_EXTENSIONS)
-    ]
-    if limit is not None:  # The first ones would be of one class.
-        files = files[:: max(1, -(-len(files) // limit))][:limit]
-    pictures = Pictures(image_size, color_mode)
-    images = [pictures.array(_opened(file, color_mode)) for file, _ in files]
-    labels = np.array([label for _, label in files], "int32")
-    return ImageSplit(unit_images(stacked(images), str(path)), labels)
-
-
 def class_folders(path):
-    """The names of the folders in a folder, sorted; one for each class."""
+    """The names of the folders in a folder, sorted; one for each class.
+
+    Hidden folders, whose names begin with a dot, are none.
+    """
     if not os.path.isdir(path):
         raise ValueError(f"There is no folder {str(path)!r}.")
-    found = sorted(entry.name for entry in os.scandir(path) if entry.is_dir())
+    return sorted(
+        entry.name
+        for entry in os.scandir(path)
+        if entry.is_dir() and not entry.name.startswith(".")
+    )
+
+
+def class_images(path, class_names):
+    """Image files in the folders of classes.
+
+    Args:
+        path: The folder that holds them.
+        class_names: Their names, in the order of the labels.
+
+    Returns:
+        A list of files, and int32 labels in NumPy.
+    """
+    files = [
+        (file, label)
+        for label, name in enumerate(class_names)
+        for file in image_files(os.path.join(path, name))
+    ]
+    labels = np.array([label for _, label in files], "int32")
+    return [file for file, _ in files], labels
+
+
+def image_files(path):
+    """The image files in a folder, sorted."""
+    return [
+        os.path.join(path, name)
+        for name in sorted(os.listdir(path))
+        if name.lower().endswith(_EXTENSIONS)
+        # Reading from a pipe would not end.
+        and os.path.isfile(os.path.join(path, name))
+    ]
+
+
+def read_images(files, image_size=None, color_mode="rgb"):
+    """Image files as one array of bytes `(N, height, width, channels)`.
+
+    Args:
+        files: Their paths.
+        image_size: As in `load_image_folder`.
+        color_mode: As in `load_image_folder`.
+    """
+    pictures = Pictures(image_size, color_mode)
+    return stacked([pictures.array(_opened(file)) for file in files])
+
+
+def _read_split(path, image_size, color_mode, class_names):
+    found = class_folders(path)
     if not found:
         raise ValueError(
             f"The folder {str(path)!r} holds no folders. Expected one for "
             "each class, with its images."
         )
-    return found
+    class_names = found if class_names is None else list(class_names)
+    if sorted(class_names) != found:
+        raise ValueError(
+            f"The classes should be {class_names}. Received: the folders "
+            f"{found} in {str(path)!r}. Each split needs a folder for each "
+            "class."
+        )
+    files, labels = class_images(path, class_names)
+    images = read_images(files, image_size, color_mode)
+    return ImageSplit(unit_images(images, str(path)), labels)
 
 
-def _opened(file, color_mode):
+def _opened(file):
     try:
-        return keras.utils.load_img(file, color_mode=color_mode)
+        from PIL import Image
     except ImportError as error:
         raise ImportError(
             "Reading image files needs the package `pillow`, which is not "
             'installed. Install it with `pip install "keras-attn-defense'
             '[datasets]"`.'
         ) from error
-    except OSError as error:
+    try:
+        with Image.open(file) as image:
+            image.load()  # Only now is it known whether it is complete.
+            return image
+    except Exception as error:  # A file may be broken in any way.
+        what = "holds no image that can be read, or a part of one"
+        if isinstance(error, Image.DecompressionBombError):
+            # Twice what Pillow warns of.
+            most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+            what = f"claims to be an image of more than {most:,} pixels"
         raise ValueError(
-            f"The file {file!r} holds no image that can be read: {error}. "
-            "Delete or replace it."
+            f"The file {str(file)!r} {what}. Delete or replace it."
         ) from error
 
 

@@ -35,6 +35,12 @@ class Pictures:
             if self.image_size is None and self.color_mode is None:
                 return image if image.ndim == 3 else image[..., None]
             image = _to_pillow(image)
+        if image.mode[0] in "IF":  # Pillow would cut off what is above 255.
+            raise ValueError(
+                f"An image has the mode {image.mode!r} of Pillow, more than 8 "
+                "bits a value, and would lose its bright parts. Convert it to "
+                "8 bits, and pass it anew."
+            )
         mode = _MODES.get(self.color_mode, image.mode)
         if mode not in _MODES.values():
             raise ValueError(
@@ -59,8 +65,9 @@ def stacked(images):
         raise ValueError(
             "The images have different shapes (height, width, channels). "
             f"Received: {len(shapes)} of them, such as {shapes[0]} and "
-            f"{shapes[-1]}. Pass `image_size=(height, width)` to resize them, "
-            "and `color_mode` where they differ in channels."
+            f"{shapes[-1]}. Pass `image_size=(height, width)` (in a command, "
+            "`--image-size HEIGHT WIDTH`) to resize them, and `color_mode` "
+            "(`--color-mode`) where they differ in channels."
         )
     return np.stack(images)
 

@@ -26,6 +26,7 @@ def load_tfds(
     data_dir: Path | None = None,
     download: bool = True,
     image_size: tuple[int, int] | None = None,
+    color_mode: str | None = None,
     value_range: ValueRange | None = None,
     image_column: str | None = None,
     label_column: str | None = None,
@@ -53,6 +54,8 @@ def load_tfds(
             retries; `False` fails at once.
         image_size: `(height, width)` to resize to; needed where images differ
             in size. The aspect ratio is not kept.
+        color_mode: `"grayscale"`, `"rgb"` or `"rgba"` to convert to. None
+            keeps that of the images.
         value_range: `(lower, upper)`, the values that stand for 0 and 1. None:
             found for uint8, and for floats that lie in `[0, 1]`; an error
             otherwise.
@@ -86,10 +89,42 @@ def load_tfds(
     Reference:
         [TensorFlow Datasets](https://www.tensorflow.org/datasets)
     """
+    (train, test), _ = read_tfds(
+        source,
+        splits,
+        data_dir=data_dir,
+        download=download,
+        image_size=image_size,
+        color_mode=color_mode,
+        value_range=value_range,
+        image_column=image_column,
+        label_column=label_column,
+        class_names=class_names,
+    )
+    return train, test
+
+
+def read_tfds(
+    source,
+    splits,
+    *,
+    data_dir=None,
+    download=True,
+    image_size=None,
+    color_mode=None,
+    value_range=None,
+    image_column=None,
+    label_column=None,
+    class_names=None,
+):
+    """Splits of a set, and the names of its classes, None if not known.
+
+    It takes what `load_tfds` takes, and any number of splits.
+    """
     tfds = _import_tfds()
     builder = _builder(tfds, source, data_dir, download)
     columns = _columns(tfds, builder.info, image_column, label_column)
-    pictures = Pictures(image_size)
+    pictures = Pictures(image_size, color_mode)
 
     def read(split):
         images, labels, boxes = [], [], []
@@ -103,8 +138,9 @@ def load_tfds(
             images, labels, padded_boxes(boxes) if boxes else None
         )
 
-    train, test = map(read, splits)
-    return train, test
+    label = builder.info.features[columns[1]]
+    is_named = isinstance(label, tfds.features.ClassLabel)
+    return list(map(read, splits)), label.names if is_named else class_names
 
 
 def _import_tfds():

@@ -260,7 +260,9 @@ def test_foreign_and_damaged_studies(results, tmp_path, changes, message):
         load_study(path)
 
 
-@pytest.mark.parametrize("name", ["net[v2]", "[/]", ":fire:", r"$\bad$", "_net"])
+@pytest.mark.parametrize(
+    "name", ["net[v2]", "[/]", ":fire:", r"$\bad$", "_net"]
+)
 def test_names_are_shown_as_they_are(results, name, capsys):
     columns = {**results[True].per_sample, **results[True].steps}
     result = StudyResult(columns, {**results[True].settings, "model": name})

@@ -22,6 +22,7 @@ def run(command):
 
 def fails(command, capsys):
     """Runs a command that has to fail, and returns what it says."""
+    capsys.readouterr()
     assert run(command) == 2
     output = capsys.readouterr()
     assert output.out == ""
