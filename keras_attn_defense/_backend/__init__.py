@@ -20,10 +20,13 @@ line by line:
 - `SUPPORTS_JIT`: whether a training step can be compiled as a whole.
 - `SAVED_MODEL_OPTIONS`: what Keras is told when it writes a SavedModel; None
   where it cannot.
+- `NoGradientError`: what the gradients above raise where there is none.
 - `AdversarialTrainer`: crafts adversarial images before Keras' own step.
 """
 
 import keras
+
+from .disconnected import NoGradientError as NoGradientError
 
 match keras.backend.backend():
     case "tensorflow":

@@ -1,9 +1,13 @@
 """One message for a gradient that does not exist, on every backend."""
 
 
+class NoGradientError(ValueError):
+    """Outputs do not depend on the tensor that their gradient is asked for."""
+
+
 def disconnected_error():
     """The error to raise where outputs do not depend on the tensor."""
-    return ValueError(
+    return NoGradientError(
         "The model's output does not depend on the tensor that its gradient "
         "is asked for. Either the attention layer is not on the way to the "
         "output (choose another with `GradCAM(layer=...)`), or a step in "

@@ -78,6 +78,7 @@ class ForeignAttack(Attack):
         )
         self.minimal = minimal
         self.black_box = black_box
+        self.connect = connect
         self._connection = Connection(connect)
 
     @property

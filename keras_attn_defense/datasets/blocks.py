@@ -97,7 +97,7 @@ def _slices(x, y, *more, size):
     _check_lengths("", columns)
     for first in range(0, len(x), size):
         rows = slice(first, first + size)
-        yield tuple(_numpy(column[rows]) for column in columns)
+        yield tuple(to_numpy(column[rows]) for column in columns)
 
 
 def _row(batch, most):
@@ -107,7 +107,7 @@ def _row(batch, most):
             "A batch of the data set should be (images, labels). Received: "
             f"{type(batch).__name__}."
         )
-    columns = tuple(_numpy(column) for column in batch[:most])
+    columns = tuple(to_numpy(column) for column in batch[:most])
     if not all(column.ndim for column in columns):
         raise ValueError(
             "A data set should give batches of (images, labels). Received a "
@@ -128,7 +128,8 @@ def _check_lengths(where, columns):
             )
 
 
-def _numpy(values):
+def to_numpy(values):
+    """Turns what holds an array, on any backend, into a NumPy array."""
     if hasattr(values, "detach"):  # A PyTorch tensor, on any backend.
         values = values.detach().cpu()
     if isinstance(values, (list, tuple)) or hasattr(values, "__array__"):

@@ -2,7 +2,9 @@
 
 from .card import load_card as load_card
 from .compare import Comparison as Comparison
+from .compare import Pair as Pair
 from .compare import compare as compare
+from .confidence import PairedDifference as PairedDifference
 from .evaluate import evaluate_robustness as evaluate_robustness
 from .flag import Flag as Flag
 from .report import Report as Report

@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 
+from .._backend import NoGradientError
 from .fingerprint import data_checksum
 
 
@@ -66,7 +67,12 @@ class Campaign:
         records, count = self.records, len(self.units)
         done = np.clip(records.units - block * count, 0, count)
         for number, unit in enumerate(self.units[done:], done + 1):
-            self._attack(block, first, images, labels, *unit)
+            name = records.contenders[unit[1]].name
+            if name not in records.skipped:
+                try:
+                    self._attack(block, first, images, labels, *unit)
+                except NoGradientError as error:
+                    self._skip(name, error)
             records.units += 1
             self.state.save(records)
             self.progress.update(
@@ -115,6 +121,18 @@ class Campaign:
         records.fall(contender, where, found)
         if column in records.images:
             records.images[column][where] = result.images
+
+    def _skip(self, name, error):
+        """Goes on without an attack that needs a gradient that is not there."""
+        records = self.records
+        records.skipped[name] = str(error)
+        if not records.ran:
+            raise ValueError(
+                f"{error} No attack of this evaluation works without "
+                "gradients: add one that does, such as "
+                "attacks=['square'], or one that crafts its images on "
+                "another model, `kad.attacks.EnsembleAttack`."
+            ) from None
 
     def _wants_distances(self, contender):
         # Of a cascade at one radius only success is asked, which is cheaper.

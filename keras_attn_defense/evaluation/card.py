@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import numpy as np
+
 from .._files import read_json
 from .._typing import Path
 from .suite import settings
@@ -40,7 +42,7 @@ def make_card(report):
         "reported": reported,
         "autoattack_acc": reported if report.about["standard"] else None,
         "footnote": " ".join(flag.sentence for flag in raised) or None,
-        "unreliable": bool(raised),
+        "unreliable": report.unreliable,
         "format": _FORMAT,
         "format_version": _VERSION,
         "source": "keras_attn_defense.evaluate_robustness",
@@ -50,13 +52,43 @@ def make_card(report):
         "results": [line._asdict() for line in report.lines],
         "flags": [flag._asdict() for flag in report.flags],
         "attacks": {
-            each.name: settings(each.attack)
-            for each in report._records.contenders
+            each.name: settings(each.attack) for each in report._records.ran
         },
+        "skipped": report.skipped,
+        "outcomes": _outcomes(report),
         **report.about["evidence"],
     }
     # As it will be read again: tuples become lists.
     return json.loads(json.dumps(card, allow_nan=False))
+
+
+def _outcomes(report):
+    """Who is classified correctly: a bit an image, in hexadecimal digits."""
+    samples, threat = report.per_sample, report.threat_model
+    masks = {0.0: samples["prediction"] == samples["label"]}
+    for epsilon in threat.epsilons:
+        masks[epsilon] = samples[f"robust@{threat.label(epsilon)}"]
+    return [
+        {"epsilon": epsilon, "correct": np.packbits(mask).tobytes().hex()}
+        for epsilon, mask in masks.items()
+    ]
+
+
+def outcomes(card):
+    """Reads who is classified correctly from a card.
+
+    Args:
+        card: The card.
+
+    Returns:
+        A dict of masks `(num_images,)` by epsilon, 0.0 for clean images;
+        empty for a card that was written before cards told.
+    """
+    count, found = card["num_images"], {}
+    for entry in card.get("outcomes", []):
+        bits = np.frombuffer(bytes.fromhex(entry["correct"]), "uint8")
+        found[entry["epsilon"]] = np.unpackbits(bits)[:count].astype(bool)
+    return found
 
 
 def load_card(path: Path) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """Several cards side by side."""
 
+import itertools
 import os
 import warnings
 from collections.abc import Sequence
 from typing import Any
+from typing import NamedTuple
 
 from rich import box
 from rich.table import Table
@@ -11,8 +13,36 @@ from rich.table import Table
 from .._text import as_text
 from .card import check_card
 from .card import load_card
+from .card import outcomes
+from .confidence import PairedDifference
+from .confidence import paired_difference
 from .report import Report
 from .table import percent
+from .threat_model import ThreatModel
+
+
+class Pair(NamedTuple):
+    """Two models on the same images at one radius.
+
+    Args:
+        first: The name of the one model.
+        second: The name of the other.
+        epsilon: The radius; 0.0 for clean images.
+        result: The `PairedDifference` of their accuracies.
+
+    Example:
+
+    ```python
+    report = kad.evaluate_robustness(model, x, y, attacks="fgsm", verbose=0)
+    pair = kad.evaluation.compare([report, report]).pairs[0]
+    assert pair.result.difference == 0.0
+    ```
+    """
+
+    first: str
+    second: str
+    epsilon: float
+    result: PairedDifference
 
 
 class Comparison:
@@ -21,10 +51,14 @@ class Comparison:
     Args:
         rows: A list of dicts, the most robust model first: `name`,
             `clean_accuracy`, `robust_accuracy` (a dict by epsilon),
-            `interval` (the same), `attacks` and `raised`, the names of
-            raised flags.
+            `interval` (the same), `attacks`, `raised`, the names of
+            raised flags, and `unchecked`, of those not checked.
         epsilons: The radii that all of them were evaluated at.
         title: What they were evaluated on.
+        pairs: A list of `Pair`: each two models on the same images, clean and
+            at each radius. Empty where the images differ.
+        norm: The norm of the radii.
+        value_range: `(lower, upper)` bounds of the images.
 
     Example:
 
@@ -36,16 +70,24 @@ class Comparison:
     """
 
     def __init__(
-        self, rows: list[dict[str, Any]], epsilons: Sequence[float], title: str
+        self,
+        rows: list[dict[str, Any]],
+        epsilons: Sequence[float],
+        title: str,
+        pairs: Sequence[Pair] = (),
+        norm: str = "linf",
+        value_range: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         self.rows = rows
         self.epsilons = epsilons
         self.title = title
+        self.pairs = list(pairs)
+        self._threat = ThreatModel(norm, tuple(epsilons), tuple(value_range))
 
     def __str__(self) -> str:
         table = Table(title=self.title, box=box.SIMPLE_HEAD)
         table.add_column("model")
-        for heading in ("clean", *(f"{e:.4g}" for e in self.epsilons)):
+        for heading in ("clean", *map(self._threat.label, self.epsilons)):
             table.add_column(heading, justify="right", no_wrap=True)
         table.add_column("attacks")
         table.add_column("raised flags")
@@ -60,9 +102,31 @@ class Comparison:
                     for e in self.epsilons
                 ),
                 ", ".join(row["attacks"]),
-                ", ".join(row["raised"]) or "none",
+                _flags(row),
             )
-        return as_text(lambda console: console.print(table), width=120)
+        tables = [table, *([self._paired_table()] if self.pairs else [])]
+        return as_text(lambda console: console.print(*tables), width=120)
+
+    def _paired_table(self):
+        table = Table(
+            title="The same images: accuracy of the first less the second",
+            box=box.SIMPLE_HEAD,
+        )
+        for heading in ("first", "second", "epsilon"):
+            table.add_column(heading)
+        for heading in ("difference", "only first", "only second", "p-value"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for first, second, epsilon, result in self.pairs:
+            table.add_row(
+                first,
+                second,
+                self._threat.label(epsilon) if epsilon else "clean",
+                _with_interval(result.difference, result.interval),
+                str(result.only_first),
+                str(result.only_second),
+                f"{result.p_value:.2g}",
+            )
+        return table
 
 
 def compare(cards: Sequence[Any]) -> Comparison:
@@ -72,7 +136,9 @@ def compare(cards: Sequence[Any]) -> Comparison:
         cards: A list of cards (see `load_card`), reports or paths of cards.
 
     Returns:
-        A `Comparison`, by robust accuracy at the largest common epsilon.
+        A `Comparison`, by robust accuracy at the largest common epsilon. On
+        the same images it has paired differences too, which tell models apart
+        that overlapping intervals do not.
 
     Raises:
         ValueError: If threat models or data sets differ, so that the numbers
@@ -105,13 +171,16 @@ def compare(cards: Sequence[Any]) -> Comparison:
     for field in (data, "attacks"):
         _warn(field, [card[field] for card in cards], cards)
     epsilons = sorted(common)
-    rows = [_row(card, epsilons) for card in cards]
-    rows.sort(
-        key=lambda row: row["robust_accuracy"][epsilons[-1]], reverse=True
+    cards.sort(
+        key=lambda card: _worst(card)[epsilons[-1]]["accuracy"], reverse=True
     )
-    norm = cards[0]["threat_model"]["norm"]
+    rows = [_row(card, epsilons) for card in cards]
+    threat = cards[0]["threat_model"]
+    norm, value_range = threat["norm"], threat["value_range"]
     dataset = cards[0]["dataset"] or "unnamed data"
-    return Comparison(rows, epsilons, f"{dataset}, {norm}")
+    pairs = [] if _differ(numbers) else _pairs(cards, epsilons)
+    title = f"{dataset}, {norm}"
+    return Comparison(rows, epsilons, title, pairs, norm, value_range)
 
 
 def _card(source):
@@ -123,20 +192,51 @@ def _card(source):
 
 
 def _row(card, epsilons):
-    lines = card["results"]
-    worst = {
-        line["epsilon"]: line
-        for line in lines
-        if line["attack"] == "worst case" and line["epsilon"] in epsilons
-    }
+    worst = _worst(card)
     return {
         "name": card["name"],
-        "clean_accuracy": lines[0]["accuracy"],
+        "clean_accuracy": card["results"][0]["accuracy"],
         "robust_accuracy": {e: worst[e]["accuracy"] for e in epsilons},
         "interval": {e: tuple(worst[e]["interval"]) for e in epsilons},
         "attacks": list(card["attacks"]),
         "raised": [flag["name"] for flag in card["flags"] if flag["raised"]],
+        "unchecked": [
+            flag["name"] for flag in card["flags"] if flag["raised"] is None
+        ],
     }
+
+
+def _worst(card):
+    """The lines of the worst case by epsilon."""
+    lines = [x for x in card["results"] if x["attack"] == "worst case"]
+    return {line["epsilon"]: line for line in lines}
+
+
+def _flags(row):
+    """What is known of the flags; those not checked are not clean."""
+    raised, unchecked = row["raised"], row["unchecked"]
+    words = [", ".join(raised)] if raised else []
+    if unchecked:
+        words.append(f"{len(unchecked)} not checked")
+    return "; ".join(words) or "none"
+
+
+def _pairs(cards, epsilons):
+    """Each two models at each radius, where the images are the same."""
+    if _differ([card["data_checksum"] for card in cards]):
+        return []
+    found = [(card["name"], outcomes(card)) for card in cards]
+    return [
+        Pair(
+            first,
+            second,
+            epsilon,
+            paired_difference(one[epsilon], other[epsilon]),
+        )
+        for (first, one), (second, other) in itertools.combinations(found, 2)
+        for epsilon in (0.0, *epsilons)
+        if epsilon in one and epsilon in other
+    ]
 
 
 def _differ(values):

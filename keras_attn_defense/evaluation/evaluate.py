@@ -23,11 +23,14 @@ from .checks import Context
 from .checks import not_checked
 from .checks import run_checks
 from .confidence import check_confidence
+from .fingerprint import check_identified
 from .fingerprint import describe
 from .fingerprint import fingerprint
 from .progress import Progress
 from .records import Records
 from .report import Report
+from .sample import Sample
+from .sample import limited
 from .state import State
 from .suite import common_epsilon
 from .suite import contenders
@@ -61,8 +64,10 @@ def evaluate_robustness(
     state: Path | None = None,
     keep_images: bool = False,
     confidence: float = 0.95,
-    checks: bool = True,
+    checks: bool | str = True,
+    name: str | None = None,
     dataset: str | None = None,
+    identity: str | None = None,
     verbose: int | str = "auto",
 ) -> Report:
     """Measures how many images a model classifies correctly under attack.
@@ -94,16 +99,25 @@ def evaluate_robustness(
         value_range: `(lower, upper)` bounds of the images. None takes the
             model's `value_range`, or else `(0.0, 1.0)`.
         batch_size: Images in one call of the model.
-        limit: Use only so many images, the first ones. None uses all.
+        limit: Use only so many images: of arrays a sample, drawn with `seed`,
+            in which each class keeps its share; of a data set the first ones.
+            None uses all.
         seed: Integer seed of all attacks.
         state: A file to save to after each attack. An evaluation that was
             interrupted, called again with the same arguments, goes on from
-            there and ends with the same numbers.
+            there and ends with the same numbers. A file of another model,
+            other data, other attacks or other settings is refused.
         keep_images: Whether to keep the adversarial images, in memory and in
             the state file.
         confidence: The probability that the confidence intervals cover.
-        checks: Whether to check for signs that the numbers deceive.
+        checks: Whether to check for signs that the numbers deceive;
+            `"thorough"` takes more images and more steps for it.
+        name: Name of the model, for the card. None takes the model's own.
         dataset: Name of the data, for the card.
+        identity: With `state`, a name of your own for a model or an attack
+            that is known by its results only, where these differ from call to
+            call: a random function, or a random attack of another library.
+            Change it whenever you change the model or the attack.
         verbose: `"auto"` or 1 for a progress bar, 2 for one line, 0 for
             silence.
 
@@ -112,8 +126,10 @@ def evaluate_robustness(
 
     Raises:
         ValueError: If arguments, images or labels are not what is expected,
-            an attack cannot work on the model or leaves its ball, or the
-            state file is damaged or belongs to another evaluation.
+            no attack can work on the model or one leaves its ball, or the
+            state file is damaged or belongs to another evaluation. An attack
+            that needs a gradient where the model has none is left out, as
+            long as another one is there; a flag says so.
 
     Example:
 
@@ -127,9 +143,11 @@ def evaluate_robustness(
     confidence = check_confidence(confidence)
     batch_size = check_count("batch_size", batch_size)
     limit = None if limit is None else check_count("limit", limit)
+    checks = _check_checks(checks)
     named = named_attacks(attacks, check_norm(norm), seed)
     threat = _threat_model(model, named, epsilons, norm, value_range)
     check_built_in_scale(victim, threat.value_range)
+    x, y, rows = limited(x, y, limit, seed)
     progress = Progress(number_of_images(x, limit), verbose)
 
     size = _BATCHES_OF_BLOCK * batch_size
@@ -140,27 +158,44 @@ def evaluate_robustness(
 
     records = Records(suite, threat, keep_images)
     predictor = Predictor(victim, batch_size)
-    identity = fingerprint(
-        predictor,
-        blocks.first[0],
-        records,
-        seed=seed,
-        batch_size=batch_size,
-        limit=limit,
-        keep_images=keep_images,
-    )
-    saved = State(state, identity)
+
+    def identified():
+        return fingerprint(
+            predictor,
+            blocks.first,
+            records,
+            identity,
+            seed=seed,
+            batch_size=batch_size,
+            limit=limit,
+            keep_images=keep_images,
+        )
+
+    known = identified()
+    if state is not None:
+        check_identified(known, identified())
+    saved = State(state, known)
     saved.load(records)
-    campaign = Campaign(predictor, records, saved, progress, seed)
-    campaign.run(blocks)
+    sample = Sample(blocks, seed)
+    Campaign(predictor, records, saved, progress, seed).run(sample)
     progress.finish(records)
     flags = not_checked("`checks` is off.")
     if checks:
-        first, its_labels = blocks.first
-        context = Context(predictor, records, first, its_labels, seed)
-        flags = run_checks(context)
-    about = describe(victim, dataset, attacks, seed, records, identity)
-    return Report(records, flags, confidence, about)
+        thorough = checks == "thorough"
+        flags = run_checks(
+            Context(predictor, records, sample.drawn(), seed, thorough)
+        )
+    about = describe(victim, name, dataset, attacks, seed, records, known)
+    return Report(records, flags, confidence, about, rows)
+
+
+def _check_checks(checks):
+    if checks not in (True, False, "thorough"):
+        raise ValueError(
+            "`checks` should be True, False or 'thorough'. Received: "
+            f"checks={checks!r}"
+        )
+    return checks
 
 
 def _threat_model(model, named, epsilons, norm, value_range):

@@ -4,55 +4,100 @@ import hashlib
 import os
 import platform
 import sys
-import zlib
 
 import keras
 import numpy as np
-from keras import ops
 
 from .._backend import accelerators
+from ..attacks import BPDA
+from ..attacks import FGSM
+from ..classifier import Classifier
+from ..classifier import EnsembleClassifier
+from ..models import AttentionDefendedModel
 from ..version import __version__
+from .content import Content
 from .suite import settings
 
+# Images whose outputs tell one function from another.
+_PROBES = 8
 
-def fingerprint(predictor, images, records, **arguments):
-    """A dict of plain values.
+
+def fingerprint(predictor, block, records, identity=None, **arguments):
+    """Describes an evaluation, as a dict of plain values.
+
+    Models and attacks count by their content. What hides its content, an
+    attack of another library, counts by its results on some images too.
 
     Args:
         predictor: The `Predictor` of the model.
-        images: Some images, to know a plain function by its predictions.
+        block: The first images and their class indices, in NumPy.
         records: The `Records`, empty.
+        identity: What the user calls the model and the attacks, in place of
+            results. None asks for none.
         **arguments: Other arguments that change the numbers.
     """
+    probe = _Probe(predictor, block, records.threat, identity)
     return {
-        "model_checksum": _model_checksum(predictor, images),
+        "model_checksum": probe.of_model(),
         "attacks": {
-            each.name: settings(each.attack) for each in records.contenders
+            each.name: {
+                **settings(each.attack),
+                "content": probe.of_attack(each.name, each.attack),
+            }
+            for each in records.contenders
         },
+        "identity": identity,
         "threat_model": records.threat._asdict(),
         "versions": versions(),
         **arguments,
     }
 
 
-def describe(victim, dataset, attacks, seed, records, identity):
-    """What a report says of model, data and machine.
+def check_identified(fingerprint, again):
+    """Raises if what an evaluation is known by changes by itself.
+
+    Args:
+        fingerprint: What `fingerprint` returned.
+        again: What it returned another time, for the same arguments.
+    """
+    random = [] if _same_model(fingerprint, again) else ["the model"]
+    random += [
+        f"the attack '{name}'"
+        for name, attack in fingerprint["attacks"].items()
+        if attack != again["attacks"][name]
+    ]
+    if random:
+        raise ValueError(
+            "With `state`, an evaluation goes on only with the same model and "
+            f"attacks, but {' and '.join(random)} cannot be recognized: it is "
+            "known by its results alone, and they differ from one call to the "
+            "next. Name what you evaluate, such as identity='my-model-v3', "
+            "and change the name whenever you change the model or an attack."
+        )
+
+
+def _same_model(one, other):
+    return one["model_checksum"] == other["model_checksum"]
+
+
+def describe(victim, name, dataset, attacks, seed, records, identity):
+    """Says what a report is about: model, data and machine.
 
     Args:
         victim: The classifier.
+        name: The name of the model, or None for its own.
         dataset: The name of the data, or None.
         attacks: The argument that named the attacks.
         seed: The seed.
         records: The finished `Records`.
         identity: The fingerprint.
     """
-    model = victim.model
-    name = getattr(model, "name", None) or getattr(model, "__name__", "model")
+    own_name = _model_name(victim.model)
     return {
-        "name": name,
-        "architecture": getattr(getattr(model, "base", model), "name", name),
+        "name": own_name if name is None else name,
+        "architecture": own_name,
         "dataset": dataset,
-        "standard": attacks == "autoattack",
+        "standard": isinstance(attacks, str) and attacks == "autoattack",
         "evidence": {
             "seed": seed,
             "backend": keras.backend.backend(),
@@ -69,15 +114,18 @@ def describe(victim, dataset, attacks, seed, records, identity):
 
 
 def data_checksum(*arrays):
-    """A checksum of arrays, fast enough for every block."""
-    checksum = 0
+    """Digests arrays to a whole number of 63 bits."""
+    digest = hashlib.blake2b(digest_size=8)
     for array in arrays:
-        checksum = zlib.crc32(np.ascontiguousarray(array).tobytes(), checksum)
-    return checksum
+        array = np.ascontiguousarray(array)
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    # JSON readers and NumPy's int64 hold it.
+    return int.from_bytes(digest.digest(), "big") >> 1
 
 
 def versions():
-    """The versions that numbers may depend on."""
+    """Lists the versions that numbers may depend on."""
     backend = keras.backend.backend()
     return {
         "keras_attn_defense": __version__,
@@ -88,18 +136,80 @@ def versions():
     }
 
 
-def _model_checksum(predictor, images):
-    """Of a Keras model's weights, or of what a function predicts."""
-    victim = predictor.victim
-    if not victim.variables:
-        arrays = [predictor.classes(images)]
-    else:
-        arrays = [
-            ops.convert_to_numpy(variable)
-            for variable in victim.variables
-            if not variable.path.endswith("seed_generator_state")
-        ]
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+def _model_name(model):
+    if isinstance(model, AttentionDefendedModel):
+        model = model.base
+    if isinstance(model, keras.Model):
+        return model.name
+    return getattr(model, "__name__", type(model).__name__)
+
+
+def _parts(victim):
+    """What the predictions of a view follow from."""
+    if isinstance(victim, EnsembleClassifier):
+        return [_parts(member) for member in victim.members]
+    model = victim.model
+    if isinstance(model, AttentionDefendedModel):
+        model = model.base
+    if isinstance(victim, BPDA):
+        return [model, victim.preprocessing, victim.approximation]
+    return model
+
+
+class _Probe:
+    """Content of models and attacks, and results where it is hidden.
+
+    Args:
+        predictor: The `Predictor` of the model.
+        block: Images and class indices, in NumPy.
+        threat: The `ThreatModel`.
+        identity: A name that stands for results, or None.
+    """
+
+    def __init__(self, predictor, block, threat, identity):
+        images, labels = (array[:_PROBES] for array in block)
+        self._predictor = predictor
+        self._images, self._labels = images, labels
+        self._threat = threat
+        self._identity = identity
+
+    def of_model(self):
+        """A digest of the model."""
+        victim = self._predictor.victim
+        content = Content()
+        content.add(_parts(victim), "model")
+        is_function = not isinstance(victim, (Classifier, EnsembleClassifier))
+        if (is_function or content.unknown) and self._identity is None:
+            for images in self._batches():
+                content.add(self._predictor.logits(images), "outputs")
+        return content.hexdigest()
+
+    def of_attack(self, name, attack):
+        """A digest of an attack."""
+        content = Content()
+        content.add(attack, name)
+        if content.unknown and self._identity is None:
+            content.add(self._attacked(attack), "images")
+        return content.hexdigest()
+
+    def _batches(self):
+        """The images as they are, and changed as attacks change them."""
+        lower, upper = self._threat.value_range
+        generator = np.random.default_rng(0)
+        for radius in (0.0, self._threat.epsilons[-1], self._threat.width / 4):
+            sign = generator.choice([-1.0, 1.0], self._images.shape)
+            size = self._threat.distances(sign, np.zeros_like(sign))
+            change = radius * sign / size[:, None, None, None]
+            yield np.clip(self._images + change, lower, upper).astype("float32")
+        try:
+            yield self._attacked(FGSM(norm=self._threat.norm))
+        except ValueError:
+            return  # Without a gradient there are none.
+
+    def _attacked(self, attack):
+        radius = None if attack.minimal else self._threat.epsilons[-1]
+        attack = attack.with_epsilon(radius)
+        attack.value_range = self._threat.value_range
+        attack.reseed(0)
+        victim, size = self._predictor.victim, self._predictor.batch_size
+        return attack.run(victim, self._images, self._labels, size).images

@@ -23,6 +23,8 @@ class Records:
         self.contenders = contenders
         self.threat = threat
         self.keep_images = keep_images
+        #: Attacks that could not work on the model, and why.
+        self.skipped = {}
         self.units = 0
         self.checksums = np.zeros(0, "int64")
         self.labels = np.zeros(0, "int64")
@@ -33,6 +35,11 @@ class Records:
 
     def __len__(self):
         return len(self.labels)
+
+    @property
+    def ran(self):
+        """The contenders that could work on the model."""
+        return [c for c in self.contenders if c.name not in self.skipped]
 
     @property
     def correct(self):
@@ -115,6 +122,7 @@ class Records:
         """Everything, as a flat dict of arrays."""
         return {
             "units": np.array(self.units),
+            "skipped": np.array(list(self.skipped.items()), str),
             "checksums": self.checksums,
             "labels": self.labels,
             "predictions": self.predictions,
@@ -126,6 +134,7 @@ class Records:
     def restore(self, arrays):
         """Takes over what `arrays` returned."""
         self.units = int(arrays["units"])
+        self.skipped = dict(arrays["skipped"].tolist())
         for name in ("checksums", "labels", "predictions", "work"):
             setattr(self, name, arrays[name])
         for name in self.distances:

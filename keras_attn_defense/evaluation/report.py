@@ -25,6 +25,7 @@ class Report:
         flags: The list of `Flag`.
         confidence: The probability that the intervals cover.
         about: A dict of what the card says of model, data and machine.
+        rows: The positions of the images in the data; None if all were used.
 
     Example:
 
@@ -43,12 +44,14 @@ class Report:
         flags: list[Flag],
         confidence: float,
         about: dict[str, Any],
+        rows: np.ndarray | None = None,
     ) -> None:
         self._records = records
         self.threat_model = records.threat
         self.flags = flags
         self.confidence = confidence
         self.about = about
+        self._rows = np.arange(len(records)) if rows is None else rows
         self.lines = summarize(records, confidence)
 
     @property
@@ -72,6 +75,22 @@ class Report:
         return {line.epsilon: line.interval for line in self._worst()}
 
     @property
+    def unreliable(self) -> bool | None:
+        """Whether a flag is raised; None if none is, but not all were checked.
+
+        What was not checked is not shown to be right.
+        """
+        raised = [flag.raised for flag in self.flags]
+        if any(raised):
+            return True
+        return None if None in raised else False
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Attacks that could not work on the model, and why, by name."""
+        return dict(self._records.skipped)
+
+    @property
     def num_images(self) -> int:
         """The number of images."""
         return len(self._records)
@@ -80,19 +99,20 @@ class Report:
     def per_sample(self) -> dict[str, Any]:
         """A flat dict of arrays with one entry an image.
 
-        `index`, `label`, `prediction` (on the clean image); for each attack
-        `<attack>_distance`, the smallest at which the image fell (0 where it
-        is classified wrongly as it is, NaN where it never fell) and
+        `index` (the position in the data), `label`, `prediction` (on the clean
+        image); for each attack `<attack>_distance`, the smallest at which the
+        image fell (0 where it is classified wrongly as it is, NaN where it
+        never fell) and
         `<attack>_success@<epsilon>`; `robust@<epsilon>`, whether it withstood
         all of them.
         """
         records = self._records
         samples = {
-            "index": np.arange(len(records)),
+            "index": self._rows.copy(),
             "label": records.labels.copy(),
             "prediction": records.predictions.copy(),
         }
-        for contender in records.contenders:
+        for contender in records.ran:
             reach = records.reach(contender)
             samples[f"{contender.name}_distance"] = np.where(
                 np.isinf(reach), np.nan, reach

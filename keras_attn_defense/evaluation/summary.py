@@ -59,6 +59,8 @@ def summarize(records, confidence):
     lines = [_line("clean", 0.0, records.correct, confidence)]
     for index, epsilon in enumerate(records.threat.epsilons):
         for row, contender in enumerate(records.contenders):
+            if contender.name in records.skipped:
+                continue
             fallen = records.fallen(contender, index)
             lines.append(
                 _line(

@@ -33,11 +33,18 @@ def percent(share):
 
 def _write(report, console):
     console.print(_table(report))
+    for name, reason in report.skipped.items():
+        _write_flag(console, ("left out", "yellow"), name, reason)
+    sentences = {flag.sentence for flag in report.flags}
+    if len(sentences) == 1:  # One reason why none was checked.
+        _write_flag(console, _MARKS[None], "all flags", sentences.pop())
+        return
     for flag in report.flags:
-        word, style = _MARKS[flag.raised]
-        console.print(
-            Text.assemble((word, style), f": {flag.name}. {flag.sentence}")
-        )
+        _write_flag(console, _MARKS[flag.raised], flag.name, flag.sentence)
+
+
+def _write_flag(console, mark, name, sentence):
+    console.print(Text.assemble(mark, f": {name}. {sentence}"))
 
 
 def _table(report):

@@ -50,7 +50,8 @@ def evaluate(model, images=IMAGES, labels=LABELS, **arguments):
 def context_of(model, images=IMAGES, labels=LABELS, **arguments):
     report = evaluate(model, images, labels, checks=False, **arguments)
     predictor = Predictor(as_classifier(model), 32)
-    return Context(predictor, report._records, images, labels, 0)
+    drawn = np.arange(len(images)), images, labels
+    return Context(predictor, report._records, drawn, 0)
 
 
 def is_raised(name, *args, **arguments):
@@ -203,11 +204,15 @@ def test_not_checked_has_a_reason():
     report = evaluate(brightness(), labels=1 - LABELS, attacks=FGSM())
     reasons = {f.name: f.sentence for f in report.flags if f.raised is None}
     assert reasons["huge epsilon is survived"] == (
-        "Not checked: none of the first images is classified correctly."
+        "None of the drawn images is classified correctly."
     )
     assert "randomness in inference" not in reasons
     report = evaluate(brightness(), attacks=FGSM(), checks=False)
     assert [flag.name for flag in report.flags] == NAMES
     assert {flag.raised for flag in report.flags} == {None}
-    assert report.card["unreliable"] is False
+    # What was not checked is not clean.
+    assert report.unreliable is None
+    assert report.card["unreliable"] is None
     assert report.card["footnote"] is None
+    comparison = kad.evaluation.compare([report])
+    assert f"{len(NAMES)} not checked" in str(comparison)

@@ -138,7 +138,15 @@ def test_every_source_of_data():
             found = report.per_sample[column]
             np.testing.assert_array_equal(found, values, f"{name}: {column}")
 
-    report = evaluate(model, limit=10, attacks=attack, batch_size=4)
+    # Of arrays both classes get their half, of a data set the first come.
+    found = evaluate(model, limit=10, attacks=attack, batch_size=4).per_sample
+    assert found["label"].sum() == 5
+    for column, values in expected.items():
+        np.testing.assert_array_equal(found[column], values[found["index"]])
+    batches = [(IMAGES[i : i + 4], LABELS[i : i + 4]) for i in range(0, 24, 4)]
+    report = evaluate(
+        model, batches, None, limit=10, attacks=attack, batch_size=4
+    )
     for column, values in expected.items():
         np.testing.assert_array_equal(report.per_sample[column], values[:10])
 

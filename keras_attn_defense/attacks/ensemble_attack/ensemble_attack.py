@@ -114,6 +114,11 @@ class EnsembleAttack(Attack):
         self._sources = sources  # Not the models: Keras would track them.
 
     @property
+    def models(self) -> list[Model]:
+        """The source models."""
+        return [each.model for each in self._sources.classifiers]
+
+    @property
     def takes_soft_labels(self) -> bool:  # type: ignore[override]
         return self.attack.takes_soft_labels
 

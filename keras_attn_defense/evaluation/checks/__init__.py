@@ -1,37 +1,42 @@
 """Checks against self-deception: signs that a robust accuracy is too high."""
 
 from ..flag import Flag
+from . import of_attacks
+from . import of_data
+from . import of_model
 from .context import Context as Context
-from .falling_accuracy import accuracy_does_not_fall
-from .gradients import vanishing_gradients
-from .huge_epsilon import huge_epsilon_is_survived
-from .inference import optimization_at_inference
-from .probabilities import outputs_are_probabilities
-from .randomness import randomness_in_inference
-from .rising_loss import loss_still_rises
-from .rivals import black_box_beats_white_box
-from .rivals import single_step_beats_iterative
 
 # Functions of a `Context` that return whether the flag is raised, and a
 # sentence; a `ValueError` says why the check cannot be made.
 CHECKS = {
-    "outputs are probabilities": outputs_are_probabilities,
-    "randomness in inference": randomness_in_inference,
-    "optimization at inference": optimization_at_inference,
-    "vanishing gradients": vanishing_gradients,
-    "single-step beats iterative": single_step_beats_iterative,
-    "black-box beats white-box": black_box_beats_white_box,
-    "huge epsilon is survived": huge_epsilon_is_survived,
-    "accuracy does not fall with epsilon": accuracy_does_not_fall,
-    "loss still rises": loss_still_rises,
+    "accuracy at chance": of_data.accuracy_at_chance,
+    "classes are missing": of_data.classes_are_missing,
+    "outputs are probabilities": of_model.outputs_are_probabilities,
+    "randomness in inference": of_model.randomness_in_inference,
+    "answers depend on the batch": of_model.answers_depend_on_the_batch,
+    "optimization at inference": of_model.optimization_at_inference,
+    "vanishing gradients": of_model.vanishing_gradients,
+    "gradients mislead": of_model.gradients_mislead,
+    "outputs jump": of_model.outputs_jump,
+    "layers hide the gradient": of_attacks.layers_hide_the_gradient,
+    "another attack finds more": of_attacks.another_attack_finds_more,
+    "levels of a byte decide": of_attacks.levels_decide,
+    "single-step beats iterative": of_attacks.single_step_beats_iterative,
+    "black-box beats white-box": of_attacks.black_box_beats_white_box,
+    "huge epsilon is survived": of_attacks.huge_epsilon_is_survived,
+    "accuracy does not fall with epsilon": of_attacks.accuracy_does_not_fall,
+    "loss still rises": of_attacks.loss_still_rises,
 }
 
 
 def run_checks(context):
-    """Returns a list of `Flag`, one for each check.
+    """Makes all checks.
 
     Args:
         context: The `Context`.
+
+    Returns:
+        A list of `Flag`, one for each check.
     """
     flags = []
     for name, check in CHECKS.items():
@@ -39,10 +44,14 @@ def run_checks(context):
             raised, sentence = check(context)
             flags.append(Flag(name, bool(raised), sentence))
         except ValueError as error:
-            flags.append(Flag(name, None, f"Not checked: {error}"))
+            flags.append(Flag(name, None, _sentence(str(error))))
     return flags
 
 
 def not_checked(reason):
-    """The flags of checks that were not made."""
-    return [Flag(name, None, f"Not checked: {reason}") for name in CHECKS]
+    """Returns the flags of checks that were not made."""
+    return [Flag(name, None, reason) for name in CHECKS]
+
+
+def _sentence(words):
+    return words[:1].upper() + words[1:]

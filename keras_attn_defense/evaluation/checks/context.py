@@ -1,16 +1,23 @@
 """What checks look at: the results, and a few images to try things on."""
 
 import contextlib
+import copy
+import functools
 
 import numpy as np
 from keras import ops
 
 from ... import attacks as kad_attacks
+from ..._backend import compiled
+from ...attacks.objectives import cross_entropy
+from ...attacks.objectives import margin
+from ...attacks.running.image_gradient import image_gradient
+from ...attacks.threat_models import perturbation_sets
 from ...classifier import Classifier
+from ...classifier.padding import padded_batches
 from ..campaign import judge
 
-# Images for extra attacks of the checks.
-_SAMPLE = 64
+_OBJECTIVES = {"cross_entropy": cross_entropy, "margin": margin}
 
 
 class Context:
@@ -19,33 +26,59 @@ class Context:
     Args:
         predictor: The `Predictor` of the model, which judges success.
         records: The finished `Records`.
-        images: The first block of images, in NumPy.
-        labels: Its class indices.
+        drawn: The positions of some images in the data, the images and their
+            class indices, in NumPy.
         seed: Integer seed of extra attacks.
+        thorough: Whether to take more images and more steps.
     """
 
-    def __init__(self, predictor, records, images, labels, seed):
+    def __init__(self, predictor, records, drawn, seed, thorough=False):
         self.victim = predictor.victim
         self.predictor = predictor
         self.records = records
         self.threat = records.threat
         self.seed = seed
-        #: The first images, however they are classified.
-        self.clean = images[:_SAMPLE]
-        correct = records.correct[: len(images)]
-        #: The positions of the sample: correctly classified images.
-        self.where = np.flatnonzero(correct)[:_SAMPLE]
-        self._images = images[self.where]
-        self._labels = labels[self.where]
+        self.thorough = thorough
+        #: Images of one extra attack.
+        self.size = 128 if thorough else 48
+        #: The images of the sample that are attacked with several radii.
+        self.some = slice(self.size // 2)
+        #: Steps of one extra attack.
+        self.steps = 50 if thorough else 15
+        positions, images, labels = drawn
+        #: Some images, however they are classified.
+        self.clean = images[: self.size]
+        correct = np.flatnonzero(records.correct[positions])
+        self._where = positions[correct]
+        self._images = images[correct]
+        self._labels = labels[correct]
         self._runs = {}
 
-    def sample(self):
-        """Images that are classified correctly, and their class indices."""
+    @property
+    def where(self):
+        """The positions of the sample in the data."""
+        return self._where[: self.size]
+
+    def sample(self, size=None):
+        """Draws images that are classified correctly.
+
+        Args:
+            size: How many, if there are so many. None takes the usual number.
+
+        Returns:
+            Images and their class indices, in NumPy.
+        """
         if not len(self._images):
             raise ValueError(
-                "none of the first images is classified correctly."
+                "none of the drawn images is classified correctly."
             )
-        return self._images, self._labels
+        size = self.size if size is None else size
+        return self._images[:size], self._labels[:size]
+
+    def standing(self, epsilon, size=None):
+        """Which images of the sample withstood all attacks at a radius."""
+        where = self._where[: self.size if size is None else size]
+        return self.records.worst_reach()[where] > epsilon
 
     @contextlib.contextmanager
     def live(self):
@@ -58,6 +91,37 @@ class Context:
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
 
+    @functools.cached_property
+    def is_random(self):
+        """By how much predictions of the same images differ, relatively."""
+        images = ops.convert_to_tensor(self.perturbed(4))
+        calls = 60 if self.thorough else 24
+        with self.live() as predict:
+            first = predict(images)
+            spread = max(
+                float(np.abs(predict(images) - first).max())
+                for _ in range(calls)
+            )
+        return spread / max(float(np.abs(first).max()), 1.0)
+
+    def perturbed(self, count):
+        """Images changed at random: half of them on the 8-bit grid."""
+        images = self.clean[:count]
+        generator = np.random.default_rng(self.seed)
+        level = self.threat.width / 255
+        radius = max(self.largest_change(), level)
+        noise = generator.uniform(-radius, radius, images.shape)
+        on_grid = np.arange(len(images)) % 2 == 0
+        noise[on_grid] = np.round(noise[on_grid] / level) * level
+        changed = np.clip(images + noise, *self.threat.value_range)
+        return changed.astype("float32")
+
+    def largest_change(self):
+        """What one value changes by at the largest radius, roughly."""
+        one = np.ones((1, *self.clean.shape[1:]))
+        size = self.threat.distances(one, np.zeros_like(one))[0]
+        return self.threat.epsilons[-1] / size
+
     def contenders(self, kind):
         """The evaluated contenders for which `kind(attack)` holds."""
         return [c for c in self.records.contenders if kind(c.attack)]
@@ -65,7 +129,9 @@ class Context:
     def iterative(self):
         """An attack of many gradient steps, of the evaluation if there is."""
         for contender in self.contenders(is_iterative):
-            return contender.attack
+            attack = copy.copy(contender.attack)
+            attack.restarts = 1  # Enough to see, and cheap.
+            return attack
         return self.build(kad_attacks.APGD, steps=20)
 
     def build(self, attack_class, **arguments):
@@ -77,41 +143,129 @@ class Context:
             **arguments,
         )
 
-    def run(self, attack, epsilon):
+    def run(self, attack, epsilon, rows=slice(None)):
         """Attacks the sample afresh.
 
         Args:
             attack: The attack.
             epsilon: The radius.
+            rows: Which images of the sample, as an index of arrays.
 
         Returns:
             Adversarial images in NumPy, and which of them fell.
         """
-        key = id(attack), epsilon
+        key = repr(attack.get_config()), epsilon, str(rows)
         if key not in self._runs:
-            images, labels = self.sample()
+            images, labels = (values[rows] for values in self.sample())
             radius = None if attack.minimal else epsilon
             at_epsilon = attack.with_epsilon(radius)
             at_epsilon.reseed(self.seed)
             size = self.predictor.batch_size
-            result = at_epsilon.run(self.victim, images, labels, size)
-            found = judge(
-                self.predictor,
-                self.threat,
-                result.images,
-                images,
-                labels,
-                radius,
-                type(attack).__name__,
-            )
-            # With the attack, whose identity is not given away again.
-            self._runs[key] = attack, result.images, found <= epsilon
-        return self._runs[key][1:]
+            found = at_epsilon.run(self.victim, images, labels, size).images
+            name = type(attack).__name__
+            fell = self.fell(found, images, labels, epsilon, name, radius)
+            self._runs[key] = found, fell
+        return self._runs[key]
+
+    def fell(self, adversarial, images, labels, epsilon, name, radius=None):
+        """Which images fall to adversarial ones by a fresh prediction."""
+        found = judge(
+            self.predictor,
+            self.threat,
+            adversarial,
+            images,
+            labels,
+            radius,
+            name,
+        )
+        return found <= epsilon
+
+    def gradients(self, images, labels, objective="margin", view=None):
+        """Values of an objective and their gradients, in NumPy.
+
+        Args:
+            images: Images in NumPy, up to the size of the sample.
+            labels: Their class indices.
+            objective: `"margin"` or `"cross_entropy"`.
+            view: A classifier view in place of the model.
+        """
+        run = self._gradient_of(view or self.victim, objective)
+        values, gradients = [], []
+        labels = labels.astype("int32")
+        for rows, batch in padded_batches(images, labels, size=self.size):
+            count = rows.stop - rows.start
+            for found, pieces in zip(
+                run(*batch), (values, gradients), strict=True
+            ):
+                pieces.append(np.asarray(ops.convert_to_numpy(found))[:count])
+        return np.concatenate(values), np.concatenate(gradients)
+
+    def climb(self, images, labels, epsilon, view=None, levels=False):
+        """Adversarial images by gradient steps on the margin.
+
+        One compiled gradient serves all steps, so that this is cheap where
+        an attack would be compiled anew.
+
+        Args:
+            images: Images in NumPy.
+            labels: Their class indices.
+            epsilon: The radius.
+            view: A classifier view to attack in place of the model.
+            levels: Whether to stay on the 256 levels of a byte, on which the
+                images have to lie.
+        """
+        level = self.threat.width / 255
+        ball = perturbation_sets.get(self.threat.norm)
+        project = ball.projection(
+            ops.convert_to_tensor(images), epsilon, self.threat.value_range
+        )
+        x = images
+        for step in range(self.steps):
+            _, gradient = self.gradients(x, labels, "margin", view)
+            direction = ball.ascent_direction(ops.convert_to_tensor(gradient))
+            # From half of the radius down to a small part of it.
+            size = 0.5 * epsilon * (1.0 - step / self.steps)
+            x = project(ops.convert_to_tensor(x) + size * direction)
+            x = np.asarray(ops.convert_to_numpy(x))
+            if levels:  # Towards the clean image, to stay in the ball.
+                steps = np.trunc((x - images) / level * (1 + 1e-5))
+                x = (images + steps * level).astype("float32")
+        return x
+
+    def on_levels(self, images):
+        """Whether images lie on the 256 levels of a byte."""
+        levels = (images - self.threat.value_range[0]) / self.threat.width * 255
+        return bool((np.abs(levels - np.round(levels)) < 1e-3).all())
+
+    def _gradient_of(self, view, objective):
+        key = id(view), objective
+        if key not in self._runs:
+            function = _OBJECTIVES[objective]
+
+            def gradient(images, labels):
+                return image_gradient(
+                    view.frozen_logits,
+                    lambda logits: function(logits, labels),
+                    images,
+                )[:2]
+
+            # With the view, whose identity is not given away again.
+            self._runs[key] = view, compiled(gradient, view.variables)
+        return self._runs[key][1]
 
     def _predict(self, images):
         if isinstance(self.victim, Classifier):
             return ops.convert_to_numpy(self.victim(images)[0])
         return ops.convert_to_numpy(self.victim.logits(images))
+
+
+def margins(logits, labels):
+    """How far the true class is ahead of the others, in NumPy float64."""
+    logits = np.array(logits, "float64")
+    rows = np.arange(len(labels))
+    true = logits[rows, labels]
+    logits[rows, labels] = -np.inf
+    return true - logits.max(-1)
 
 
 def is_iterative(attack):

@@ -1,0 +1,68 @@
+"""A few images of an evaluation, drawn from all of its data."""
+
+import numpy as np
+
+from ..datasets.blocks import to_numpy
+from ..datasets.sampling import stratified_sample
+
+_SIZE = 128
+
+
+def limited(x, y, limit, seed):
+    """Takes a sample of arrays, in which each class keeps its share.
+
+    Args:
+        x: Images, or a data set, which is left as it is.
+        y: Their labels, or None.
+        limit: The number of images to take, or None for all.
+        seed: Integer seed of the draw.
+
+    Returns:
+        Images, labels, and the rows that they were, None for all rows.
+    """
+    is_array = hasattr(x, "shape") and y is not None
+    if limit is None or not is_array or len(x) != len(y) or limit >= len(x):
+        return x, y, None
+    y = to_numpy(y)
+    rows = stratified_sample(y, limit, seed)
+    return to_numpy(x)[rows], y[rows], rows
+
+
+class Sample:
+    """Draws images while blocks pass by, each with the same chance.
+
+    Args:
+        blocks: Yields the position of a block's first image in the data, its
+            images and its class indices, in NumPy.
+        seed: Integer seed of the draw.
+
+    Reference:
+        Algorithm R of [Vitter, 1985](https://doi.org/10.1145/3147.3165).
+    """
+
+    def __init__(self, blocks, seed):
+        self._blocks = blocks
+        self._generator = np.random.default_rng(seed)
+        self._rows = []
+
+    def __iter__(self):
+        """Passes the blocks on."""
+        for first, images, labels in self._blocks:
+            for row in range(len(images)):
+                self._draw(first + row, images[row], labels[row])
+            yield first, images, labels
+
+    def _draw(self, position, image, label):
+        place = len(self._rows)
+        if place < _SIZE:
+            self._rows.append(None)
+        else:
+            place = self._generator.integers(position + 1)
+        if place < _SIZE:
+            # Copied, or the image would keep its whole block in memory.
+            self._rows[place] = position, image.copy(), label
+
+    def drawn(self):
+        """The positions in the data, the images and their class indices."""
+        rows = sorted(self._rows, key=lambda row: row[0])
+        return tuple(np.stack(column) for column in zip(*rows, strict=True))
