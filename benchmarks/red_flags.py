@@ -103,8 +103,8 @@ def row(name, report, **more):
 
 
 def fit(model, x, y, adversarial):
-    model.compile(keras.optimizers.Adam(2e-3), _loss(model))
-    model.fit(x, y, epochs=10, batch_size=64, verbose=0)
+    model.compile(keras.optimizers.Adam(1e-3), _loss(model))
+    model.fit(x, y, epochs=12, batch_size=64, verbose=0)
     if adversarial:
         model = kad.AttentionDefendedModel(
             model,
@@ -114,7 +114,7 @@ def fit(model, x, y, adversarial):
             preservation_weight=0.0,
             classification_weight=1.0,
         )
-        model.compile(keras.optimizers.Adam(2e-3), _loss(model))
+        model.compile(keras.optimizers.Adam(1e-3), _loss(model))
         model.fit(x, y, epochs=6, batch_size=64, verbose=0)
 
 
@@ -182,6 +182,7 @@ def dense(*hidden):
     return keras.Sequential(
         [
             keras.Input(SHAPE),
+            layers.Rescaling(2.0, -1.0),
             layers.Flatten(),
             *(layers.Dense(units, "relu") for units in hidden),
             layers.Dense(10),

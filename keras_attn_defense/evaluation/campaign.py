@@ -48,13 +48,14 @@ class Campaign:
         for block, (first, images, labels) in enumerate(blocks):
             self._open(block, first, images, labels)
             self._run_block(block, first, images, labels)
-        self.state.check_end(self.records, first + len(images))
+        self.state.finish(self.records, first + len(images))
 
     def _open(self, block, first, images, labels):
         checksum = data_checksum(images, labels)
         if block < len(self.records.checksums):
             self.state.check_block(self.records, block, checksum)
             return
+        self.state.check_open(self.records)
         predictions = self.predictor.classes(images)
         if (predictions < 0).any():
             raise ValueError(

@@ -172,7 +172,9 @@ class Content:
 
     def _add_attack(self, attack, place):
         self.add(type(attack), place)
-        self.add(_without("name", attack.get_config()), place)
+        # Models count by what they hold, below, not by the names of layers.
+        config = _without("models", _without("name", attack.get_config()))
+        self.add(config, place)
         for name, value in vars(attack).items():
             private = name.startswith("_") or name in _OF_LAYERS
             drawn = (keras.Variable, keras.random.SeedGenerator)
@@ -240,7 +242,7 @@ def _nameless(config, names):
     def replaced(value):
         if isinstance(value, dict):
             return {
-                replaced(key): replaced(item)
+                key: replaced(item)
                 for key, item in value.items()
                 if key not in left_out
             }

@@ -41,7 +41,7 @@ def fingerprint(predictor, block, records, identity=None, **arguments):
         "model_checksum": probe.of_model(),
         "attacks": {
             each.name: {
-                **settings(each.attack),
+                **_readable(settings(each.attack)),
                 "content": probe.of_attack(each.name, each.attack),
             }
             for each in records.contenders
@@ -74,6 +74,12 @@ def check_identified(fingerprint, again):
             "next. Name what you evaluate, such as identity='my-model-v3', "
             "and change the name whenever you change the model or an attack."
         )
+
+
+def _readable(config):
+    """The plain settings, which say in an error what differs."""
+    plain = (bool, int, float, str, type(None), tuple)
+    return {k: v for k, v in config.items() if isinstance(v, plain)}
 
 
 def _same_model(one, other):

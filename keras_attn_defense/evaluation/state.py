@@ -10,7 +10,7 @@ import numpy as np
 from .._archives import open_arrays
 from .._files import write_atomically
 
-_FORMAT = "keras_attn_defense evaluation state 1"
+_FORMAT = "keras_attn_defense evaluation state 2"
 _UNREADABLE = (ValueError, KeyError, TypeError, OSError, RecursionError)
 
 
@@ -25,6 +25,8 @@ class State:
     def __init__(self, path, fingerprint):
         self.path = None if path is None else pathlib.Path(path)
         self.fingerprint = json.loads(json.dumps(fingerprint))
+        #: Whether the file holds all images of its data.
+        self.complete = False
         if self.path is not None and not self.path.parent.is_dir():
             raise ValueError(
                 f"The folder of state='{path}' does not exist. Create it first."
@@ -40,6 +42,7 @@ class State:
             header = json.loads(str(arrays.pop("header")))
             known = header["format"] == _FORMAT
             then = header["fingerprint"]
+            complete = bool(header.get("complete"))
             if not isinstance(then, dict):
                 raise ValueError("It does not say what it belongs to.")
         except _UNREADABLE as error:
@@ -56,12 +59,17 @@ class State:
         except _UNREADABLE as error:
             raise self._damaged(error) from None
         records.restore(arrays)
+        self.complete = complete
 
     def save(self, records):
         """Writes `records`, so that a killed process loses one attack only."""
         if self.path is None:
             return
-        header = {"format": _FORMAT, "fingerprint": self.fingerprint}
+        header = {
+            "format": _FORMAT,
+            "fingerprint": self.fingerprint,
+            "complete": self.complete,
+        }
         content = io.BytesIO()
         np.savez(content, header=json.dumps(header), **records.arrays())
         write_atomically(self.path, content.getvalue())
@@ -76,8 +84,23 @@ class State:
                 "the file to start anew."
             )
 
-    def check_end(self, records, total):
-        """Raises a `ValueError` if the file knows more images than there are.
+    def check_open(self, records):
+        """Raises a `ValueError` if all images of the file were seen already.
+
+        Args:
+            records: The `Records`, before a further block.
+        """
+        if self.complete:
+            raise ValueError(
+                f"The state file '{self.path}' belongs to other data: it ended "
+                f"with all of its {len(records)} images, and there are more. "
+                "Delete it to start anew, or name another file."
+            )
+
+    def finish(self, records, total):
+        """Notes that the data has ended.
+
+        Raises a `ValueError` if the file knows more images than there are.
 
         Args:
             records: The `Records`.
@@ -89,6 +112,9 @@ class State:
                 f"{len(records)} images, and there are {total}. Delete it to "
                 "start anew, or name another file."
             )
+        if not self.complete:
+            self.complete = True
+            self.save(records)
 
     def _damaged(self, error):
         return ValueError(
@@ -120,6 +146,10 @@ def _check_arrays(arrays, records):
             shape = (number,)
         elif name == "checksums":
             shape = found.shape[:1]
+        elif name == "skipped" and found.size:
+            shape = (len(found), 2)
+        elif name == "skipped":
+            shape = found.shape
         if found.shape != shape or found.dtype.kind != empty.dtype.kind:
             raise ValueError(f"'{name}' has another shape or type.")
 

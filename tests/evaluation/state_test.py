@@ -1,14 +1,19 @@
 """Interrupted evaluations end with the same numbers."""
 
+import functools
 import os
 import pathlib
 import signal
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
+from keras import layers
+from keras import ops
 
+import keras_attn_defense as kad
 from keras_attn_defense.attacks import FGSM
 from keras_attn_defense.attacks import PGD
 from tests.evaluation import helpers
@@ -129,13 +134,111 @@ def test_damaged_file_is_recognised(finished, damage):
     assert path.read_bytes() == content
 
 
-def test_function_that_changed_is_recognised(tmp_path):
+CHEAP = {"attacks": FGSM(), "epsilons": 0.1, "batch_size": 24}
+
+
+def around(layer, model=None):
+    """The model behind a layer without weights."""
+    inputs = keras.Input(helpers.IMAGE_SHAPE)
+    return keras.Model(inputs, (model or helpers.brightness())(layer(inputs)))
+
+
+def returns_the_images(model, images, labels):
+    return images
+
+
+def darkens(model, images, labels):
+    return images - np.minimum(images, 0.1)
+
+
+MODELS = {
+    "functions": (
+        lambda: functools.partial(helpers.brightness()),
+        lambda: functools.partial(helpers.brightness(middle=0.501)),
+    ),
+    "parameterless layers": (
+        lambda: around(layers.Rescaling(1.0)),
+        lambda: around(layers.Rescaling(1.001)),
+    ),
+    "activations": (
+        lambda: around(layers.Activation("linear")),
+        lambda: around(layers.Activation("relu")),
+    ),
+    "approximations": (
+        lambda: kad.attacks.BPDA(helpers.brightness(), ops.abs, ops.sin),
+        lambda: kad.attacks.BPDA(helpers.brightness(), ops.abs, ops.tanh),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_other_model_is_recognized(kind, tmp_path):
     path = tmp_path / "state.npz"
-    model, other = helpers.brightness(), helpers.brightness(middle=0.6)
-    cheap = {"attacks": FGSM(), "epsilons": 0.1, "batch_size": 24}
-    evaluate(path, model=lambda images: model(images), **cheap)
+    one, other = MODELS[kind]
+    expected = numbers(evaluate(path, model=one(), **CHEAP))
+    assert numbers(evaluate(path, model=one(), **CHEAP)) == expected
     with pytest.raises(ValueError, match="model_checksum was"):
-        evaluate(path, model=lambda images: other(images), **cheap)
+        evaluate(path, model=other(), **CHEAP)
+
+
+def test_other_attack_of_the_same_name_is_recognized(tmp_path):
+    path = tmp_path / "state.npz"
+
+    def run(function):
+        return evaluate(path, **{**CHEAP, "attacks": {"mine": function}})
+
+    assert run(returns_the_images).robust_accuracy[0.1] == 1.0
+    with pytest.raises(ValueError, match="attacks.mine.content was"):
+        run(darkens)
+
+
+def test_attacks_of_another_library_are_known_by_their_images(
+    tmp_path, monkeypatch
+):
+    import foolbox
+
+    path = tmp_path / "state.npz"
+
+    def run():
+        attack = foolbox.attacks.LinfFastGradientAttack(random_start=False)
+        attack = kad.adapters.from_foolbox(attack)
+        return evaluate(path, **{**CHEAP, "attacks": {"mine": attack}})
+
+    assert numbers(run()) == numbers(run())
+    original = foolbox.attacks.LinfFastGradientAttack.project
+    monkeypatch.setattr(
+        foolbox.attacks.LinfFastGradientAttack,
+        "project",
+        lambda self, x, x0, epsilon: original(self, x, x0, 0.5 * epsilon),
+    )
+    with pytest.raises(ValueError, match="attacks.mine.content was"):
+        run()
+
+
+def test_random_function_asks_for_an_identity(tmp_path):
+    path, model = tmp_path / "state.npz", helpers.brightness()
+    generator = np.random.default_rng(0)
+
+    def noisy(images):
+        return model(images) + generator.normal(scale=1e-6)
+
+    with pytest.raises(ValueError, match="the model cannot be recognized"):
+        evaluate(path, model=noisy, **CHEAP)
+    evaluate(path, model=noisy, identity="noisy-v1", **CHEAP)
+    evaluate(path, model=noisy, identity="noisy-v1", **CHEAP)
+    with pytest.raises(ValueError, match="identity was 'noisy-v1' and is"):
+        evaluate(path, model=noisy, identity="noisy-v2", **CHEAP)
+
+
+def test_more_data_than_was_there_is_recognized(tmp_path):
+    path = tmp_path / "state.npz"
+    x, y = helpers.IMAGES, helpers.LABELS
+    cheap = {**CHEAP, "batch_size": 2}
+    evaluate(path, x=x[:16], y=y[:16], **cheap)
+    with pytest.raises(ValueError, match="all of its 16 images"):
+        evaluate(path, x=x, y=y, **cheap)
+    with pytest.raises(ValueError, match="labels differs"):
+        evaluate(path, x=x[:16], y=1 - y[:16], **cheap)
 
 
 def test_folder_has_to_exist(tmp_path):

@@ -95,7 +95,7 @@ class Context:
     def is_random(self):
         """By how much predictions of the same images differ, relatively."""
         images = ops.convert_to_tensor(self.perturbed(4))
-        calls = 60 if self.thorough else 24
+        calls = 100 if self.thorough else 40
         with self.live() as predict:
             first = predict(images)
             spread = max(
