@@ -173,8 +173,10 @@ class Content:
     def _add_attack(self, attack, place):
         self.add(type(attack), place)
         # Models count by what they hold, below, not by the names of layers.
-        config = _without("models", _without("name", attack.get_config()))
-        self.add(config, place)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Of lambdas.
+            config = attack.get_config()
+        self.add(_without("models", _without("name", config)), place)
         for name, value in vars(attack).items():
             private = name.startswith("_") or name in _OF_LAYERS
             drawn = (keras.Variable, keras.random.SeedGenerator)

@@ -1,6 +1,7 @@
 """The attacks of an evaluation, from whatever names them."""
 
 import copy
+import warnings
 from typing import NamedTuple
 
 from .. import attacks as kad_attacks
@@ -118,7 +119,9 @@ def contenders(named, num_classes, value_range):
 
 def settings(attack):
     """An attack's configuration, without its name, which says nothing."""
-    config = attack.get_config()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Of lambdas: nothing is loaded again.
+        config = attack.get_config()
     return {
         "class": type(attack).__name__,
         **{key: value for key, value in config.items() if key != "name"},

@@ -15,6 +15,7 @@ from keras_attn_defense.classifier import as_classifier
 from keras_attn_defense.classifier.predictor import Predictor
 from keras_attn_defense.evaluation.checks import CHECKS
 from keras_attn_defense.evaluation.checks import Context
+from tests import networks
 from tests.evaluation.helpers import IMAGE_SHAPE
 from tests.evaluation.helpers import IMAGES
 from tests.evaluation.helpers import LABELS
@@ -216,3 +217,213 @@ def test_not_checked_has_a_reason():
     assert report.card["footnote"] is None
     comparison = kad.evaluation.compare([report])
     assert f"{len(NAMES)} not checked" in str(comparison)
+
+
+def sentence(name, *args, **arguments):
+    return CHECKS[name](context_of(*args, **arguments))[1]
+
+
+def test_labels_in_another_order():
+    name = "accuracy at chance"
+    labels = np.arange(60) % 2
+    means = 0.5 + np.where(labels == 1, 0.1, -0.1)
+    images = images_of(means)
+    cheap = {"attacks": FGSM()}
+    assert not is_raised(name, brightness(), images, labels, **cheap)
+    assert is_raised(name, brightness(), images, 1 - labels, **cheap)
+    # Every second label is wrong: no better than a coin.
+    half = np.where(np.arange(60) % 4 < 2, labels, 1 - labels)
+    found = CHECKS[name](context_of(brightness(), images, half, **cheap))
+    assert found[0] and "guessing among 2 classes gives 30" in found[1]
+
+
+def test_too_few_images_to_tell_from_chance():
+    context = context_of(
+        brightness(), IMAGES[:2], 1 - LABELS[:2], attacks=FGSM()
+    )
+    with pytest.raises(ValueError, match="too few images"):
+        CHECKS["accuracy at chance"](context)
+
+
+def test_images_of_one_class():
+    name = "classes are missing"
+    model = networks.linear(classes=12)
+    x, _ = networks.images_and_labels(24)
+    labels = as_classifier(model).logits(x)
+    labels = ops.convert_to_numpy(labels).argmax(-1)
+    few = np.full(24, labels[0])
+    assert is_raised(name, model, x, few, attacks=FGSM())
+    every = np.arange(24) % 12
+    context = context_of(model, x, every, attacks=FGSM())
+    assert CHECKS[name](context) == (
+        False,
+        "The 24 images are of 12 of 12 classes.",
+    )
+
+
+class MeanOfTheBatch(layers.Layer):
+    """Takes the mean over the batch away, as BatchNormalization in training."""
+
+    def call(self, logits):
+        return logits - 0.5 * ops.mean(logits, axis=0, keepdims=True)
+
+
+def test_answers_that_depend_on_the_batch():
+    model = with_layer(MeanOfTheBatch(), last=True)
+    name = "answers depend on the batch"
+    assert is_raised(name, model, attacks=FGSM(), batch_size=24)
+    assert not is_raised(name, brightness(), attacks=FGSM())
+    normal = networks.stateful()
+    x, y = networks.images_and_labels(8)
+    assert not is_raised(name, normal, x, y, attacks=FGSM())
+
+
+class Sometimes(layers.Layer):
+    """Noise in one call of six."""
+
+    def __init__(self):
+        super().__init__()
+        self.seed_generator = keras.random.SeedGenerator(3)
+
+    def call(self, x):
+        happens = keras.random.uniform((), seed=self.seed_generator) < 1 / 6
+        noise = keras.random.normal(ops.shape(x), seed=self.seed_generator)
+        return x + ops.where(happens, 0.1 * noise, 0.0)
+
+
+def test_rare_noise():
+    model = with_layer(Sometimes())
+    assert is_raised("randomness in inference", model, attacks=FGSM())
+
+
+class WrongSlope(layers.Layer):
+    """Leaves images as they are, with the gradient of others."""
+
+    def __init__(self, slope):
+        super().__init__()
+        self.slope = slope
+
+    def call(self, x):
+        other = self.slope(x)
+        return ops.stop_gradient(x - other) + other
+
+
+@pytest.mark.parametrize(
+    "slope",
+    [
+        lambda x: -x,
+        lambda x: 0.2 * x,
+        lambda x: ops.roll(x, 1, axis=3) * ops.reshape([1.0, -1.0, 1.0], (3,)),
+    ],
+    ids=["flipped", "too short", "of other values"],
+)
+def test_gradients_of_something_else(slope):
+    model = with_layer(WrongSlope(slope))
+    assert is_raised("gradients mislead", model, attacks=FGSM())
+
+
+@pytest.mark.parametrize("make", [brightness, networks.linear])
+def test_gradients_of_the_model_itself(make):
+    model = make()
+    x, y = IMAGES, LABELS
+    if make is networks.linear:
+        x, _ = networks.images_and_labels(8)
+        y = ops.convert_to_numpy(as_classifier(model).logits(x)).argmax(-1)
+    assert not is_raised("gradients mislead", model, x, y, attacks=FGSM())
+
+
+class Threshold(layers.Layer):
+    """The stronger class gets one, the other zero, and a little of both."""
+
+    def call(self, logits):
+        top = ops.max(logits, axis=-1, keepdims=True)
+        return ops.where(logits >= top, 1.0, 0.0) + 1e-3 * logits
+
+
+def test_outputs_that_jump():
+    model = with_layer(Threshold(), scale=1.0, last=True)
+    assert is_raised("outputs jump", model, attacks=FGSM())
+    assert "jumps by 0.00%" in sentence(
+        "outputs jump", brightness(), attacks=FGSM()
+    )
+
+
+def test_layers_that_hide_the_gradient():
+    weak = PGD(steps=1, random_start=False, seed=0)
+    name = "layers hide the gradient"
+    hiding = {
+        "before": with_layer(WrongSlope(lambda x: -x)),
+        "behind": with_layer(WrongSlope(lambda z: 0.0 * z), last=True),
+    }
+    for place, model in hiding.items():
+        assert is_raised(name, model, attacks=weak), place
+    assert sentence(name, brightness(), attacks=weak) == (
+        "No layer of the model hides its logits or its gradient."
+    )
+
+
+def test_layers_of_a_function_are_not_known():
+    model = brightness()
+    context = context_of(lambda images: model(images), attacks=FGSM())
+    with pytest.raises(ValueError, match="Pass the Keras model itself"):
+        CHECKS["layers hide the gradient"](context)
+
+
+def does_nothing(model, images, labels):
+    return images
+
+
+def test_attack_that_is_too_weak():
+    name = "another attack finds more"
+    assert is_raised(name, brightness(), attacks={"none": does_nothing})
+    assert not is_raised(name, brightness(), attacks=FGSM())
+
+
+class BetweenLevels(layers.Layer):
+    """Turns images gray that do not lie on the levels of a byte."""
+
+    def call(self, x):
+        levels = x * 255.0
+        off = ops.abs(levels - ops.round(levels)) > 0.05
+        off = ops.any(off, axis=(1, 2, 3), keepdims=True)
+        return ops.where(off, ops.clip(ops.stop_gradient(x), 0.6, 1.0), x)
+
+
+def test_levels_of_a_byte():
+    name = "levels of a byte decide"
+    images = np.round(images_of([0.56] * 8) * 255) / 255
+    images = images.astype("float32")
+    ones = np.ones(8, "int64")
+    attacks = {"pgd": PGD(steps=4, seed=0)}
+    model = with_layer(BetweenLevels())
+    assert is_raised(name, model, images, ones, attacks=attacks)
+    assert not is_raised(name, brightness(), images, ones, attacks=attacks)
+    assert sentence(name, brightness(), attacks=FGSM()) == (
+        "Not even clean images lie on the levels of a byte."
+    )
+
+
+def sees_nothing(logits, labels):
+    return 0.0 * logits[:, 0]
+
+
+def test_attack_that_stands_still():
+    attack = PGD(steps=4, seed=0, random_start=False, objective=sees_nothing)
+    name = "loss still rises"
+    assert "stands still" in sentence(name, brightness(), attacks=attack)
+    assert is_raised(name, brightness(), attacks=attack)
+
+
+def test_thorough_checks_draw_more_images():
+    model = brightness()
+    report = evaluate(model, checks="thorough", attacks=FGSM())
+    assert [flag.name for flag in report.flags] == NAMES
+    drawn = np.arange(24), IMAGES, LABELS
+    predictor = Predictor(as_classifier(model), 32)
+    sizes = [
+        Context(predictor, report._records, drawn, 0, thorough).size
+        for thorough in (False, True)
+    ]
+    assert sizes[0] < sizes[1]
+    with pytest.raises(ValueError, match="True, False or 'thorough'"):
+        evaluate(model, checks="deep")

@@ -86,3 +86,52 @@ def test_bad_input():
         kad.evaluation.compare([])
     with pytest.raises(ValueError, match="not a card"):
         kad.evaluation.compare([{"name": "model"}])
+
+
+def test_paired_differences(model, report):
+    shifted = brightness(middle=0.56)
+    other = evaluate(shifted, name="moved")
+    comparison = kad.evaluation.compare([report, other])
+    clean = next(p for p in comparison.pairs if p.epsilon == 0.0)
+    assert (clean.first, clean.second) == ("brightness", "moved")
+    one, two = (
+        r.per_sample["prediction"] == r.per_sample["label"]
+        for r in (report, other)
+    )
+    assert clean.result.only_first == (one & ~two).sum() > 0
+    assert clean.result.only_second == (two & ~one).sum()
+    assert clean.result.difference == pytest.approx(one.mean() - two.mean())
+    for epsilon, name in ((0.06, "0.06"), (0.1, "0.1")):
+        pair = next(p for p in comparison.pairs if p.epsilon == epsilon)
+        one, two = (r.per_sample[f"robust@{name}"] for r in (report, other))
+        assert pair.result.only_first == (one & ~two).sum()
+        assert pair.result.only_second == (two & ~one).sum()
+    assert "p-value" in str(comparison) and "moved" in str(comparison)
+
+
+def test_other_images_are_not_paired(model, report):
+    other = kad.evaluate_robustness(
+        model,
+        IMAGES[::-1],
+        LABELS[::-1],
+        attacks=FGSM(),
+        epsilons=[0.06, 0.1],
+        dataset="brightness",
+        checks=False,
+        verbose=0,
+    )
+    with pytest.warns(UserWarning, match="data_checksum"):
+        assert kad.evaluation.compare([report, other]).pairs == []
+
+
+def test_cards_from_before_outcomes_were_kept(report):
+    old = {k: v for k, v in report.card.items() if k != "outcomes"}
+    comparison = kad.evaluation.compare([old, old])
+    assert comparison.pairs == []
+    assert "brightness" in str(comparison)
+
+
+def test_radii_are_headed_as_elsewhere(model):
+    other = evaluate(model, epsilons=[8 / 255])
+    text = str(kad.evaluation.compare([other]))
+    assert "8/255" in text and "0.0314" not in text

@@ -126,6 +126,7 @@ class Context:
         """The evaluated contenders for which `kind(attack)` holds."""
         return [c for c in self.records.contenders if kind(c.attack)]
 
+    @functools.cached_property
     def iterative(self):
         """An attack of many gradient steps, of the evaluation if there is."""
         for contender in self.contenders(is_iterative):
@@ -154,7 +155,7 @@ class Context:
         Returns:
             Adversarial images in NumPy, and which of them fell.
         """
-        key = repr(attack.get_config()), epsilon, str(rows)
+        key = id(attack), epsilon, str(rows)
         if key not in self._runs:
             images, labels = (values[rows] for values in self.sample())
             radius = None if attack.minimal else epsilon
@@ -164,8 +165,9 @@ class Context:
             found = at_epsilon.run(self.victim, images, labels, size).images
             name = type(attack).__name__
             fell = self.fell(found, images, labels, epsilon, name, radius)
-            self._runs[key] = found, fell
-        return self._runs[key]
+            # With the attack, whose identity is not given away again.
+            self._runs[key] = attack, found, fell
+        return self._runs[key][1:]
 
     def fell(self, adversarial, images, labels, epsilon, name, radius=None):
         """Which images fall to adversarial ones by a fresh prediction."""

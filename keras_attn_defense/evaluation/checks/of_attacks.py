@@ -27,7 +27,7 @@ def single_step_beats_iterative(context):
     raised, sentence = _beats(
         context,
         (is_single_step, context.build(kad_attacks.FGSM)),
-        (is_iterative, context.iterative()),
+        (is_iterative, context.iterative),
         "a single step, but to no iterative attack",
     )
     if raised:
@@ -47,7 +47,7 @@ def black_box_beats_white_box(context):
     raised, sentence = _beats(
         context,
         (is_black_box, square),
-        (is_white_box, context.iterative()),
+        (is_white_box, context.iterative),
         "a black-box attack, but to no attack with gradients",
     )
     if raised:
@@ -63,7 +63,7 @@ def huge_epsilon_is_survived(context):
     """Raised if images stand where the ball holds the mid-gray image."""
     images, _ = context.sample()
     epsilon = context.threat.huge_epsilon(images.shape[1:])
-    _, fallen = context.run(context.iterative(), epsilon, context.some)
+    _, fallen = context.run(context.iterative, epsilon, context.some)
     share = float((~fallen).mean())
     sentence = (
         f"{share:.0%} of {len(fallen)} images survive epsilon={epsilon:.4g}, "
@@ -77,7 +77,7 @@ def huge_epsilon_is_survived(context):
 def accuracy_does_not_fall(context):
     """Raised if fresh attacks with larger epsilons do not break more."""
     images = context.sample()[0][context.some]
-    threat, attack = context.threat, context.iterative()
+    threat, attack = context.threat, context.iterative
     epsilons = threat.epsilons[0], threat.huge_epsilon(images.shape[1:])
     standing = [
         int((~context.run(attack, epsilon, context.some)[1]).sum())
@@ -106,7 +106,7 @@ def loss_still_rises(context):
     true one has grown since the clean image, on images that withstood: it has
     no bounds, whatever the objective.
     """
-    attack = context.iterative()
+    attack = context.iterative
     name = type(attack).__name__
     images, labels = context.sample()
     for epsilon in reversed(context.threat.epsilons):

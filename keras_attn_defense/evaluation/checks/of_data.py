@@ -20,8 +20,9 @@ def accuracy_at_chance(context):
     luck = scipy.special.bdtrc(count - 1, total, 1 / classes) if count else 1.0
     if luck < _CHANCE:
         return False, sentence
-    # Of a few images, a fair model may have no more right than that.
-    if scipy.special.bdtr(count, total, 0.5) > _CHANCE / 5:
+    # Of a few images, a model halfway to perfect may have no more right.
+    halfway = (1 + 1 / classes) / 2
+    if scipy.special.bdtr(count, total, halfway) > _CHANCE / 5:
         raise ValueError(f"{sentence} These are too few images to tell.")
     return True, (
         f"{sentence} The model does not know these images: look at their "
