@@ -48,6 +48,7 @@ def make_card(report):
         "source": "keras_attn_defense.evaluate_robustness",
         "threat_model": threat._asdict(),
         "num_images": report.num_images,
+        "images": report.about["images"],
         "confidence": report.confidence,
         "results": [line._asdict() for line in report.lines],
         "flags": [flag._asdict() for flag in report.flags],

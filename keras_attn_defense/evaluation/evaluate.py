@@ -31,6 +31,7 @@ from .records import Records
 from .report import Report
 from .sample import Sample
 from .sample import limited
+from .sample import taken
 from .state import State
 from .suite import common_epsilon
 from .suite import contenders
@@ -147,6 +148,7 @@ def evaluate_robustness(
     named = named_attacks(attacks, check_norm(norm), seed)
     threat = _threat_model(model, named, epsilons, norm, value_range)
     check_built_in_scale(victim, threat.value_range)
+    total = number_of_images(x, None)
     x, y, rows = limited(x, y, limit, seed)
     progress = Progress(number_of_images(x, limit), verbose)
 
@@ -186,6 +188,7 @@ def evaluate_robustness(
             Context(predictor, records, sample.drawn(), seed, thorough)
         )
     about = describe(victim, name, dataset, attacks, seed, records, known)
+    about["images"] = taken(len(records), total, limit, rows)
     return Report(records, flags, confidence, about, rows)
 
 

@@ -28,6 +28,22 @@ def limited(x, y, limit, seed):
     return to_numpy(x)[rows], y[rows], rows
 
 
+def taken(count, total, limit, rows):
+    """Says which images of the data an evaluation took.
+
+    Args:
+        count: The number of images that it took.
+        total: The number of images in the data, or None if not known.
+        limit: The limit that was asked for, or None.
+        rows: The rows that were drawn, or None.
+    """
+    if rows is not None:
+        return f"{count} images, drawn from {total} by class"
+    if limit is not None and count == limit and count != total:
+        return f"the first {count} images"
+    return f"{count} images"
+
+
 class Sample:
     """Draws images while blocks pass by, each with the same chance.
 

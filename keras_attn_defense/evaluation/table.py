@@ -50,7 +50,7 @@ def _write_flag(console, mark, name, sentence):
 def _table(report):
     threat = report.threat_model
     table = Table(
-        title=f"{report.about['name']}: {report.num_images} images, "
+        title=f"{report.about['name']}: {report.about['images']}, "
         f"{threat.norm}, value range {threat.value_range}",
         caption="distance: mean of those that fell. passes: forward + "
         "backward, mean of those attacked.",

@@ -139,7 +139,9 @@ def test_every_source_of_data():
             np.testing.assert_array_equal(found, values, f"{name}: {column}")
 
     # Of arrays both classes get their half, of a data set the first come.
-    found = evaluate(model, limit=10, attacks=attack, batch_size=4).per_sample
+    report = evaluate(model, limit=10, attacks=attack, batch_size=4)
+    assert report.card["images"] == "10 images, drawn from 24 by class"
+    found = report.per_sample
     assert found["label"].sum() == 5
     for column, values in expected.items():
         np.testing.assert_array_equal(found[column], values[found["index"]])
@@ -149,6 +151,7 @@ def test_every_source_of_data():
     )
     for column, values in expected.items():
         np.testing.assert_array_equal(report.per_sample[column], values[:10])
+    assert "the first 10 images" in str(report)
 
 
 def test_other_value_range_is_the_same_in_other_units():
