@@ -23,14 +23,18 @@ _OWN = __name__.partition(".")[0]
 _SEED = "seed_generator_state"
 # Attributes that every layer has are Keras' own bookkeeping.
 _OF_LAYERS = frozenset(vars(keras.layers.Layer()))
-# What says nothing about the results of a class.
+# What says nothing about the results of a class, or comes with its use.
 _OF_CLASSES = {
+    "__abstractmethods__",
+    "__annotations__",
     "__dict__",
     "__doc__",
     "__firstlineno__",
     "__module__",
+    "__slotnames__",
     "__static_attributes__",
     "__weakref__",
+    "_abc_impl",
 }
 
 
