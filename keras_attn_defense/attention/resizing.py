@@ -11,6 +11,8 @@ def resized(maps, size):
     known = all(isinstance(side, int) for side in (*old, *size))
     if known and old == tuple(size):
         return maps
+    if any(ops.is_tensor(side) for side in size):
+        return _resized_in_graph(maps, size)
     return ops.image.resize(
         maps[..., None],
         size,
@@ -29,3 +31,25 @@ def image_size(images):
     if keras.config.image_data_format() == "channels_first":
         return ops.shape(images)[2:4]
     return ops.shape(images)[1:3]
+
+
+def _resized_in_graph(maps, size):
+    # `ops.image.resize` compares sizes with zero, which a graph of TensorFlow
+    # cannot. The same is a product with a matrix for each axis.
+    rows, columns = (
+        _interpolation(old, new)
+        for old, new in zip(ops.shape(maps)[1:], size, strict=True)
+    )
+    return ops.einsum("ih,bhw,jw->bij", rows, maps, columns)
+
+
+def _interpolation(old, new):
+    """The matrix `(new, old)` that interpolates between pixel centers."""
+    old_pixels, new_pixels = (
+        ops.cast(ops.arange(side), "float32") for side in (old, new)
+    )
+    scale = ops.cast(old, "float32") / ops.cast(new, "float32")
+    position = (new_pixels + 0.5) * scale - 0.5
+    position = ops.clip(position, 0.0, ops.cast(old - 1, "float32"))
+    distance = ops.abs(position[:, None] - old_pixels[None, :])
+    return ops.maximum(1.0 - distance, 0.0)

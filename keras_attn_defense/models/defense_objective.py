@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from .._backend import ensure_shape
 from .._backend import unscaled
 from ..classifier import as_images
 from ..classifier import class_indices
@@ -27,7 +28,7 @@ class DefenseObjective:
         x, y, sample_weight = self._unpacked(data)
         images, labels = augmented(
             self.augmentation,
-            as_images(x, self.value_range),
+            self._images(x),
             y,
             self.value_range,
             self.classifier.num_classes,
@@ -50,7 +51,7 @@ class DefenseObjective:
 
     def _interleaved(self, data, craft):
         x, y, sample_weight = self._unpacked(data)
-        images = as_images(x, self.value_range)
+        images = self._images(x)
         adversarial = ops.stop_gradient(craft(images, y))
         inputs = {
             "images": interleave(images, adversarial),
@@ -58,6 +59,11 @@ class DefenseObjective:
         }
         y = double(self._as_trained(y))
         return (inputs, y, double(sample_weight)), adversarial
+
+    def _images(self, x):
+        # A data set may not say the size of its images; the model does.
+        images = as_images(x, self.value_range)
+        return ensure_shape(images, self.classifier.input_shape)
 
     def _unpacked(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)

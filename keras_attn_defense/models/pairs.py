@@ -10,7 +10,7 @@ def interleave(clean, adversarial):
     the other would have to be exchanged between devices.
     """
     pairs = ops.stack([clean, adversarial], axis=1)
-    return ops.reshape(pairs, (-1, *clean.shape[1:]))
+    return ops.reshape(pairs, (-1, *ops.shape(clean)[1:]))
 
 
 def double(values):
