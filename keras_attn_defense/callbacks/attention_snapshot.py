@@ -88,13 +88,20 @@ class AttentionSnapshot(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         check_matplotlib(type(self).__name__)
+        if not isinstance(attack, (Attack, type(None))):
+            raise ValueError(
+                "`attack` should be an attack, such as `kad.attacks.PGD()`, "
+                f"or None. Received: attack={attack!r}"
+            )
         self.directory = pathlib.Path(directory)
         self.attack = attack
         self.attention = attention
         self.every = check_count("every", every)
         self.mask = mask
         self.class_names = class_names
-        self.value_range = value_range or getattr(attack, "value_range", None)
+        if value_range is None and attack is not None:
+            value_range = attack.value_range
+        self.value_range = value_range
         self.seed = seed
         shown = slice(check_count("max_images", max_images))
         self.images, self.labels, self.boxes = (
@@ -107,6 +114,7 @@ class AttentionSnapshot(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._first: int | None = None
+        self._explainer = None  # Arguments may have been set since.
         self.directory.mkdir(parents=True, exist_ok=True)
         if self.model.built:  # What does not fit is told before training.
             self._prepare()

@@ -4,8 +4,10 @@ from typing import Any
 from typing import Self
 
 import keras
+import numpy as np
 
 from .._registration import register
+from ..models import AttentionDefendedModel
 
 
 @register
@@ -49,14 +51,14 @@ class DefenseSchedule(keras.callbacks.Callback):
             ("epsilon_ramp", epsilon_ramp),
             ("attention_warmup", attention_warmup),
         ):
-            if not isinstance(value, int) or value < 0:
+            if not isinstance(value, (int, np.integer)) or value < 0:
                 raise ValueError(
                     f"`{name}` should be a whole number of epochs, at least "
                     f"0. Received: {name}={value!r}"
                 )
-        self.attack_warmup = attack_warmup
-        self.epsilon_ramp = epsilon_ramp
-        self.attention_warmup = attention_warmup
+        self.attack_warmup = int(attack_warmup)
+        self.epsilon_ramp = int(epsilon_ramp)
+        self.attention_warmup = int(attention_warmup)
 
     def attack_strength(self, epoch: int) -> float:
         """The share of epsilon in an epoch counted from 0."""
@@ -71,6 +73,14 @@ class DefenseSchedule(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         self._set(1.0, 1.0)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if not isinstance(self.model, AttentionDefendedModel):
+            raise ValueError(
+                f"{type(self).__name__} schedules the attack and the losses "
+                "of a `kad.AttentionDefendedModel`. Received: a model of type "
+                f"{type(self.model).__name__}."
+            )
 
     def _set(self, attack, attention):
         self.model.training_attack.strength.assign(attack)

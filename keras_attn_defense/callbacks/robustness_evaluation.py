@@ -11,6 +11,7 @@ from .._typing import ValueRange
 from ..attacks import Attack
 from ..attacks.arguments import check_count
 from ..classifier import check_value_range
+from ..classifier import resolve_value_range
 from ..datasets.blocks import blocks
 from ..evaluation.suite import common_epsilon
 from ..evaluation.suite import named_attacks
@@ -110,6 +111,7 @@ class RobustnessEvaluation(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.accuracies = {}
+        self._accuracy = None  # Arguments may have been set since.
         self._epoch: int | None = None
         if self.model.built:  # What does not fit is told before training.
             self._prepare()
@@ -152,8 +154,7 @@ class RobustnessEvaluation(keras.callbacks.Callback):
             )
 
     def _threat(self):
-        its = getattr(self.model, "value_range", None) or (0.0, 1.0)
-        value_range = self.value_range or check_value_range(its)
+        value_range = resolve_value_range(self.model, self.value_range)
         epsilons = check_epsilons(self.epsilon, self.norm, value_range)
         if len(epsilons) > 1:
             raise ValueError(

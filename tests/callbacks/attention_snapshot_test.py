@@ -162,3 +162,17 @@ def test_what_to_install(tmp_path, monkeypatch, library):
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(ImportError, match=rf"{library}.*defense\[viz\]"):
         kad.callbacks.AttentionSnapshot(tmp_path, *SHOWN, tensorboard=tmp_path)
+
+
+def test_a_users_attack_is_left_as_it_was(tmp_path):
+    attack = PGD(0.1, steps=1, seed=3)
+    attack.strength.assign(0.25)
+    snapshot = kad.callbacks.AttentionSnapshot(tmp_path, *SHOWN, attack=attack)
+    fit(networks.sequential(), snapshot, epochs=1)
+    assert to_numpy(attack.seed_generator.state).tolist() == [3, 0]
+    assert float(to_numpy(attack.strength.value)) == 0.25
+
+
+def test_an_attack_that_is_none(tmp_path):
+    with pytest.raises(ValueError, match="`attack` should be an attack"):
+        kad.callbacks.AttentionSnapshot(tmp_path, *SHOWN, attack="fgsm")

@@ -95,3 +95,27 @@ def test_configuration():
     schedule = kad.callbacks.DefenseSchedule(1, 2, 3)
     again = kad.callbacks.DefenseSchedule.from_config(schedule.get_config())
     assert again.get_config() == schedule.get_config()
+
+
+def test_a_model_without_a_defense():
+    model = networks.sequential("softmax")
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    schedule = kad.callbacks.DefenseSchedule(attack_warmup=np.int64(1))
+    with pytest.raises(ValueError, match="kad.AttentionDefendedModel"):
+        model.fit(*data(4), verbose=0, callbacks=[schedule])
+
+
+def test_a_replaced_attack_is_scheduled_too():
+    x, y = data(8)
+    model = defended(networks.sequential(), preservation_weight=0)
+    model.fit(x, y, verbose=0)
+    model.training_attack = kad.attacks.FGSM(0.1)
+    crafted = []
+    look = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: crafted.append(
+            float(abs(ops.convert_to_numpy(model.attack(x, y)) - x).max())
+        )
+    )
+    schedule = kad.callbacks.DefenseSchedule(attack_warmup=1)
+    model.fit(x, y, epochs=2, verbose=0, callbacks=[schedule, look])
+    assert crafted == pytest.approx([0.0, 0.1], abs=1e-5)

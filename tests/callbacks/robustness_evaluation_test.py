@@ -292,3 +292,32 @@ def test_bad_data_is_told_before_training():
     assert epochs == []
     with pytest.raises(ValueError, match="labels"):
         kad.callbacks.RobustnessEvaluation(IMAGES)
+
+
+def test_arguments_that_are_set_between_fits_are_obeyed():
+    callback = evaluation()
+    model = brightness(middle=0.6)
+    history = fit(callback, epochs=1, model=model)
+    assert history[KEY] == pytest.approx([robust_share(0.6)])
+    callback.epsilon = 0.1
+    history = fit(callback, epochs=1, model=model)
+    assert history[KEY] == pytest.approx([robust_share(0.6, 0.1)])
+    assert robust_share(0.6, 0.1) < robust_share(0.6)
+
+
+def test_a_users_attack_is_left_as_it_was():
+    attack = PGD(0.5, steps=1, seed=3)
+    attack.strength.assign(0.25)
+    before = attack.get_config()
+    fit(evaluation(attack=attack), epochs=2)
+    assert to_numpy(attack.seed_generator.state).tolist() == [3, 0]
+    assert float(to_numpy(attack.strength.value)) == 0.25
+    assert attack.get_config() == before
+
+
+def test_a_value_range_that_the_model_contradicts():
+    model = brightness()
+    model.value_range = (0.0, 1.0)
+    callback = evaluation(value_range=(0, 255), epsilon=8)
+    with pytest.raises(ValueError, match="takes images in value_range"):
+        fit(callback, model=model)
