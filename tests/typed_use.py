@@ -22,7 +22,7 @@ def defend(base: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
         rectification_loss=kad.losses.RectificationLoss(),
     )
     model.attention_map(x, "predicted")
-    kad.AttentionDefendedModel(base, attack="pgd")  # type: ignore[arg-type]
+    kad.AttentionDefendedModel(base, attack=8 / 255)  # type: ignore[arg-type]
     kad.AttentionDefendedModel(
         base,
         attention_weight=1.0,  # type: ignore[call-arg]

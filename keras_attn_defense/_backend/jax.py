@@ -1,5 +1,7 @@
 """Gradients, loops and the training step on JAX."""
 
+import contextlib
+
 import jax
 import keras
 
@@ -171,14 +173,34 @@ class AdversarialTrainer:
     """Hands adversarial batches to Keras' own training and test steps.
 
     The class beside it in the hierarchy defines `adversarial_rounds`,
-    `augmented(data)`, `training_batch(data, previous)` and `test_batch(data)`.
+    `clean_batch(data)`, `training_batch(data, previous)` and
+    `test_batch(data)`.
     """
 
     def prepare(self, labels):
         """Nothing: Keras builds metrics and optimizer itself here."""
 
+    def make_train_function(self, force=False):
+        with self._as_a_new_function("train_step"):
+            return super().make_train_function(force)
+
+    def make_test_function(self, force=False):
+        with self._as_a_new_function("test_step"):
+            return super().make_test_function(force)
+
+    @contextlib.contextmanager
+    def _as_a_new_function(self, name):
+        # JAX takes the bound methods of one model for one function, and would
+        # go on with what it traced, as long as anybody holds the old one.
+        step = getattr(self, name)
+        vars(self)[name] = lambda *args: step(*args)
+        try:
+            yield
+        finally:
+            del vars(self)[name]
+
     def train_step(self, state, data):
-        data, state = self._stateless(self.augmented, state, data)
+        data, state = self._stateless(self.clean_batch, state, data)
         adversarial = None
         for _ in range(self.adversarial_rounds):
             (batch, adversarial), state = self._stateless(
@@ -192,15 +214,16 @@ class AdversarialTrainer:
         return super().test_step(state, batch)
 
     def _stateless(self, method, state, *args):
-        """Runs `method(*args)`; its updates (seeds) go into the state."""
-        trainable, non_trainable, *rest = state
+        """Runs `method(*args)`; its updates go into the state."""
+        trainable, non_trainable, *optimizer, metrics = state
+        changing = [*self.non_trainable_variables, *self.metrics_variables]
         mapping = [
             *zip(self.trainable_variables, trainable, strict=True),
-            *zip(self.non_trainable_variables, non_trainable, strict=True),
+            *zip(changing, [*non_trainable, *metrics], strict=True),
         ]
         with keras.StatelessScope(mapping) as scope:
             result = method(*args)
-        updated = [
-            scope.get_current_value(v) for v in self.non_trainable_variables
-        ]
-        return result, (trainable, updated, *rest)
+        updated = [scope.get_current_value(v) for v in changing]
+        split = len(non_trainable)
+        non_trainable, metrics = updated[:split], updated[split:]
+        return result, (trainable, non_trainable, *optimizer, metrics)

@@ -141,7 +141,8 @@ class AdversarialTrainer:
     """Hands adversarial batches to Keras' own training and test steps.
 
     The class beside it in the hierarchy defines `adversarial_rounds`,
-    `augmented(data)`, `training_batch(data, previous)` and `test_batch(data)`.
+    `clean_batch(data)`, `training_batch(data, previous)` and
+    `test_batch(data)`.
     """
 
     def prepare(self, labels):
@@ -165,7 +166,7 @@ class AdversarialTrainer:
         self.reset_metrics()
 
     def train_step(self, data):
-        data = self.augmented(data)
+        data = self.clean_batch(data)
         adversarial = None
         for _ in range(self.adversarial_rounds):
             batch, adversarial = self.training_batch(data, adversarial)

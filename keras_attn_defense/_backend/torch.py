@@ -141,7 +141,8 @@ class AdversarialTrainer:
     """Hands adversarial batches to Keras' own training and test steps.
 
     The class beside it in the hierarchy defines `adversarial_rounds`,
-    `augmented(data)`, `training_batch(data, previous)` and `test_batch(data)`.
+    `clean_batch(data)`, `training_batch(data, previous)` and
+    `test_batch(data)`.
     """
 
     def prepare(self, labels):
@@ -149,7 +150,7 @@ class AdversarialTrainer:
 
     def train_step(self, data):
         with torch.no_grad():
-            data = self.augmented(data)
+            data = self.clean_batch(data)
         adversarial = None
         for _ in range(self.adversarial_rounds):
             with torch.no_grad(), channels_stay_last():

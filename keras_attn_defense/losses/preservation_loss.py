@@ -52,15 +52,15 @@ class PreservationLoss(keras.losses.Loss):
         name: str = "preservation_loss",
     ) -> None:
         super().__init__(name=name, reduction=reduction, dtype="float32")
-        if distance not in _DISTANCES:
+        if distance not in DISTANCES:
             raise ValueError(
-                f"`distance` should be one of {sorted(_DISTANCES)}. Received: "
+                f"`distance` should be one of {sorted(DISTANCES)}. Received: "
                 f"distance={distance!r}"
             )
         self.distance = distance
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        return _DISTANCES[self.distance](y_true - y_pred)
+        return DISTANCES[self.distance](y_true - y_pred)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -87,7 +87,7 @@ def _absolute(difference):
     return difference * ops.stop_gradient(ops.sign(difference))
 
 
-_DISTANCES = {
+DISTANCES = {
     "squared_error": _squared_error,
     "l1": _l1,
     "mean_absolute_error": _mean_absolute_error,

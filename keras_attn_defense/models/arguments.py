@@ -1,9 +1,29 @@
 """Checks and defaults of the defended model's arguments."""
 
+import inspect
+import math
+import warnings
+
+import keras
+import numpy as np
+
 from ..attacks import PGD
 from ..attacks import Attack
+from ..attacks import GradientAttack
+from ..attacks import get as named_attack
+from ..attacks.arguments import check_count
+from ..attacks.arguments import check_epsilon
+from ..attacks.arguments import check_positive
 from ..attention import AttentionMask
+from ..attention import AttentionMethod
+from ..attention import FeatureMethod
+from ..attention import get as named_method
 from ..classifier import all_layers
+from ..losses import PreservationLoss
+from ..losses import RectificationLoss
+from ..losses.function_loss import FunctionLoss
+from ..losses.preservation_loss import DISTANCES
+from .sample_selection import StrongSampleSelection
 
 
 def dtype_policy(base):
@@ -14,18 +34,159 @@ def dtype_policy(base):
     return "mixed_float16" if half else base.dtype_policy
 
 
-def attack(attack, value_range):
-    """Returns an attack whose bounds are those of the model."""
+def training_attack(attack, value_range, image_shape):
+    """Returns the attack to train on; None means PGD."""
+    attack = PGD(steps=7) if attack is None else attack
+    return _attack(attack, value_range, image_shape)
+
+
+def validation_attack(attack, training_attack, value_range, image_shape):
+    """Returns the attack to validate with, or None."""
+    if attack is None:
+        return None
+    if isinstance(attack, str) and attack == "default":
+        attack = _pgd_like(training_attack)
+    return _attack(attack, value_range, image_shape)
+
+
+def attention(method):
+    """Returns the attention method; None means Grad-CAM."""
+    if method is None:
+        method = "grad-cam"
+    if isinstance(method, str):
+        method = named_method(method, normalization="l2")
+        if isinstance(method, FeatureMethod):
+            method.upsample = False
+    if not isinstance(method, AttentionMethod):
+        raise ValueError(
+            "`attention` should be an attention method, such as "
+            "`kad.attention.GradCAM()`, or the name of one. A map of your own "
+            "is a subclass of `kad.attention.FeatureMethod`. Received: "
+            f"attention={method!r}"
+        )
+    return method
+
+
+def mask(mask, value_range):
+    """Returns a mask whose mid-grey is that of the model's images."""
+    if mask is None:
+        return AttentionMask(value_range=value_range)
+    if not isinstance(mask, AttentionMask):
+        raise ValueError(
+            "`mask` should be a `kad.attention.AttentionMask`, or None. "
+            f"Received: mask={mask!r}"
+        )
+    if mask.fill is None:
+        _same_range(mask, mask.value_range, value_range)
+    return mask
+
+
+def weight(name, value):
+    """Returns a non-negative float."""
+    is_number = isinstance(value, (int, float, np.number))
+    if not is_number or not 0 <= value < float("inf"):
+        raise ValueError(
+            f"`{name}` should be a number of at least 0; 0 switches the term "
+            f"off. Received: {name}={value!r}"
+        )
+    return float(value)
+
+
+def rectification_loss(loss, num_classes):
+    """Returns the loss of the predictions on the image and on the rest."""
+    if loss is None or isinstance(loss, str):
+        name = {None: "mean_squared_error", "mse": "mean_squared_error"}
+        return RectificationLoss(name.get(loss, loss))
+    loss = _loss("rectification_loss", loss)
+    _check_sign(loss, num_classes)
+    return loss
+
+
+def preservation_loss(loss):
+    """Returns the loss of two maps."""
+    if loss is None:
+        return PreservationLoss()
+    if isinstance(loss, str) and loss in DISTANCES:
+        return PreservationLoss(loss)
+    return _loss("preservation_loss", loss)
+
+
+def sample_selection(selection):
+    """Returns the selection, or None."""
+    if not isinstance(selection, (StrongSampleSelection, type(None))):
+        raise ValueError(
+            "`sample_selection` should be a `kad.StrongSampleSelection`, or "
+            f"None. Received: sample_selection={selection!r}"
+        )
+    return selection
+
+
+def _attack(attack, value_range, image_shape):
+    """Returns an attack whose bounds and lengths fit the model's images."""
+    if isinstance(attack, str):
+        attack = named_attack(attack)
     if not isinstance(attack, Attack):
         raise ValueError(
-            "Expected an attack, such as `kad.attacks.PGD(steps=7)`. Received: "
-            f"{attack!r}"
+            "Expected an attack, such as `kad.attacks.PGD(steps=7)`, or the "
+            "name of one. An attack of your own is a subclass of "
+            "`kad.attacks.GradientAttack`: a plain function cannot run inside "
+            f"a training step. Received: {attack!r}"
+        )
+    if type(attack).perturb is Attack.perturb:
+        raise ValueError(
+            f"{type(attack).__name__} has no `perturb`, which crafts images "
+            "inside a training step. Derive it from "
+            "`kad.attacks.GradientAttack`, or write the method."
         )
     _same_range(attack, attack.value_range, value_range)
+    _check_numbers(attack)
+    _check_lengths(attack, value_range, image_shape)
     return attack
 
 
-def pgd_like(attack):
+def _check_numbers(attack):
+    # They may have been set since the attack was made.
+    check_epsilon(attack.epsilon)
+    check_count("restarts", attack.restarts)
+    if isinstance(attack, GradientAttack):
+        check_positive("step_size", attack.step_size)
+        check_count("steps", attack.steps)
+
+
+def _check_lengths(attack, value_range, image_shape):
+    """Raises if lengths are no perturbations, warns if they are nothing."""
+    width = value_range[1] - value_range[0]
+    lengths = {"epsilon": attack.epsilon}
+    if isinstance(attack, GradientAttack):
+        lengths["step_size"] = attack.step_size
+    for name, length in lengths.items():
+        if length is None:
+            continue
+        largest = float(np.max(length))
+        if largest > width * _diagonal(attack.norm, image_shape):
+            raise ValueError(
+                f"{name}={length} of {type(attack).__name__} in the norm "
+                f"'{attack.norm}' lets every image in value_range="
+                f"{value_range} become any other. It is in the units of the "
+                f"images: did you mean {largest:g} / 255?"
+            )
+        if attack.norm == "linf" and 0 < largest < width / 2550:
+            warnings.warn(
+                f"{name}={length} of {type(attack).__name__} changes images "
+                f"in value_range={value_range} by less than a tenth of a grey "
+                "level. It is in the units of the images; the usual epsilon "
+                f"here is {8 / 255 * width:g}.",
+                stacklevel=5,
+            )
+
+
+def _diagonal(norm, image_shape):
+    """The norm of the largest change of an image, if it is one wide."""
+    size = math.prod(side or math.inf for side in image_shape)
+    return {"linf": 1.0, "l2": math.sqrt(size), "l1": size}[norm]
+
+
+def _pgd_like(attack):
     """The validation attack that belongs to a training attack."""
     epsilon = attack.epsilon
     return PGD(
@@ -35,23 +196,43 @@ def pgd_like(attack):
     )
 
 
-def mask(mask, value_range):
-    """Returns a mask whose mid-grey is that of the model's images."""
-    if mask is None:
-        return AttentionMask(value_range=value_range)
-    if mask.fill is None:
-        _same_range(mask, mask.value_range, value_range)
-    return mask
+def _loss(name, loss):
+    """A `keras.losses.Loss`, from what Keras takes as a loss."""
+    if isinstance(loss, str):
+        try:
+            loss = keras.losses.get(loss)
+        except ValueError:
+            raise ValueError(
+                f"`{name}` should be one of {sorted(DISTANCES)}, "
+                "the name of a loss of Keras, a `keras.losses.Loss` or a "
+                f"function of two tensors. Received: {name}={loss!r}"
+            ) from None
+    if isinstance(loss, keras.losses.Loss):
+        return loss
+    if callable(loss) and not inspect.isclass(loss):
+        return FunctionLoss(loss)
+    raise ValueError(
+        f"`{name}` should be a `keras.losses.Loss`, its name, a function of "
+        f"two tensors, or None. Received: {name}={loss!r}"
+    )
 
 
-def weight(name, value):
-    """Returns a non-negative float."""
-    if not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
-        raise ValueError(
-            f"`{name}` should be a number of at least 0; 0 switches the term "
-            f"off. Received: {name}={value!r}"
+def _check_sign(loss, num_classes):
+    """Warns if a loss falls when two predictions come closer."""
+    # Logits of two images that are sure of different classes.
+    whole, other = 4 * np.eye(2, num_classes, dtype="float32")[:, None]
+    same, different = (
+        float(keras.ops.convert_to_numpy(keras.ops.mean(loss(whole, rest))))
+        for rest in (whole, other)
+    )
+    if same < different:
+        warnings.warn(
+            f"rectification_loss={loss.name} is lowest where the prediction "
+            "on the rest is that on the whole image. It is minimized, so it "
+            "should be minus a distance, as in "
+            "`kad.losses.RectificationLoss('mean_squared_error')`.",
+            stacklevel=5,
         )
-    return float(value)
 
 
 def _same_range(part, its_range, value_range):

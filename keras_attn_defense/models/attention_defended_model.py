@@ -1,49 +1,44 @@
 """The model that trains a classifier to keep its attention."""
 
+import inspect
+from collections.abc import Callable
 from typing import Any
 from typing import Self
 
 import keras
-from keras import ops
 
 from .._backend import AdversarialTrainer
-from .._backend import compiled
 from .._registration import register
 from .._typing import Path
 from .._typing import Tensor
 from .._typing import ValueRange
-from ..attacks import PGD
 from ..attacks import Attack
-from ..attacks.arguments import check_count
 from ..attention import AttentionMask
 from ..attention import AttentionMethod
-from ..attention import GradCAM
-from ..attention.resizing import upsampled
+from ..attention.class_choice import check_choice
 from ..classifier import Classifier
 from ..classifier import as_images
 from ..classifier import check_built_in_scale
 from ..classifier import check_images
-from ..classifier import check_labels
 from ..classifier import class_indices
 from ..classifier import resolve_value_range
-from ..losses import PreservationLoss
-from ..losses import RectificationLoss
 from . import arguments
 from . import presets
 from . import serialization
 from .adaptive_objective import AdaptiveObjective
-from .augmentation import check_augmentation
-from .compilation import ensure_compiled
-from .compilation import settle_labels
 from .crafting import Crafter
+from .data_watch import check_usable
 from .defense_objective import DefenseObjective
-from .first_batch import check_batch
-from .first_batch import first_batch
+from .defense_objective import new_trackers
+from .preparation import Preparation
 from .sample_selection import StrongSampleSelection
+from .settings import Settings
 
 
 @register
-class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
+class AttentionDefendedModel(
+    AdversarialTrainer, DefenseObjective, Settings, keras.Model
+):
     """Trains a classifier against adversarial images, by its attention too.
 
     Each training step crafts an adversarial image `x_adv` for each image `x`
@@ -66,11 +61,19 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
     needs a smaller learning rate than plain training: with the default
     weights about 1/16.
 
+    What the model is made with, `base` and `value_range` aside, may be set
+    between two calls of `fit`, and numbers of its parts too; `attack` is named
+    `training_attack` there. It is checked and obeyed by all that follows:
+    `model.training_attack.epsilon = 4 / 255`, `model.preservation_weight = 2`.
+    What a callback sets is obeyed from the next epoch on.
+
     Args:
         base: A built Keras classifier of images, with softmax or logits, or
             one sigmoid or logit output for two classes.
-        attack: The attack to train on. None means `PGD(steps=7)`.
-        attention: The attention map. None means
+        attack: The attack to train on, or its name (see `kad.attacks.get`).
+            None means `PGD(steps=7)`.
+        attention: The attention map, or its name (see `kad.attention.get`),
+            which has then the settings of the default. None means
             `GradCAM(normalization="l2", upsample=False)`: with maps of length
             one, at the size of the features, the preservation loss lies
             between 0 and 2 whatever the network and the images.
@@ -78,9 +81,13 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         classification_weight: Weight of `L_c`.
         rectification_weight: Weight of `L_r`.
         preservation_weight: Weight of `L_p`.
-        rectification_loss: None means
+        rectification_loss: A `keras.losses.Loss` of the predictions on the
+            image and on the rest of it, a function of both, or a distance of
+            `RectificationLoss`. It is minimized: minus a distance. None means
             `RectificationLoss("mean_squared_error")`.
-        preservation_loss: None means `PreservationLoss()`.
+        preservation_loss: A `keras.losses.Loss` of two maps, a function of
+            both, the name of a loss of Keras, or a distance of
+            `PreservationLoss`. None means `PreservationLoss()`.
         validation_attack: The attack of `evaluate` and of validation in
             `fit`, for `val_robust_accuracy`. None validates on clean images
             only; `"default"` is `PGD(steps=10)` with the epsilon and norm of
@@ -116,15 +123,21 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
     def __init__(
         self,
         base: keras.Model,
-        attack: Attack | None = None,
-        attention: AttentionMethod | None = None,
+        attack: Attack | str | None = None,
+        attention: AttentionMethod | str | None = None,
         *,
         mask: AttentionMask | None = None,
         classification_weight: float = 8.0,
         rectification_weight: float = 4.0,
         preservation_weight: float = 1.0,
-        rectification_loss: keras.losses.Loss | None = None,
-        preservation_loss: keras.losses.Loss | None = None,
+        rectification_loss: keras.losses.Loss
+        | Callable[[Tensor, Tensor], Tensor]
+        | str
+        | None = None,
+        preservation_loss: keras.losses.Loss
+        | Callable[[Tensor, Tensor], Tensor]
+        | str
+        | None = None,
         validation_attack: Attack | str | None = "default",
         sample_selection: StrongSampleSelection | None = None,
         augmentation: keras.Layer | list[keras.Layer] | None = None,
@@ -132,6 +145,11 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         value_range: ValueRange | None = None,
         name: str | None = None,
     ) -> None:
+        if isinstance(base, AttentionDefendedModel):
+            raise ValueError(
+                f"The base '{base.name}' is a defended model itself. Pass the "
+                "classifier in it, which keeps its weights: `model.base`."
+            )
         classifier = Classifier(base)
         super().__init__(
             name=name, dtype=arguments.dtype_policy(base), autocast=False
@@ -140,49 +158,31 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         self.classifier = classifier
         self.value_range = resolve_value_range(base, value_range)
         check_built_in_scale(classifier, self.value_range)
-        self.training_attack = arguments.attack(
-            PGD(steps=7) if attack is None else attack, self.value_range
-        )
-        if validation_attack == "default":
-            validation_attack = arguments.pgd_like(self.training_attack)
-        self.validation_attack = validation_attack and arguments.attack(
-            validation_attack, self.value_range
-        )
-        self.attention = attention or GradCAM(
-            normalization="l2", upsample=False
-        )
-        self.mask = arguments.mask(mask, self.value_range)
-        self.classification_weight = arguments.weight(
-            "classification_weight", classification_weight
-        )
-        self.rectification_weight = arguments.weight(
-            "rectification_weight", rectification_weight
-        )
-        self.preservation_weight = arguments.weight(
-            "preservation_weight", preservation_weight
-        )
-        self.rectification_loss = rectification_loss or RectificationLoss(
-            "mean_squared_error"
-        )
-        self.preservation_loss = preservation_loss or PreservationLoss()
+        # `Settings` checks these, and puts defaults in the place of None.
+        self.training_attack = attack
+        self.validation_attack = validation_attack
+        self.attention = attention
+        self.mask = mask
+        self.classification_weight = classification_weight
+        self.rectification_weight = rectification_weight
+        self.preservation_weight = preservation_weight
+        self.rectification_loss = rectification_loss
+        self.preservation_loss = preservation_loss
         self.sample_selection = sample_selection
-        self.augmentation = check_augmentation(
-            augmentation, self.value_range, classifier.num_outputs
-        )
-        self.one_hot_labels = False
-        self.adversarial_rounds = check_count(
-            "adversarial_rounds", adversarial_rounds
-        )
+        self.augmentation = augmentation
+        self.adversarial_rounds = adversarial_rounds
         # A variable, so that a schedule takes effect in compiled steps.
         self.attention_strength = self.add_weight(
             shape=(), initializer="ones", trainable=False, name="attention"
         )
+        self.one_hot_labels = False
         self.crafter = Crafter(self)
-        self._compiled_map = compiled(self._map, self.variables)
-        self.trackers = self.new_trackers()
+        self.trackers = new_trackers()
+        self.preparation = Preparation(self)
         if self.uses_attention:
             self.attention.check(classifier)
         self.build(classifier.input_shape)
+        self.note_settings()
 
     @classmethod
     def from_preset(
@@ -269,22 +269,19 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
 
         Args:
             x: Images `(batch, height, width, channels)`.
-            y: The classes to look for, class indices or one-hot. None means
-                the predicted class.
+            y: The classes to look for, class indices or one-hot;
+                `"predicted"`, the same as None; `"runner_up"` or
+                `"least_likely"`.
 
         Returns:
             Maps `(batch, height, width)`, float32.
         """
+        self.refresh()
         check_images(x, self.value_range)
-        if y is not None:
-            check_labels(y, self.classifier.num_classes, len(x))
+        check_choice(y, self.classifier.num_classes, x)
+        if y is not None and not isinstance(y, str):
             y = class_indices(y, self.classifier.num_classes)
-        return self._compiled_map(as_images(x, self.value_range), y)
-
-    def _map(self, images, labels):
-        with self.classifier.untouched():
-            maps = self.attention.explain(self.classifier, images, labels)[1]
-        return upsampled(ops.stop_gradient(maps), images)
+        return self.crafter.map(as_images(x, self.value_range), y)
 
     def fit(
         self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
@@ -301,32 +298,34 @@ class AttentionDefendedModel(AdversarialTrainer, DefenseObjective, keras.Model):
         Returns:
             A `keras.callbacks.History`.
         """
-        x = self._prepared(x, y)
-        return super().fit(x, y, *args, **kwargs)
+        given = inspect.signature(super().fit).bind(x, y, *args, **kwargs)
+        arguments = self.preparation.for_fit(given.arguments)
+        return super().fit(**arguments)
 
     def evaluate(
         self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
         """Evaluates on clean and attacked images, as Keras does otherwise."""
-        return super().evaluate(self._prepared(x, y), y, *args, **kwargs)
+        # Keras' `fit` passes this on: the data was looked at before.
+        if "_use_cached_eval_dataset" not in kwargs:
+            x, y = self.preparation(x, y)
+        logs = super().evaluate(x, y, *args, **kwargs)
+        check_usable(self, "A batch cannot be evaluated.")
+        return logs
 
     def train_on_batch(
         self, x: Any, y: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
         """One update on one batch, as `keras.Model.train_on_batch` does."""
-        x = self._prepared(x, y)
+        x, y = self.preparation(x, y)
         return super().train_on_batch(x, y, *args, **kwargs)
 
-    def _prepared(self, x, y):
-        ensure_compiled(self)
-        x, images, labels = first_batch(x, y)
-        if images is not None:
-            check_batch(
-                images, labels, self.value_range, self.classifier.num_classes
-            )
-            settle_labels(self, labels)
-            self.prepare(labels)
-        return x
+    def test_on_batch(
+        self, x: Any, y: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Evaluates one batch, as `keras.Model.test_on_batch` does."""
+        x, y = self.preparation(x, y)
+        return super().test_on_batch(x, y, *args, **kwargs)
 
     def export(self, filepath: Path, *args: Any, **kwargs: Any) -> None:
         """Exports the plain classifier, as `keras.Model.export` does."""

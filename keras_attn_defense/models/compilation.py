@@ -1,12 +1,17 @@
 """Compile settings of a defended model, and the labels that they take."""
 
+import inspect
 import warnings
 
 import keras
 
 from .._backend import SUPPORTS_JIT
 from ..classifier import has_columns
+from ..classifier.logits import Ending
 from ..losses import LabelCrossentropy
+
+# In the names of losses and metrics of labels with a column for each class.
+_TAKE_ROWS = ("categorical_", "categoricalcross", "categoricalfocal")
 
 
 def ensure_compiled(model):
@@ -21,7 +26,7 @@ def ensure_compiled(model):
     if not model.compiled:
         _default_compile(model)
     if model.loss is None:
-        _compile_loss(model)
+        _compile_loss(model, _fitting_loss(model))
     if model.jit_compile and not SUPPORTS_JIT:
         raise ValueError(
             "`jit_compile=True` is not possible on this backend: "
@@ -30,24 +35,33 @@ def ensure_compiled(model):
         )
 
 
-def settle_labels(model, labels):
-    """Notes the form of labels that loss and metrics are built for.
-
-    Keras builds them for the labels of the first step. Class indices can be
-    turned into rows later on, for those that were built for rows.
-
-    Args:
-        model: A compiled `AttentionDefendedModel`.
-        labels: Labels of the first batch.
+def check_compiled(model):
+    """Checks the compile settings against the base, and the metrics' names.
 
     Raises:
-        ValueError: If loss or metrics do not take these labels.
+        ValueError: If the loss takes logits for probabilities or the other way
+            round, or a metric has the name of one of the model's own.
     """
-    if model.classifier.num_outputs == 1:
-        return
+    for loss in keras.tree.flatten(model.loss):
+        _check_ending(model, loss)
+    taken = set(model.trackers) & set(_metric_names(_settings(model)))
+    if taken:
+        name = min(taken)
+        raise ValueError(
+            f"A metric in `compile` is named '{name}', as one that the model "
+            f"logs itself: {sorted(model.trackers)}. Only one of both would be "
+            f"seen. Give it another name, such as name='my_{name}'."
+        )
+
+
+def check_labels_form(model, labels):
+    """Raises a `ValueError` if loss and metrics do not take these labels.
+
+    Args:
+        model: A compiled `AttentionDefendedModel`, whose labels are settled.
+        labels: Labels of a batch.
+    """
     is_one_hot = has_columns(labels, model.classifier.num_classes)
-    if model.train_function is None and model.test_function is None:
-        model.one_hot_labels = is_one_hot or bool(model.augmentation)
     if is_one_hot and not model.one_hot_labels:
         raise ValueError(
             "The labels are one-hot or soft, but the metrics were built for "
@@ -55,8 +69,15 @@ def settle_labels(model, labels):
             "indices again, or call `compile` in between, which builds the "
             "metrics anew."
         )
-    if model.one_hot_labels:
-        _check_one_hot(model)
+    if model.augmentation is not None and not model.one_hot_labels:
+        raise ValueError(
+            "`augmentation` makes one-hot or mixed labels, but the metrics "
+            "were built for class indices, by the `fit` or `evaluate` before. "
+            "Call `compile` in between, which builds the metrics anew."
+        )
+    settings = _settings(model)
+    for part in ("loss", "metrics", "weighted_metrics"):
+        _check_form(part, settings.get(part), model.one_hot_labels)
 
 
 def _default_compile(model):
@@ -69,11 +90,9 @@ def _default_compile(model):
     model.compile("adam", loss, metrics=[accuracy])
 
 
-def _compile_loss(model):
+def _compile_loss(model, loss):
     config = keras.saving.deserialize_keras_object(model.get_compile_config())
-    model.compile(
-        **{**config, "optimizer": model.optimizer, "loss": _fitting_loss(model)}
-    )
+    model.compile(**{**config, "optimizer": model.optimizer, "loss": loss})
 
 
 def _fitting_loss(model):
@@ -82,17 +101,118 @@ def _fitting_loss(model):
     return LabelCrossentropy(from_logits=from_logits)
 
 
-def _check_one_hot(model):
-    config = model.get_compile_config() or {}
-    for part in ("loss", "metrics", "weighted_metrics"):
-        if "sparse" in repr(config.get(part)).lower():
+def _settings(model):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras' of lambdas: nothing is saved.
+        try:
+            return model.get_compile_config() or {}
+        except (NotImplementedError, TypeError, ValueError):
+            return {}  # A user's own that cannot be saved: not looked into.
+
+
+def _check_form(part, config, one_hot):
+    entries = config if isinstance(config, (list, tuple)) else [config]
+    for text in (repr(entry).lower() for entry in entries):
+        if one_hot and "sparse" in text:
             raise ValueError(
-                f"The model is compiled with {part}={config[part]!r}, which "
+                f"The model is compiled with {part}={config!r}, which "
                 "takes class indices, but the labels are one-hot or soft: they "
                 "came so, or `augmentation` makes them so. `compile` without "
                 "a loss, with 'categorical_crossentropy', and with "
                 "metrics=['accuracy']."
             )
+        rows = any(form in text for form in _TAKE_ROWS)
+        if not one_hot and rows and "sparse" not in text:
+            raise ValueError(
+                f"The model is compiled with {part}={config!r}, which takes "
+                "one-hot labels, but the labels are class indices. `compile` "
+                "without a loss or with 'sparse_categorical_crossentropy', and "
+                "with metrics=['accuracy']; or pass one-hot labels: "
+                "`keras.utils.to_categorical(y)`."
+            )
+
+
+def _metric_names(settings):
+    """The names of all metrics in serialized compile settings."""
+    names, waiting = (
+        [],
+        [settings.get(part) for part in ("metrics", "weighted_metrics")],
+    )
+    while waiting:
+        entry = waiting.pop()
+        if isinstance(entry, dict) and isinstance(entry.get("config"), dict):
+            names.append(entry["config"].get("name"))
+        elif isinstance(entry, dict):
+            waiting.extend(entry.values())
+        elif isinstance(entry, (list, tuple)):
+            waiting.extend(entry)
+        else:
+            names.append(entry)
+    return names
+
+
+def _contradiction(model, loss):
+    """What is wrong between a loss and the base's ending, or None."""
+    from_logits = _takes_logits(loss)
+    ending = model.classifier.ending
+    if from_logits in (None, ending.activation == "linear"):
+        return None
+    returns = "probabilities" if from_logits else "logits"
+    return (
+        f"The loss {_loss_name(loss)} has from_logits={from_logits}, but the "
+        f"base '{model.base.name}' returns {returns} (it ends in "
+        f"'{ending.activation}'), so the model would learn from wrong numbers."
+    )
+
+
+def _check_ending(model, loss):
+    reason = _contradiction(model, loss)
+    if reason is None:
+        return
+    text = (
+        f"{reason} `compile` without a loss, which takes the one that fits, "
+        f"or with from_logits={not _takes_logits(loss)}."
+    )
+    ending = model.classifier.ending
+    if ending == Ending("sigmoid"):
+        # Not known: one output between 0 and 1 of a few images.
+        warnings.warn(text, stacklevel=6)
+        return
+    raise ValueError(text)
+
+
+def _mend_loss(model):
+    """Turns `from_logits` of a loss of the base where it contradicts it."""
+    reason = _contradiction(model, model.loss)
+    if reason is None:
+        return
+    loss = _fitting_loss(model)
+    if isinstance(model.loss, keras.losses.Loss):
+        config = {**model.loss.get_config(), "from_logits": loss.from_logits}
+        loss = type(model.loss).from_config(config)
+    warnings.warn(
+        f"{reason} It is taken over with from_logits={loss.from_logits}.",
+        stacklevel=6,
+    )
+    _compile_loss(model, loss)
+
+
+def _takes_logits(loss):
+    """What a loss says about `from_logits`; None if it says nothing."""
+    if isinstance(loss, str):
+        loss = keras.losses.get(loss)
+    if isinstance(loss, keras.losses.Loss):
+        return loss.get_config().get("from_logits")
+    if not callable(loss):
+        return None
+    parameters = inspect.signature(loss).parameters
+    if "from_logits" not in parameters:
+        return None
+    return bool(parameters["from_logits"].default)
+
+
+def _loss_name(loss):
+    return repr(loss) if isinstance(loss, str) else type(loss).__name__
 
 
 def _adopt(model):
@@ -104,6 +224,8 @@ def _adopt(model):
             "`compile` on the AttentionDefendedModel before `fit`. The reason "
             f"was: {error}"
         ) from error
+    if model.loss is not None:
+        _mend_loss(model)
     if isinstance(model.optimizer, keras.optimizers.SGD):
         scale = 2 * model.classification_weight
         warnings.warn(

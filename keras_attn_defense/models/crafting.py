@@ -2,7 +2,8 @@
 
 from keras import ops
 
-from .._backend import compiled
+from ..attention.resizing import upsampled
+from ..classifier import CompiledFunctions
 from ..classifier import as_images
 from ..classifier import check_images
 from ..classifier import check_labels
@@ -19,15 +20,23 @@ class Crafter:
 
     def __init__(self, model):
         self.model = model
-        self._compiled = compiled(self.craft, model.variables)
+        self._code = CompiledFunctions(_functions)
 
     def __call__(self, x, y):
         """Checks a batch that is at hand, and crafts as in training."""
         model = self.model
+        model.refresh()
         check_images(x, model.value_range)
         check_labels(y, model.classifier.num_classes, len(x))
         labels = ops.convert_to_tensor(y)
-        return self._compiled(as_images(x, model.value_range), labels)
+        craft = self._code(model)["craft"]
+        return craft(as_images(x, model.value_range), labels)
+
+    def map(self, images, labels):
+        """Attention maps at the size of images that are at hand."""
+        if isinstance(labels, str):
+            return self._code(self.model, labels)["map"](images, None)
+        return self._code(self.model)["map"](images, labels)
 
     def craft(self, images, labels, previous=None):
         """Adversarial images of a training step.
@@ -66,7 +75,21 @@ class Crafter:
         return attack.perturb(victim, images, labels, value_range, **kwargs)
 
     def _area(self, images, labels):
+        return self.model.mask.area(self.explained(images, labels))
+
+    def explained(self, images, labels):
+        """Attention maps, as the method gives them."""
         classifier = self.model.classifier
         with classifier.untouched():
             maps = self.model.attention.explain(classifier, images, labels)[1]
-        return self.model.mask.area(ops.stop_gradient(maps))
+        return ops.stop_gradient(maps)
+
+
+def _functions(model, choice=None):
+    crafter = model.crafter
+
+    def map_of(images, labels):
+        labels = choice if labels is None else labels
+        return upsampled(crafter.explained(images, labels), images)
+
+    return {"craft": crafter.craft, "map": map_of}

@@ -9,6 +9,8 @@ from ..classifier import as_images
 from ..classifier import class_indices
 from ..classifier import class_probabilities
 from .augmentation import augmented
+from .data_watch import harmless
+from .data_watch import is_usable
 from .pairs import double
 from .pairs import interleave
 from .pairs import split
@@ -21,14 +23,14 @@ class DefenseObjective:
     are written here; the model's `call` runs between the first and the third.
     """
 
-    def augmented(self, data):
-        """The batch of a training step, augmented if the model does so."""
+    def clean_batch(self, data):
+        """The batch of a training step: usable, and augmented if asked for."""
+        x, y, sample_weight = self._usable(data)
         if self.augmentation is None:
-            return data
-        x, y, sample_weight = self._unpacked(data)
+            return x, y, sample_weight
         images, labels = augmented(
             self.augmentation,
-            self._images(x),
+            x,
             y,
             self.value_range,
             self.classifier.num_classes,
@@ -45,13 +47,13 @@ class DefenseObjective:
 
     def test_batch(self, data):
         """The interleaved batch of a test step, or the batch itself."""
+        data = self._usable(data)
         if self.validation_attack is None:
             return data
         return self._interleaved(data, self.crafter.craft_validation)[0]
 
     def _interleaved(self, data, craft):
-        x, y, sample_weight = self._unpacked(data)
-        images = self._images(x)
+        images, y, sample_weight = data
         adversarial = ops.stop_gradient(craft(images, y))
         inputs = {
             "images": interleave(images, adversarial),
@@ -60,19 +62,25 @@ class DefenseObjective:
         y = double(self._as_trained(y))
         return (inputs, y, double(sample_weight)), adversarial
 
-    def _images(self, x):
-        # A data set may not say the size of its images; the model does.
-        images = as_images(x, self.value_range)
-        return ensure_shape(images, self.classifier.input_shape)
-
-    def _unpacked(self, data):
+    def _usable(self, data):
+        """Images, labels and weights that cannot spoil the model."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if y is None:
             raise ValueError(
                 "An adversarial step needs labels. Received images only: pass "
                 "(images, labels), or `predict` for predictions."
             )
-        return x, y, sample_weight
+        # A data set may not say the size of its images; the model does.
+        images = as_images(x, self.value_range)
+        images = ensure_shape(images, self.classifier.input_shape)
+        labels = ops.convert_to_tensor(y)
+        usable = is_usable(
+            images, labels, self.value_range, self.classifier.num_classes
+        )
+        unusable = ops.cast(ops.logical_not(usable), "float32")
+        self.trackers["unusable_batches"].update_state(unusable)
+        images, labels = harmless(images, labels, usable, self.value_range)
+        return images, labels, sample_weight
 
     def _as_trained(self, y):
         """Labels in the form that loss and metrics were built for."""
@@ -150,11 +158,25 @@ class DefenseObjective:
         clean = (split(v)[0] for v in (y, y_pred["predictions"], sample_weight))
         return super().compute_metrics(x, *clean)
 
-    def new_trackers(self):
-        """The means that are logged beside the total loss."""
-        names = ["classification_loss", "robust_accuracy"]
-        if self.rectification_weight:
-            names.append("rectification_loss")
-        if self.preservation_weight:
-            names.append("preservation_loss")
-        return {name: keras.metrics.Mean(name=name) for name in names}
+    def get_metrics_result(self):
+        logs = super().get_metrics_result()
+        hidden = ["unusable_batches"]
+        if not self.rectification_weight:
+            hidden.append("rectification_loss")
+        if not self.preservation_weight:
+            hidden.append("preservation_loss")
+        return {name: v for name, v in logs.items() if name not in hidden}
+
+
+def new_trackers():
+    """What is measured beside the total loss, by name."""
+    means = (
+        "classification_loss",
+        "robust_accuracy",
+        "rectification_loss",
+        "preservation_loss",
+    )
+    return {
+        **{name: keras.metrics.Mean(name=name) for name in means},
+        "unusable_batches": keras.metrics.Sum(name="unusable_batches"),
+    }

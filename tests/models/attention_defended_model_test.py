@@ -202,7 +202,7 @@ def test_attack_is_what_it_trains_on():
     x_adv = array(model.attack(x, y))
     expected = array(kad.attacks.BIM(steps=3)(model.base, x, y))
     np.testing.assert_allclose(x_adv, expected, atol=1e-6)
-    batch, crafted = model.training_batch((x, y))
+    batch, crafted = model.training_batch(model.clean_batch((x, y)))
     np.testing.assert_allclose(array(crafted), expected, atol=1e-6)
     np.testing.assert_allclose(array(batch[0]["images"])[0::2], x)
     np.testing.assert_allclose(
@@ -225,6 +225,20 @@ def test_attention_map_has_the_size_of_the_images():
         array(model.attention_map(x, predicted)),
         rtol=1e-5,
     )
+
+
+@pytest.mark.parametrize("choice", ["predicted", "runner_up", "least_likely"])
+def test_attention_to_a_class_by_its_place(choice):
+    x, _ = data(4)
+    model = defended(networks.sequential())
+    logits = array(model.base(x))
+    place = {"predicted": -1, "runner_up": -2, "least_likely": 0}[choice]
+    expected = model.attention_map(x, logits.argsort(-1)[:, place])
+    np.testing.assert_allclose(
+        array(model.attention_map(x, choice)), array(expected), rtol=1e-5
+    )
+    with pytest.raises(ValueError, match="least_likely"):
+        model.attention_map(x, "last")
 
 
 def test_validation_without_an_attack_is_clean():

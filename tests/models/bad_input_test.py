@@ -113,9 +113,29 @@ def test_bases_that_cannot_be_defended(make, match):
     [
         ({"attention": kad.attention.GradCAM("brench")}, "branch"),
         ({"attention": kad.attention.GradCAM("head")}, "height and width"),
-        ({"attack": "pgd"}, "Expected an attack"),
+        ({"attack": "pdg"}, "An attack should be one of"),
         ({"classification_weight": -1.0}, "classification_weight"),
         ({"rectification_weight": float("nan")}, "rectification_weight"),
+        ({"attack": lambda x, y: x}, "plain function cannot run"),
+        ({"attack": kad.attacks.PGD}, "Expected an attack"),
+        ({"attack": kad.attacks.PGD(8)}, "did you mean 8 / 255"),
+        ({"attack": kad.attacks.PGD((0, 8))}, "did you mean 8 / 255"),
+        ({"attack": kad.attacks.PGD(0.1, 2)}, "did you mean 2 / 255"),
+        ({"attack": kad.attacks.PGD(128, norm="l2")}, "did you mean 128"),
+        ({"attack": kad.attacks.PGD(255, norm="l1")}, "did you mean 255"),
+        ({"validation_attack": kad.attacks.PGD(8)}, "did you mean 8 / 255"),
+        ({"validation_attack": 3}, "Expected an attack"),
+        ({"attack": kad.attacks.Attack()}, "has no `perturb`"),
+        ({"attention": "layer"}, "An attention method should be one of"),
+        ({"attention": lambda x: x}, "FeatureMethod"),
+        ({"mask": lambda x, maps: x}, "AttentionMask"),
+        ({"rectification_loss": "mae"}, "distance"),
+        ({"rectification_loss": 3}, "a function of two"),
+        ({"preservation_loss": "mes"}, "name of a loss of Keras"),
+        ({"preservation_loss": keras.losses.MeanSquaredError}, "function of"),
+        ({"sample_selection": 0.6}, "StrongSampleSelection"),
+        ({"classification_weight": "8"}, "classification_weight"),
+        ({"adversarial_rounds": 1.5}, "adversarial_rounds"),
         ({"adversarial_rounds": 0}, "adversarial_rounds"),
         ({"value_range": (1, 0)}, "value_range"),
         ({"value_range": 255}, "value_range"),
@@ -131,6 +151,13 @@ def test_bases_that_cannot_be_defended(make, match):
 def test_arguments(kwargs, match):
     with pytest.raises(ValueError, match=match):
         build(**kwargs)
+
+
+@pytest.mark.parametrize("name", ["attack", "validation_attack"])
+def test_a_radius_of_next_to_nothing_is_warned_of(name):
+    attack = kad.attacks.FGSM(8 / 255)
+    with pytest.warns(UserWarning, match="usual epsilon here is 8"):
+        build(**{name: attack}, value_range=(0, 255))
 
 
 def test_presets_are_named():

@@ -110,3 +110,71 @@ def test_labels_that_change_their_form():
     # Class indices can be turned into rows.
     logs = model.evaluate(x, y, verbose=0, return_dict=True)
     assert logs == pytest.approx(expected)
+
+
+ENDINGS = {"softmax": False, "logits": True, "sigmoid": False, "logit": True}
+
+
+def losses_of(ending, from_logits):
+    """What a user types, all with one `from_logits`."""
+    losses = keras.losses
+    if ending in ("sigmoid", "logit"):
+        found = [losses.BinaryCrossentropy(from_logits)]
+        plain = "binary_crossentropy"
+    else:
+        found = [
+            losses.SparseCategoricalCrossentropy(from_logits),
+            kad.losses.LabelCrossentropy(from_logits),
+        ]
+        plain = "sparse_categorical_crossentropy"
+    return found if from_logits else [*found, plain, losses.get(plain)]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_loss_that_contradicts_the_ending_is_refused(ending):
+    x, y = data(4)
+    y = y % networks.ENDINGS[ending][0]
+    model = defended(networks.sequential(ending))
+    for loss in losses_of(ending, not ENDINGS[ending]):
+        model.compile("sgd", loss)
+        mend = f"from_logits={ENDINGS[ending]}"
+        with pytest.raises(ValueError, match=f"`compile` without.*{mend}"):
+            model.fit(x, y, verbose=0)
+    for loss in losses_of(ending, ENDINGS[ending]):
+        model.compile("sgd", loss)
+        model.preparation(x, y)
+
+
+def test_a_contradicting_loss_of_the_base_is_mended():
+    base = networks.sequential("softmax")
+    wrong = keras.losses.SparseCategoricalCrossentropy(True, ignore_class=3)
+    base.compile("adam", wrong)
+    model = defended(base)
+    with pytest.warns(UserWarning, match="taken over with from_logits=False"):
+        model.preparation(*data(4))
+    assert model.loss.get_config()["from_logits"] is False
+    assert model.loss.get_config()["ignore_class"] == 3
+
+
+def test_one_hot_losses_of_class_indices():
+    x, y = data(4)
+    model = defended(networks.sequential("softmax"))
+    for loss, metrics in (
+        ("categorical_crossentropy", None),
+        (keras.losses.CategoricalCrossentropy(), None),
+        (None, ["categorical_accuracy"]),
+    ):
+        model.compile("sgd", loss, metrics=metrics)
+        with pytest.raises(ValueError, match="keras.utils.to_categorical"):
+            model.fit(x, y, verbose=0)
+    model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
+    model.preparation(x, np.eye(4)[y])
+
+
+@pytest.mark.parametrize("part", ["metrics", "weighted_metrics"])
+def test_a_metric_with_a_name_of_the_model(part):
+    metric = keras.metrics.SparseCategoricalAccuracy(name="robust_accuracy")
+    model = defended(networks.sequential("softmax"))
+    model.compile("adam", **{part: ["accuracy", metric]})
+    with pytest.raises(ValueError, match="name='my_robust_accuracy'"):
+        model.fit(*data(4), verbose=0)

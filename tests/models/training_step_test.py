@@ -18,7 +18,7 @@ def sgd(base=None, *, rate=0.01, compiled=None, **kwargs):
     """A defended model whose steps are plain gradients."""
     model = defended(base or networks.functional(), **kwargs)
     optimizer = keras.optimizers.SGD(rate)
-    model.compile(optimizer, LabelCrossentropy(True), **(compiled or {}))
+    model.compile(optimizer, **(compiled or {}))
     return model
 
 

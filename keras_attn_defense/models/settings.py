@@ -1,0 +1,171 @@
+"""What of a defended model may be set between two calls of `fit`."""
+
+import sys
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..attacks.arguments import check_count
+from . import arguments
+from .augmentation import check_augmentation
+
+
+def _weight(name):
+    return lambda model, value: arguments.weight(name, value)
+
+
+_WEIGHTS = (
+    "classification_weight",
+    "rectification_weight",
+    "preservation_weight",
+)
+# Checked in this order when the model is made, and whenever one is set.
+_CHECKS = {
+    "training_attack": lambda model, value: arguments.training_attack(
+        value, model.value_range, model.classifier.input_shape[1:]
+    ),
+    "validation_attack": lambda model, value: arguments.validation_attack(
+        value,
+        model.training_attack,
+        model.value_range,
+        model.classifier.input_shape[1:],
+    ),
+    "attention": lambda model, value: arguments.attention(value),
+    "mask": lambda model, value: arguments.mask(value, model.value_range),
+    **{name: _weight(name) for name in _WEIGHTS},
+    "rectification_loss": lambda model, value: arguments.rectification_loss(
+        value, model.classifier.num_classes
+    ),
+    "preservation_loss": lambda model, value: arguments.preservation_loss(
+        value
+    ),
+    "sample_selection": lambda model, value: arguments.sample_selection(value),
+    "augmentation": lambda model, value: check_augmentation(
+        value, model.value_range, model.classifier.num_outputs
+    ),
+    "adversarial_rounds": lambda model, value: check_count(
+        "adversarial_rounds", value
+    ),
+}
+# Layers of the model, in the order of its variables.
+_LAYERS = (
+    "training_attack",
+    "validation_attack",
+    "attention",
+    "mask",
+    "augmentation",
+)
+_FIXED = {
+    "attack": "`model.attack(x, y)` crafts images. To train on another attack: "
+    "`model.training_attack = kad.attacks.PGD(...)`; to validate with it: "
+    "`model.validation_attack = ...`.",
+    **dict.fromkeys(
+        ("base", "classifier", "value_range"),
+        "Make a new model: `kad.AttentionDefendedModel(base, value_range=...)`."
+        " It may be around the same `model.base`, whose weights it keeps.",
+    ),
+}
+
+
+class Settings:
+    """Attributes that are checked when they are set, and obeyed from then on.
+
+    Compiled steps keep what they saw when they were traced. So each entrance
+    (`fit`, `evaluate`, ...) calls `refresh`, which has them made anew if what
+    the configurations of all parts say has changed.
+    """
+
+    attention: Any  # None is given, and never kept.
+
+    def __setattr__(self, name, value):
+        if name in _FIXED and self._is_complete():
+            raise ValueError(
+                f"`{name}` of a defended model cannot be set. {_FIXED[name]}"
+            )
+        if name not in _CHECKS:
+            super().__setattr__(name, value)
+            return
+        value = _CHECKS[name](self, value)
+        if not self._is_complete():
+            super().__setattr__(name, value)
+            return
+        used_attention = self.uses_attention
+        if name == "attention" and used_attention:
+            value.check(self.classifier)
+        self._replace(name, value)
+        if self.uses_attention and not used_attention:
+            self.attention.check(self.classifier)
+
+    def refresh(self):
+        """Obeys what has been set since the steps were compiled."""
+        self.classifier.refresh()
+        present = self.signature()
+        if present == self._seen:
+            return
+        for name, check in _CHECKS.items():  # The parts may have been changed.
+            check(self, getattr(self, name))
+        self.note_settings(present)
+        # Remade, not removed: `fit` may be in the midst of calling it.
+        if self.train_function is not None:
+            self.make_train_function(force=True)
+        if self.test_function is not None:
+            self.make_test_function(force=True)
+
+    def note_settings(self, signature=None):
+        """Takes the settings, or present ones, for what steps are made for."""
+        # Past Keras, which would track the parts in it.
+        vars(self)["_seen"] = signature or self.signature()
+
+    def signature(self):
+        """What is equal as long as compiled steps may be kept."""
+        parts = [getattr(self, name) for name in _CHECKS]
+        return parts, _text([_configuration(part) for part in parts])
+
+    def _is_complete(self):
+        return vars(self).get("built", False)
+
+    def _replace(self, name, value):
+        # As `enable_lora` does with the variables of a layer.
+        self._tracker.unlock()
+        try:
+            parts = {layer: getattr(self, layer) for layer in _LAYERS}
+            for part in parts.values():
+                self._tracker.untrack(part)
+            if name in parts:
+                parts[name] = value
+            else:
+                super().__setattr__(name, value)
+            for layer, part in parts.items():
+                super().__setattr__(layer, part)
+        finally:
+            self._tracker.lock()
+        self._note_compiled(value)
+
+    def _note_compiled(self, part):
+        # Keras takes a layer that it did not see in `compile` for one that was
+        # frozen or thawed since, and warns.
+        if self.compiled and isinstance(part, keras.Layer):
+            for layer in part._flatten_layers():
+                self._compiled_trainable_state.setdefault(
+                    layer, layer.trainable
+                )
+
+
+def _configuration(part):
+    if isinstance(part, (int, float, type(None))):
+        return part
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras' of lambdas: nothing is saved.
+        try:
+            return part.get_config()
+        except NotImplementedError:  # A user's layer that cannot be saved.
+            return None
+
+
+def _text(configurations):
+    # Unlike the configurations, it cannot change with the parts, and arrays in
+    # it can be compared.
+    with np.printoptions(threshold=sys.maxsize):
+        return repr(configurations)
