@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 import keras
 
@@ -22,7 +23,7 @@ exit codes: 0 fine, 1 robust accuracy below --fail-under, 2 bad input, 130
 interrupted"""
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command.
 
     Args:

@@ -39,28 +39,43 @@ class Endpoints:
         return _answer(predictions=self.model(images, training=False))
 
     def explain(self, images):
-        """Predictions, and where the model looks for the predicted class."""
-        logits, answer = self._explained(images)
+        """Predictions, and where the model looks for the predicted class.
+
+        Of an image that is not finite the map is NaN, the class -1.
+        """
+        known = _is_finite(images)
+        logits, answer = self._explained(images, known)
         classes = ops.cast(ops.argmax(logits, axis=-1), "int32")
-        return {**answer, "explained_class": classes}
+        return {**answer, "explained_class": ops.where(known, classes, -1)}
 
     def explain_class(self, images, classes):
         """Predictions, and where the model looks for given classes.
 
-        The map of a class that the model does not have is all zero.
+        The map is NaN where the image is not finite, or the model does not
+        have the class.
         """
-        return self._explained(images, classes)[1]
+        known = _is_finite(images)
+        known &= (classes >= 0) & (classes < self._classifier.num_classes)
+        return self._explained(images, known, classes)[1]
 
-    def _explained(self, images, classes=None):
+    def _explained(self, images, known, classes=None):
         images = self._prepared(images)
         logits, maps, predictions = self.attention.explain(
             self._classifier, images, classes
         )
+        # No map at all: zeros or ones would look like one.
+        maps = ops.where(known[:, None, None], maps, float("nan"))
         return logits, _answer(predictions=predictions, attention_map=maps)
 
     def _prepared(self, images):
         images = ensure_shape(images, self.spec.shape)
         return images if self.preprocess is None else self.preprocess(images)
+
+
+def _is_finite(images):
+    """For each image, whether all of its values are finite."""
+    finite = ops.isfinite(ops.cast(images, "float32"))
+    return ops.all(finite, axis=(1, 2, 3))
 
 
 def _answer(**tensors):

@@ -46,6 +46,10 @@ def export(
     - with `explain`, `explain_class`: the same for the `classes` that the
       client sends, int32 indices `(batch,)`.
 
+    Where there is nothing to explain, as the image holds NaN or infinity or
+    the model does not have the class, `attention_map` is NaN and
+    `explained_class` -1; the other images of the batch are answered as ever.
+
     On the TensorFlow and JAX backends the model is written directly (JAX
     needs TensorFlow installed, too, and writes for CPU, CUDA and TPU; a server
     compiles what JAX wrote once for each size of a batch). On PyTorch it is

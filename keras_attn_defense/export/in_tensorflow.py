@@ -3,17 +3,20 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
 
 import keras
 
+from ..classifier import all_layers
 from .endpoints import Endpoints
 from .saved_model import write_saved_model
 
 _SETTINGS = "settings.json"
 _MODEL = "model.keras"
+_ERROR = re.compile(r"^(\w+\.)*\w*(Error|Exception|Interrupt)\b")
 
 
 def write_in_tensorflow(endpoints, folder):
@@ -39,11 +42,35 @@ def write_in_tensorflow(endpoints, folder):
         )
     if run.returncode:
         raise ValueError(
-            "The TensorFlow process could not load or write the model. Classes "
-            "of your own must be registered (`@keras.saving."
-            "register_keras_serializable()`) by a module that can be imported. "
-            f"Its last words: {run.stderr.strip()[-1000:]}"
+            "The TensorFlow process could not load or write the model: "
+            f"{_cause(run.stderr)}\n{_advice(endpoints.model)}"
         )
+
+
+def _cause(said):
+    """The error that a traceback ends with."""
+    lines = said.strip().splitlines()
+    starts = [n for n, line in enumerate(lines) if _ERROR.match(line)]
+    return "\n".join(lines[starts[-1] if starts else -20 :])[:1000]
+
+
+def _advice(model):
+    lambdas = [
+        layer.name
+        for layer in all_layers(model)
+        if isinstance(layer, keras.layers.Lambda)
+    ]
+    if lambdas:
+        return (
+            f"The layers {lambdas} are of the kind `Lambda`, whose function "
+            "goes to that process without the names it uses. Write them as "
+            "classes of layers, registered (`@keras.saving."
+            "register_keras_serializable()`) by a module that can be imported."
+        )
+    return (
+        "Classes of your own must be registered (`@keras.saving."
+        "register_keras_serializable()`) by a module that can be imported."
+    )
 
 
 def _settings(endpoints):
@@ -69,7 +96,10 @@ def main(scratch, folder):
         for part in (settings["attention"], settings["preprocess"])
     )
     spec = keras.InputSpec(shape=settings["shape"], dtype=settings["dtype"])
-    model = keras.saving.load_model(pathlib.Path(scratch, _MODEL))
+    # Our own file, of a model that runs here: its `Lambda`s are no danger.
+    model = keras.saving.load_model(
+        pathlib.Path(scratch, _MODEL), compile=False, safe_mode=False
+    )
     endpoints = Endpoints(model, attention, preprocess, spec)
     write_saved_model(endpoints, folder)
 

@@ -1,6 +1,7 @@
 """Tests of SavedModels: what is loaded answers like the model."""
 
 import os
+import subprocess
 
 import keras
 import numpy as np
@@ -78,7 +79,85 @@ def test_explains_a_given_class(model, served):
     maps = to_numpy(method(X[:4], classes[:4]))
     np.testing.assert_allclose(answer["attention_map"][:4], maps, atol=1e-5)
     # There are four classes.
-    np.testing.assert_array_equal(answer["attention_map"][4], 0.0)
+    assert np.isnan(answer["attention_map"][4]).all()
+
+
+def test_no_map_of_what_cannot_be_explained(model, served):
+    images = X.copy()
+    images[1, 0, 0, 0], images[2, 7, 7, 2] = np.nan, np.inf
+    classes = np.array([-1, 0, 1, 99, 3], "int32")
+    by_class = ask(
+        served / "1", "explain_class", images=images, classes=classes
+    )
+    predicted = ask(served / "1", "explain", images=images)
+    others = [0, 3, 4]
+
+    for answer, none in ((by_class, [0, 1, 2, 3]), (predicted, [1, 2])):
+        is_nan = np.isnan(answer["attention_map"])
+        np.testing.assert_array_equal(
+            is_nan.all((1, 2)), np.isin(np.arange(5), none)
+        )
+        assert is_nan.any((1, 2)).sum() == len(none)
+        expected = to_numpy(model.base(X, training=False))
+        np.testing.assert_allclose(
+            answer["predictions"][others], expected[others], atol=1e-6
+        )
+    np.testing.assert_array_equal(
+        predicted["explained_class"],
+        [expected[0].argmax(), -1, -1, *expected[3:].argmax(-1)],
+    )
+
+
+def with_lambda(function):
+    plain = networks.sequential()
+    inputs = keras.Input(networks.IMAGE_SHAPE)
+    scaled = keras.layers.Lambda(function, name="scaled")(inputs)
+    return keras.Model(inputs, plain(scaled))
+
+
+def test_a_model_with_a_lambda(tmp_path):
+    model = with_lambda(lambda x: x * 0.5)
+    export(model, tmp_path / "1")
+
+    answer = ask(tmp_path / "1", images=X)["predictions"]
+
+    expected = to_numpy(model(X, training=False))
+    np.testing.assert_allclose(answer, expected, atol=1e-6)
+
+
+@pytest.mark.backend("torch")
+@pytest.mark.parametrize(
+    "model, advice",
+    [
+        (
+            with_lambda(lambda x: x),
+            "layers ['scaled'] are of the kind `Lambda`",
+        ),
+        (networks.linear(), "Classes of your own must be registered"),
+    ],
+)
+def test_the_cause_of_a_failure_comes_first(
+    model, advice, tmp_path, monkeypatch
+):
+    said = """Some log line, not an error
+Traceback (most recent call last):
+  File "keras.py", line 3, in load
+TypeError: the first
+Traceback (most recent call last):
+  File "keras.py", line 4, in load
+keras.errors.SomeError: name 'np' is not defined
+in two lines
+"""
+    failed = subprocess.CompletedProcess([], 1, "", said)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(ValueError) as error:
+        export(model, tmp_path / "1")
+
+    assert str(error.value).startswith(
+        "The TensorFlow process could not load or write the model: "
+        "keras.errors.SomeError: name 'np' is not defined\nin two lines\n"
+    )
+    assert advice in str(error.value)
 
 
 def test_preprocesses_bytes_of_any_size(model, served):
