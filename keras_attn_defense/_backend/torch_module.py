@@ -1,6 +1,7 @@
 """A PyTorch module of logits, whichever backend Keras runs on."""
 
 import contextlib
+import hashlib
 
 import keras
 import numpy as np
@@ -40,8 +41,29 @@ class LogitsModule(torch.nn.Module):
             images = images * self.width + self.lower
         images = images.permute(0, 2, 3, 1)
         if torch.is_grad_enabled() and images.requires_grad:
-            return self.logits(images)
-        return self.logits.without_gradient(images)
+            return lenient(self.logits(images))
+        return lenient(self.logits.without_gradient(images))
+
+
+def lenient(logits):
+    """Logits that may meet labels of int32; PyTorch's losses take int64."""
+    return logits.as_subclass(_Logits)
+
+
+class _Logits(torch.Tensor):
+    """What is computed from these logits are plain tensors."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        with torch._C.DisableTorchFunctionSubclass():
+            args = [_wide(each) for each in args]
+            kwargs = {key: _wide(each) for key, each in (kwargs or {}).items()}
+            return func(*args, **kwargs)
+
+
+def _wide(value):
+    is_int32 = isinstance(value, torch.Tensor) and value.dtype == torch.int32
+    return value.long() if is_int32 else value
 
 
 def on_numpy(attack, module):
@@ -67,6 +89,44 @@ def on_numpy(attack, module):
         return found
 
     return run
+
+
+def is_module(value):
+    """Whether a value is a PyTorch module."""
+    return isinstance(value, torch.nn.Module)
+
+
+def describe_module(module):
+    """A dict of plain values that tells one module from another.
+
+    Args:
+        module: A `torch.nn.Module`: its class, what it is made of, and a
+            checksum of its `state_dict`.
+    """
+    digest = hashlib.sha256()
+    for name, value in module.state_dict().items():
+        if not isinstance(value, torch.Tensor):  # An extra state, of any kind.
+            digest.update(f"{name} {value!r}".encode())
+            continue
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        flat = value.detach().cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy().tobytes())
+    return {
+        "module": f"{type(module).__module__}.{type(module).__qualname__}",
+        "structure": repr(module),
+        "state_dict": digest.hexdigest(),
+    }
+
+
+@contextlib.contextmanager
+def kept_modes(module):
+    """A scope after which a module and its parts are in the modes of before."""
+    before = [(part, part.training) for part in module.modules()]
+    try:
+        yield
+    finally:
+        for part, training in before:
+            part.training = training
 
 
 @contextlib.contextmanager

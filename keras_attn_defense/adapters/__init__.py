@@ -8,3 +8,4 @@ from .foreign_attack import ForeignAttack as ForeignAttack
 from .function import from_function as from_function
 from .torch import from_torch as from_torch
 from .torch import to_torch as to_torch
+from .torch_classifier import from_torch_module as from_torch_module

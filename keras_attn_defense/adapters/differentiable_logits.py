@@ -7,6 +7,7 @@ from keras import ops
 
 from .._backend import differentiable
 from .._backend import vjp
+from ..classifier import CompiledFunctions
 from ..classifier import as_classifier
 from ..classifier.padding import padded_batches
 
@@ -30,17 +31,11 @@ class DifferentiableLogits:
     """
 
     def __init__(self, model):
-        self.victim = victim = as_classifier(model)
+        self.victim = as_classifier(model)
         #: Passes of images through the model, and gradients taken of images.
         self.forward_passes = self.backward_passes = 0
         self._draws = 0
-
-        def logits(images, draw):
-            return victim.drawn(draw).frozen_logits(images)
-
-        # A plain function may read weights that compiled code would keep.
-        known = victim.variables
-        self._logits = differentiable(logits, known) if known else logits
+        self._code = CompiledFunctions(_functions, compile=differentiable)
 
     @property
     def num_classes(self):
@@ -132,7 +127,18 @@ class DifferentiableLogits:
 
     def _drawn(self, images):
         self._draws += 1
-        return self._logits(images, ops.convert_to_tensor(self._draws, "int32"))
+        draw = ops.convert_to_tensor(self._draws, "int32")
+        if not self.victim.variables:
+            # A plain function may read weights that compiled code would keep.
+            return self.victim.drawn(draw).frozen_logits(images)
+        return self._code(self.victim)["logits"](images, draw)
+
+
+def _functions(victim):
+    def logits(images, draw):
+        return victim.drawn(draw).frozen_logits(images)
+
+    return {"logits": logits}
 
 
 def _numpy(tensor):

@@ -12,6 +12,8 @@ from .._typing import ValueRange
 from ..classifier import resolve_value_range
 from .differentiable_logits import DifferentiableLogits
 from .foreign_attack import ForeignAttack
+from .foreign_attack import check_known
+from .torch import torch_tools
 
 
 def to_foolbox(model: Model, value_range: ValueRange | None = None) -> Any:
@@ -71,6 +73,10 @@ def from_foolbox(
         name: The attack's name in a report. None takes its class's.
         **kwargs: `black_box`, `value_range`, `seed`; see `ForeignAttack`.
 
+    Raises:
+        ValueError: If the attack measures no norm, or `norm` or `minimal` are
+            given and are not the attack's.
+
     Returns:
         A `ForeignAttack`.
 
@@ -93,10 +99,11 @@ def from_foolbox(
 
         return at_radius
 
+    known = {"norm": _norm(attack), "minimal": _is_minimal(attack)}
+    check_known(known, kwargs, f"the attack {type(attack).__name__}")
     usual_name = type(attack).__name__.lower().removesuffix("attack")
     name = name or f"foolbox-{usual_name}"
-    arguments = {"norm": _norm(attack), "minimal": _is_minimal(attack)}
-    return ForeignAttack(connect, epsilon, name=name, **arguments, **kwargs)
+    return ForeignAttack(connect, epsilon, name=name, **{**kwargs, **known})
 
 
 def _run(attack, model, epsilon, images, labels):
@@ -126,6 +133,30 @@ def _is_minimal(attack):
     return not isinstance(attack, base.FixedEpsilonAttack)
 
 
+def _restore_common_types():
+    """Gives eagerpy a function that it needs and NumPy 2 has no more.
+
+    It is called where tensors of several types meet, such as classes found by
+    TensorFlow, int64, and labels of int32, which our loaders return.
+    """
+    from eagerpy.tensor import tensorflow
+
+    if hasattr(np, "find_common_type"):
+        return
+
+    class NumPy:
+        """NumPy as eagerpy knows it."""
+
+        def __getattr__(self, name):
+            return getattr(np, name)
+
+        @staticmethod
+        def find_common_type(arrays, scalars):
+            return np.result_type(*arrays, *scalars)
+
+    tensorflow.np = NumPy()
+
+
 @functools.cache
 def _model_class():
     try:
@@ -135,6 +166,7 @@ def _model_class():
         raise ImportError(
             'This needs Foolbox: `pip install "keras-attn-defense[adapters]"`.'
         ) from error
+    _restore_common_types()
 
     class LogitsModel(foolbox.Model):
         """Foolbox' view of `DifferentiableLogits`."""
@@ -151,6 +183,9 @@ def _model_class():
 
         def __call__(self, inputs):
             images, restore = eagerpy.astensor_(inputs)
-            return restore(eagerpy.astensor(self.logits(images.raw)))
+            logits = self.logits(images.raw)
+            if keras.backend.backend() == "torch":
+                logits = torch_tools().lenient(logits)
+            return restore(type(images)(logits))
 
     return LogitsModel

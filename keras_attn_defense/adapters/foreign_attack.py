@@ -164,6 +164,23 @@ class ForeignAttack(Attack):
         return ops.convert_to_numpy(project(x_adv))
 
 
+def check_known(known, given, source):
+    """Raises a `ValueError` where an argument contradicts what is known.
+
+    Args:
+        known: A dict of arguments that were read from `source`.
+        given: A dict of those that the user gave.
+        source: What they were read from, in words.
+    """
+    for name, value in known.items():
+        if name in given and given[name] != value:
+            raise ValueError(
+                f"`{name}` is read from {source}: it is {value!r}. Received: "
+                f"{name}={given[name]!r}. Leave it out, or choose another "
+                "attack."
+            )
+
+
 def _check_shape(name, x_adv, x):
     if x_adv.shape != x.shape:
         raise ValueError(

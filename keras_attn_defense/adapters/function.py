@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .foreign_attack import ForeignAttack
+from .foreign_attack import check_known
 
 
 def from_function(
@@ -56,6 +57,6 @@ def from_function(
 
     if name is None:
         name = str(getattr(function, "__name__", type(function).__name__))
-    return ForeignAttack(
-        connect, epsilon, name=name, minimal=not asks, **kwargs
-    )
+    known = {"minimal": not asks}
+    check_known(known, kwargs, "whether the function has an `epsilon`")
+    return ForeignAttack(connect, epsilon, name=name, **{**kwargs, **known})

@@ -43,7 +43,7 @@ def to_torch(model: Model, value_range: ValueRange | None = None) -> Any:
     ```
     """
     logits = DifferentiableLogits(model)
-    return _tools().LogitsModule(
+    return torch_tools().LogitsModule(
         logits, resolve_value_range(logits.victim, value_range)
     )
 
@@ -83,7 +83,7 @@ def from_torch(
     report = kad.evaluate_robustness(model, x, y, attacks=[pgd, "pgd"])
     ```
     """
-    tools = _tools()
+    tools = torch_tools()
 
     def connect(logits, value_range):
         module = tools.LogitsModule(logits, value_range)
@@ -99,7 +99,8 @@ def from_torch(
     return ForeignAttack(connect, epsilon, name=name, **kwargs)
 
 
-def _tools():
+def torch_tools():
+    """What needs PyTorch, imported when it is asked for."""
     try:
         from .._backend import torch_module
     except ImportError as error:

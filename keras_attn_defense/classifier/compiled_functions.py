@@ -49,6 +49,8 @@ class CompiledFunctions(Unseen):
             too. Such a function may read weights that the code would keep as
             they are now.
         size: For how many sets of parts code is kept.
+        compile: `compiled`, or `differentiable` of `_backend` for callers that
+            take gradients.
     """
 
     def __init__(
@@ -59,12 +61,14 @@ class CompiledFunctions(Unseen):
         arguments: tuple[str, ...] = (),
         keeps_functions: bool = False,
         size: int = 4,
+        compile: Callable[..., Any] = compiled,
     ) -> None:
         self._build = build
         self._owner = owner
         self._arguments = arguments
         self._keeps_functions = keeps_functions
         self._size = size
+        self._compile = compile
         self._entries: list[_Entry] = []  # The last one used first.
 
     def __call__(self, *parts: Any) -> dict[str, Callable[..., Any]]:
@@ -80,13 +84,16 @@ class CompiledFunctions(Unseen):
         if not SUPPORTS_JIT:
             variables = _variables(parts)
             return {
-                name: compiled(function, variables)
+                name: self._compile(function, variables)
                 for name, function in self._build(*parts).items()
             }
         now = self._signature(parts)
         entry = next((e for e in self._entries if e.matches(now)), None)
         if entry is None:
-            entry = _Entry(self._kept(parts), now, self._build, self._signature)
+            parts_kept = self._kept(parts)
+            entry = _Entry(
+                parts_kept, now, self._build, self._signature, self._compile
+            )
         if self._keeps_functions or all(view.variables for view in views):
             rest = [each for each in self._entries if each is not entry]
             self._entries = [entry, *rest][: self._size]
@@ -118,13 +125,15 @@ class _Entry(Snapshot):
         signature: Their signature.
         build: As in `CompiledFunctions`.
         sign: Function from parts to their signature.
+        compile: As in `CompiledFunctions`.
     """
 
-    def __init__(self, parts, signature, build, sign):
+    def __init__(self, parts, signature, build, sign, compile):
         super().__init__(signature)
         self._parts = parts
         self._sign = sign
         self._traced = False
+        self._compile = compile
         variables = _variables(parts)
         self.functions = {
             name: self._compiled(function, variables)
@@ -136,7 +145,7 @@ class _Entry(Snapshot):
             self._traced = True
             return function(*args)
 
-        run = compiled(traced, variables)
+        run = self._compile(traced, variables)
 
         def call(*args):
             outputs = run(*args)

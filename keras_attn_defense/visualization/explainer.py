@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
-from .._backend import compiled
 from ..attention import AttentionMask
 from ..attention import AttentionMethod
 from ..attention import GradCAM
 from ..attention import intersection_over_union
 from ..attention.compiled_method import CompiledMethod
 from ..classifier import Classifier
+from ..classifier import CompiledFunctions
 from ..classifier import as_images
 from ..classifier import check_images
 from ..classifier import check_labels
@@ -83,7 +83,7 @@ class Explainer:
             or _its_own(model, "mask", AttentionMask)
             or AttentionMask(value_range=self.value_range)
         )
-        self._logits = compiled(self.classifier.logits, model.variables)
+        self._code = CompiledFunctions(_functions)
         self._explain = CompiledMethod(self.attention, self.classifier)
 
     def __call__(self, images, labels=None):
@@ -101,7 +101,8 @@ class Explainer:
 
     def predict(self, images):
         """Predictions and confidences alone, `(N,)` each."""
-        return _likeliest(self._logits(ops.convert_to_tensor(images)))
+        run = self._code(self.classifier)["logits"]
+        return _likeliest(run(ops.convert_to_tensor(images)))
 
     def hidden(self, maps):
         """The images with their attention area hidden, in NumPy."""
@@ -121,6 +122,10 @@ class Explainer:
             check_labels(labels, classes, len(images))
             labels = numpy(class_indices(labels, classes))
         return numpy(as_images(images, self.value_range)), labels
+
+
+def _functions(classifier):
+    return {"logits": classifier.logits}
 
 
 def in_range(attack, model, value_range):

@@ -123,6 +123,32 @@ def test_random_model_draws_anew_each_time():
         np.testing.assert_array_equal(to_numpy(variable), seed)
 
 
+def test_sees_another_activation_and_lora():
+    model = networks.functional()
+    logits = DifferentiableLogits(model)
+    logits.predict(X, 6)
+
+    for change in ("activation", "lora"):
+        hidden = model.get_layer("hidden")
+        if change == "activation":
+            hidden.activation = keras.activations.relu
+        else:
+            hidden.enable_lora(2)
+            for variable in hidden.trainable_weights:
+                variable.assign(ops.ones_like(variable) * 0.1)
+        expected = to_numpy(model(X))
+        actual = logits.predict(X, 6)
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
+        ((_, found, gradient),) = logits.batches(X, 6)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+        fresh = DifferentiableLogits(model).batches(X, 6)
+        ((_, _, right),) = fresh
+        weights = np.eye(4, dtype="float32")[np.arange(6) % 4]
+        np.testing.assert_allclose(
+            gradient(weights), right(weights), rtol=1e-4, atol=1e-6
+        )
+
+
 def test_plain_function_is_not_kept():
     weight = keras.Variable(1.0)
     logits = DifferentiableLogits(lambda x: x[:, 0, 0] * weight.value)

@@ -39,6 +39,33 @@ def test_same_images_as_on_its_own_model():
     np.testing.assert_array_equal(to_numpy(success), fallen)
 
 
+@pytest.mark.parametrize(
+    "build", [foolbox.attacks.LinfPGD, foolbox.attacks.LinfDeepFoolAttack]
+)
+def test_labels_of_our_own_loaders(build):
+    model = kad.adapters.to_foolbox(networks.functional())
+    labels = Y.astype("int32")
+    x, y = map(ops.convert_to_tensor, (X, labels))
+    attack = build(steps=1)
+    _, actual, success = attack(model, x, y, epsilons=0.06)
+
+    assert abs(to_numpy(actual) - X).max() > 0.0
+    answers = to_numpy(model(actual)).argmax(-1)
+    np.testing.assert_array_equal(to_numpy(success), answers != labels)
+
+
+def test_what_the_attack_tells_is_not_told_otherwise():
+    attack = foolbox.attacks.LinfPGD(steps=2)
+    made = kad.adapters.from_foolbox(attack, norm="linf", minimal=False)
+    assert (made.norm, made.minimal) == ("linf", False)
+    with pytest.raises(ValueError, match="`norm` is read from .*'linf'.*'l2'"):
+        kad.adapters.from_foolbox(attack, norm="l2")
+    with pytest.raises(ValueError, match="`minimal` is read from the attack"):
+        kad.adapters.from_foolbox(attack, minimal=True)
+    with pytest.raises(ValueError, match="`minimal` is read from whether"):
+        kad.adapters.from_function(lambda model, x, y: x, minimal=False)
+
+
 # Compiling its many small operations takes JAX long.
 @pytest.mark.backend("tensorflow", "torch")
 def test_smallest_perturbations():

@@ -120,6 +120,22 @@ def test_radius_and_images_are_scaled():
     np.testing.assert_allclose(x_adv, 200 * X + 8, rtol=1e-5)
 
 
+def test_labels_of_our_own_loaders():
+    module = kad.adapters.to_torch(networks.functional())
+    images, labels = as_torch(X, Y)
+    losses = []
+    for kind in (torch.int32, torch.int64):
+        images = images.detach().requires_grad_()
+        logits = module(images)
+        loss = torch.nn.CrossEntropyLoss()(logits, labels.to(kind))
+        picked = logits.gather(1, labels.to(kind)[:, None])
+        assert type(loss) is type(picked) is torch.Tensor
+        (gradient,) = torch.autograd.grad(loss, images)
+        losses.append((loss.detach(), picked.detach(), gradient))
+    for narrow, wide in zip(*losses, strict=True):
+        assert torch.equal(narrow, wide)
+
+
 def test_smaller_batches():
     model = networks.functional()
     module = kad.adapters.to_torch(model)
