@@ -51,10 +51,15 @@ def read_json(path, what):
         ValueError: If the file is damaged.
     """
     try:
-        return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+        return json.loads(text, parse_constant=_refuse)
     # Of text that nests too deeply, and of integers of thousands of digits.
     except (ValueError, RecursionError) as error:
         raise ValueError(
             f"The {what} '{path}' is truncated or no JSON: {error}. Save it "
             "anew."
         ) from None
+
+
+def _refuse(constant):
+    raise ValueError(f"{constant} is no number of JSON")

@@ -7,11 +7,11 @@ import numpy as np
 
 from .._files import read_json
 from .._typing import Path
+from .card_fields import check_fields
 from .suite import settings
 
 _FORMAT = "keras_attn_defense robustness card"
 _VERSION = 1
-_FIELDS = ("name", "threat_model", "clean_acc", "results", "flags")
 
 
 def make_card(report):
@@ -135,9 +135,7 @@ def check_card(card, source):
             f"keras_attn_defense reads version {_VERSION}. Update it with "
             "`pip install --upgrade keras-attn-defense`."
         )
-    missing = [field for field in _FIELDS if field not in card]
-    if missing:
-        raise ValueError(f"The card '{source}' lacks the fields {missing}.")
+    check_fields(card, source)
     return card
 
 

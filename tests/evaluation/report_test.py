@@ -123,7 +123,7 @@ def test_card(report, tmp_path):
             ),
             "has format version 2",
         ),
-        (lambda text: text.replace('"flags"', '"flaps"'), "lacks.*flags"),
+        (lambda text: text.replace('"flags"', '"flaps"'), "as 'flags'"),
     ],
 )
 def test_what_is_no_card_is_named(report, tmp_path, content, message):
@@ -132,6 +132,44 @@ def test_what_is_no_card_is_named(report, tmp_path, content, message):
     with pytest.raises(ValueError, match=message) as error:
         kad.evaluation.load_card(path)
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"results": []}, "accuracies with their intervals as 'results'"),
+        ({"results": [1]}, "as 'results'. Received: .1."),
+        ({"results": {"attack": "clean"}}, "as 'results'"),
+        ({"flags": [{"name": "<script>", "raised": "yes"}]}, "as 'flags'"),
+        ({"threat_model": {"norm": "l3"}}, "as 'threat_model'"),
+        ({"num_images": -1}, "a whole number as 'num_images'"),
+        ({"num_images": 10**9}, "a bit for each of its 1000000000 images"),
+        ({"outcomes": [{"epsilon": 0.0, "correct": "zz"}]}, "as 'outcomes'"),
+        ({"outcomes": [None]}, "as 'outcomes'"),
+        ({"attacks": None}, "settings by name as 'attacks'"),
+        ({"name": ["x"] * 1000}, "a text as 'name'"),
+        ({"data_checksum": "1"}, "as 'data_checksum'"),
+    ],
+)
+def test_damaged_and_forged_cards(report, tmp_path, change, message):
+    path = tmp_path / "card.json"
+    path.write_text(json.dumps({**report.card, **change}))
+    for read in (
+        kad.evaluation.load_card,
+        lambda p: kad.evaluation.compare([p]),
+    ):
+        with pytest.raises(ValueError, match=message) as error:
+            read(path)
+        assert str(path) in str(error.value) and len(str(error.value)) < 500
+
+    results = report.card["results"]
+    for some in (results[1:], results[:-1], [{**results[0], "accuracy": 2.0}]):
+        path.write_text(json.dumps({**report.card, "results": some}))
+        with pytest.raises(ValueError, match="'results'"):
+            kad.evaluation.load_card(path)
+    path.write_text(json.dumps({**report.card, "confidence": float("nan")}))
+    with pytest.raises(ValueError, match="NaN is no number of JSON"):
+        kad.evaluation.load_card(path)
 
 
 def test_standard_autoattack_is_told_from_others():
