@@ -1,16 +1,18 @@
 """The paper's two observations, on any classifier and data."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from .._typing import Model
 from .._typing import Tensor
 from .._typing import ValueRange
+from ..adapters import from_function
 from ..attacks import BIM
 from ..attacks import Attack
+from ..attacks import get
 from ..attacks.arguments import check_count
 from ..attention import AttentionMask
 from ..attention import AttentionMethod
@@ -22,7 +24,9 @@ from ..classifier import resolve_value_range
 from ..classifier.predictor import Predictor
 from ..datasets.blocks import blocks
 from ..datasets.blocks import number_of_images
+from ..visualization.explainer import check_attack
 from ..visualization.explainer import in_range
+from ..visualization.explainer import named_attention
 from .boxes import object_masks
 from .default_attention import default_attention
 from .measurements import Measurements
@@ -40,13 +44,14 @@ class AttentionStudy:
 
     Args:
         model: A Keras classifier, or an `AttentionDefendedModel`.
-        attack: The attack; the observations are about one of which some
-            images withstand it. None means `BIM(steps=10)`, which is the same
-            each time. Attacks of a fixed number of gradient steps are followed
-            step by step (of several restarts, the first), others are looked at
-            before and after.
-        attention: The attention method. None means Grad-CAM, read where the
-            model was defended, if it was.
+        attack: The attack, its name, or a function as in
+            `kad.adapters.from_function`; the observations are about one of
+            which some images withstand it. None means `BIM(steps=10)`, which
+            is the same each time. Attacks of a fixed number of gradient steps
+            are followed step by step (of several restarts, the first), others
+            are looked at before and after.
+        attention: The attention method, or its name. None means Grad-CAM,
+            read where the model was defended, if it was.
         other_attention: A second method to repeat the study with, such as
             `LIME` or `Occlusion`, or None.
         mask: The `AttentionMask` that tells the area of a map where no box
@@ -73,10 +78,10 @@ class AttentionStudy:
 
     def __init__(
         self,
-        model: Model,
-        attack: Attack | None = None,
-        attention: AttentionMethod | None = None,
-        other_attention: AttentionMethod | None = None,
+        model: keras.Model,
+        attack: Attack | str | Callable[..., Any] | None = None,
+        attention: AttentionMethod | str | None = None,
+        other_attention: AttentionMethod | str | None = None,
         *,
         mask: AttentionMask | None = None,
         value_range: ValueRange | None = None,
@@ -85,10 +90,16 @@ class AttentionStudy:
         self.model = model
         self.classifier = Classifier(model)
         self.value_range = resolve_value_range(model, value_range)
-        attack = attack or BIM(steps=10, value_range=self.value_range)
+        if attack is None:
+            attack = BIM(steps=10, value_range=self.value_range)
+        elif isinstance(attack, str):
+            attack = get(attack)
+        elif not isinstance(attack, Attack):
+            check_attack(attack)
+            attack = from_function(attack)
         self.attack = in_range(attack, model, self.value_range)
-        self.attention = attention or default_attention(model)
-        self.other_attention = other_attention
+        self.attention = named_attention(attention) or default_attention(model)
+        self.other_attention = named_attention(other_attention)
         self.mask = mask or AttentionMask(value_range=self.value_range)
         self.batch_size = check_count("batch_size", batch_size)
         self.attack.check(self.classifier)

@@ -55,6 +55,11 @@ def compare_studies(results: Mapping[str, StudyResult]) -> "StudyComparison":
     kad.analysis.compare_studies(results).table()
     ```
     """
+    if not isinstance(results, Mapping):
+        raise ValueError(
+            "`results` should be a dict of studies by the name of their "
+            f"model. Received: {type(results).__name__}."
+        )
     if len(results) < 2:
         raise ValueError(
             "Expected at least two studies by name, such as {'plain': first, "

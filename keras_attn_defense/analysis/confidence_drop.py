@@ -1,10 +1,10 @@
 """What the classifier loses without what it attends to."""
 
+import keras
 import numpy as np
 import scipy
 from keras import ops
 
-from .._typing import Model
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..attention import AttentionMask
@@ -18,7 +18,7 @@ from .maps import checked_maps
 
 
 def confidence_drop(
-    model: Model,
+    model: keras.Model,
     images: Tensor,
     maps: Tensor,
     labels: Tensor,

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from .boxes import box_array
+
 _NAMES = ("images", "labels", "boxes")
 
 
@@ -93,7 +95,9 @@ def _slices(x, y, *more, size):
             "Robustness is measured against true labels. Pass `y`, class "
             "indices of shape (images,), or a data set of (images, labels)."
         )
-    columns = [x, y, *(values for values in more if values is not None)]
+    # Boxes may be lists of different lengths.
+    more = [box_array(values) for values in more if values is not None]
+    columns = [x, y, *more]
     _check_lengths("", columns)
     for first in range(0, len(x), size):
         rows = slice(first, first + size)

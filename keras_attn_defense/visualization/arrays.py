@@ -1,5 +1,7 @@
 """Images and maps as arrays that can be drawn, with errors that teach."""
 
+import numbers
+
 import keras
 import numpy as np
 from keras import ops
@@ -74,6 +76,7 @@ def scaled_maps(maps, images, limits=None):
             "Attention methods of this package return none: check the maps "
             "that you computed."
         )
+    images = numpy(images)
     if limits is None:
         low = maps.min((1, 2), keepdims=True)
         high = maps.max((1, 2), keepdims=True)
@@ -87,6 +90,20 @@ def scaled_maps(maps, images, limits=None):
 def label_indices(labels):
     """Class indices, in NumPy, of indices or one-hot labels; or None."""
     return None if labels is None else numpy(class_indices(labels, None))
+
+
+def first(max_images):
+    """The slice of the images to draw.
+
+    Args:
+        max_images: How many; at least one.
+    """
+    if not isinstance(max_images, numbers.Integral) or max_images < 1:
+        raise ValueError(
+            "`max_images` should be a whole number of at least 1. Received: "
+            f"max_images={max_images!r}"
+        )
+    return slice(int(max_images))
 
 
 def check_lengths(num, **values):

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from collections.abc import Sequence
 
+import keras
+
 from .._typing import Figure
-from .._typing import Model
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..attention import AttentionMask
@@ -12,11 +13,13 @@ from ..attention import AttentionMethod
 from ..datasets.boxes import boxes_by_image
 from .arrays import check_lengths
 from .arrays import displayed
+from .arrays import first
 from .arrays import numpy
 from .captions import Caption
 from .captions import name_captions
 from .captions import prediction_captions
 from .explainer import Explainer
+from .explainer import check_attack
 from .explainer import in_range
 from .overlay import overlay
 from .perturbation_figure import TITLES
@@ -33,11 +36,11 @@ _TITLES = [
 
 
 def attack_figure(
-    model: Model,
+    model: keras.Model,
     images: Tensor,
     labels: Tensor,
     attack: Callable[..., Tensor],
-    attention: AttentionMethod | None = None,
+    attention: AttentionMethod | str | None = None,
     *,
     mask: AttentionMask | None = None,
     class_names: Sequence[str] | None = None,
@@ -59,7 +62,7 @@ def attack_figure(
         labels: True classes: indices `(N,)` or one-hot. Both maps look for
             them. None takes the class that is predicted for the image.
         attack: An attack, such as `kad.attacks.PGD()`.
-        attention: The attention method. None means `GradCAM`.
+        attention: The attention method, or its name. None means `GradCAM`.
         mask: The `AttentionMask` that says what the attention area is. None
             means what lies above the map's mean.
         class_names: Names of the classes.
@@ -87,8 +90,10 @@ def attack_figure(
     ```
     """
     check_lengths(len(images), labels=labels, boxes=boxes)
+    check_attack(attack)
+    shown = first(max_images)
     images, labels, boxes = (
-        None if each is None else each[:max_images]
+        None if each is None else each[shown]
         for each in (images, labels, boxes)
     )
     if value_range is None:

@@ -3,19 +3,21 @@
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from .._typing import Figure
-from .._typing import Model
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..attention import AttentionMask
 from ..attention import AttentionMethod
 from .arrays import check_lengths
 from .arrays import displayed
+from .arrays import first
 from .captions import Caption
 from .captions import prediction_captions
 from .explainer import Explainer
+from .explainer import check_attack
 from .explainer import in_range
 from .overlay import overlay
 from .picture_grid import Cell
@@ -25,12 +27,12 @@ _COLUMNS = 6
 
 
 def attack_steps_figure(
-    model: Model,
+    model: keras.Model,
     images: Tensor,
     labels: Tensor,
     attack: Any,
     steps: Sequence[int] | None = None,
-    attention: AttentionMethod | None = None,
+    attention: AttentionMethod | str | None = None,
     *,
     overlays: bool = True,
     mask: AttentionMask | None = None,
@@ -54,7 +56,7 @@ def attack_steps_figure(
             `kad.attacks.PGD(steps=20)`.
         steps: The steps to show, such as `[0, 1, 5, 20]`; 0 is the clean
             image. None means up to six, evenly spread.
-        attention: The attention method. None means `GradCAM`.
+        attention: The attention method, or its name. None means `GradCAM`.
         overlays: Whether attention is laid over the images.
         mask: The `AttentionMask` that says what the attention area is. None
             means what lies above the map's mean.
@@ -82,11 +84,13 @@ def attack_steps_figure(
     ```
     """
     check_lengths(len(images), labels=labels)
-    labels = None if labels is None else labels[:max_images]
+    check_attack(attack, "trajectory")
+    shown = first(max_images)
+    labels = None if labels is None else labels[shown]
     if value_range is None:
         value_range = getattr(attack, "value_range", None)
     explainer = Explainer(
-        model, images[:max_images], labels, attention, mask, value_range
+        model, images[shown], labels, attention, mask, value_range
     )
     clean = explainer(explainer.images, explainer.labels)
     classes = clean.predictions if labels is None else explainer.labels

@@ -8,7 +8,9 @@ from .._typing import ValueRange
 from ..datasets.boxes import boxes_by_image
 from .arrays import check_lengths
 from .arrays import displayed
+from .arrays import first
 from .arrays import label_indices
+from .arrays import numpy
 from .captions import name_captions
 from .captions import prediction_captions
 from .overlay import overlay
@@ -25,7 +27,7 @@ def attention_figure(
     predictions: Tensor | None = None,
     confidences: Tensor | None = None,
     *,
-    explained: Sequence[str] | None = None,
+    explained: Tensor | None = None,
     class_names: Sequence[str] | None = None,
     boxes: Tensor | None = None,
     value_range: ValueRange | None = None,
@@ -41,7 +43,8 @@ def attention_figure(
         labels: True classes: indices `(N,)` or one-hot.
         predictions: Predicted classes `(N,)`.
         confidences: Probabilities of the predictions `(N,)`.
-        explained: The classes that the maps look for `(N,)`.
+        explained: The classes that the maps look for: indices `(N,)` or
+            one-hot.
         class_names: Names of the classes.
         boxes: Boxes to draw on the maps: `(N, 4)`, with `(x_min, y_min, x_max,
             y_max)` in fractions of width and height, `(N, n, 4)` padded with
@@ -69,7 +72,7 @@ def attention_figure(
     """
     if not isinstance(maps, dict):
         maps = {"attention": maps}
-    num = len(images)
+    images, num = numpy(images), len(images)
     check_lengths(
         num,
         labels=labels,
@@ -79,7 +82,7 @@ def attention_figure(
         boxes=boxes,
         **{f"maps[{name!r}]": each for name, each in maps.items()},
     )
-    shown = slice(max_images)
+    shown = first(max_images)
     images, labels, predictions, confidences, explained, boxes = (
         None if each is None else each[shown]
         for each in (
@@ -91,7 +94,8 @@ def attention_figure(
             boxes,
         )
     )
-    labels, num = label_indices(labels), len(images)
+    labels, explained = label_indices(labels), label_indices(explained)
+    num = len(images)
     lit = [
         overlay(images, each[shown], value_range=value_range, limits=limits)
         for each in maps.values()

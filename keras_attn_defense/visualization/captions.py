@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .arrays import numpy
 from .style import BLACK
 from .style import GRAY
 from .style import RIGHT
@@ -46,7 +47,8 @@ def name_captions(start, labels, num, class_names=None):
     if labels is None:
         return [()] * num
     return [
-        (Caption(start + class_name(each, class_names)),) for each in labels
+        (Caption(start + class_name(each, class_names)),)
+        for each in numpy(labels)
     ]
 
 
@@ -65,7 +67,7 @@ def prediction_captions(
     if predictions is None:
         return [()] * num
     columns = [
-        [None] * num if each is None else each
+        [None] * num if each is None else numpy(each)
         for each in (predictions, confidences, labels)
     ]
     return [

@@ -9,6 +9,7 @@ from keras import ops
 from ..attention import AttentionMask
 from ..attention import AttentionMethod
 from ..attention import GradCAM
+from ..attention import get
 from ..attention import intersection_over_union
 from ..attention.compiled_method import CompiledMethod
 from ..classifier import Classifier
@@ -44,8 +45,8 @@ class Explainer:
             attention, mask and value range are the defaults.
         images: `(N, height, width, channels)`.
         labels: Class indices, one-hot labels, or None.
-        attention: The attention method. None means `GradCAM` with maps
-            divided by their maximum.
+        attention: The attention method, or its name. None means `GradCAM`
+            with maps divided by their maximum.
         mask: The `AttentionMask` that says where the attention area is. None
             means what lies above the map's mean.
         value_range: `(lower, upper)` bounds of the images. None means `(0,
@@ -74,7 +75,7 @@ class Explainer:
         self.value_range = image_range(images, value_range)
         self.images, self.labels = self._checked(images, labels)
         self.attention = (
-            attention
+            named_attention(attention)
             or _its_own(model, "attention", AttentionMethod)
             or GradCAM(normalization="max")
         )
@@ -122,6 +123,38 @@ class Explainer:
             check_labels(labels, classes, len(images))
             labels = numpy(class_indices(labels, classes))
         return numpy(as_images(images, self.value_range)), labels
+
+
+def named_attention(attention):
+    """An attention method, of a name or of itself; or None.
+
+    Maps of a method that is named are divided by their maximum.
+    """
+    if isinstance(attention, str):
+        attention = get(attention, normalization="max")
+    if attention is None or isinstance(attention, AttentionMethod):
+        return attention
+    raise ValueError(
+        "`attention` should be an attention method, such as "
+        "`kad.attention.LayerCAM()`, or its name. Received: "
+        f"{attention!r} (of type {type(attention).__name__})."
+    )
+
+
+def check_attack(attack, method=None):
+    """Raises a `ValueError` unless something is an attack to draw.
+
+    Args:
+        attack: An attack, or a function of a model, images and labels.
+        method: What else it needs to be able to do, or None.
+    """
+    if not callable(attack) or not hasattr(attack, method or "__call__"):
+        raise ValueError(
+            "`attack` should be an attack, such as `kad.attacks.PGD()` or "
+            "`kad.attacks.get('pgd')`"
+            + (", no function" if method else ", or a function")
+            + f". Received: {attack!r} (of type {type(attack).__name__})."
+        )
 
 
 def _functions(classifier):

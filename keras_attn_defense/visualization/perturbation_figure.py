@@ -9,6 +9,7 @@ from .._typing import Tensor
 from .._typing import ValueRange
 from .arrays import check_lengths
 from .arrays import displayed
+from .arrays import first
 from .arrays import image_range
 from .arrays import label_indices
 from .arrays import numpy
@@ -74,8 +75,9 @@ def perturbation_figure(
         confidences=confidences,
         adversarial_confidences=adversarial_confidences,
     )
+    shown = first(max_images)
     images, adversarial, labels, *said = (
-        None if each is None else each[:max_images]
+        None if each is None else each[shown]
         for each in (
             images,
             adversarial,

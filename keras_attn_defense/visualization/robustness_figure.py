@@ -19,6 +19,7 @@ def robustness_figure(report: Any) -> Figure:
         A `matplotlib.figure.Figure`.
 
     Raises:
+        ValueError: If it is something else.
         ImportError: If matplotlib is not installed.
 
     Example:
@@ -30,6 +31,12 @@ def robustness_figure(report: Any) -> Figure:
     kad.visualization.robustness_figure(report).savefig("curve.png")
     ```
     """
+    if not hasattr(report, "threat_model"):
+        raise ValueError(
+            "`report` should be what `kad.evaluate_robustness` returned; a "
+            "card does not hold all of it. Received an object of type "
+            f"{type(report).__name__}."
+        )
     threat, clean = report.threat_model, report.lines[0]
     figure = new_figure(6, 4)
     axes = figure.subplots()

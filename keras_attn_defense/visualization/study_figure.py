@@ -35,6 +35,12 @@ def study_figure(result: Any) -> Figure:
     kad.visualization.study_figure(result).savefig("study.png")
     ```
     """
+    if not hasattr(result, "summary"):
+        raise ValueError(
+            "`result` should be what `AttentionStudy.run` or "
+            "`kad.analysis.load_study` returned. Received an object of type "
+            f"{type(result).__name__}."
+        )
     figure = new_figure(height=5.5)
     first, second, third, *below = figure.subplots(2, 3).flat
     summary = result.summary

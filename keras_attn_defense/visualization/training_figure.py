@@ -101,6 +101,12 @@ def _read(history):
                 "the path of a log file. Received an object of type "
                 f"{type(history).__name__}."
             )
+        for name, values in logs.items():
+            if np.ndim(values) != 1:
+                raise ValueError(
+                    f"The log '{name}' should have a value for each epoch. "
+                    f"Received: {values!r}."
+                )
         longest = max(map(len, logs.values()), default=0)
         epochs = getattr(history, "epoch", range(longest))
     for name, values in logs.items():

@@ -286,6 +286,40 @@ def test_studies_are_written_as_json_alone(results, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_names_and_functions_stand_for_attacks_and_methods(model):
+    x, y, boxes, _ = images(True)
+
+    def halfway(model, images, labels, epsilon):
+        return images - np.float32(epsilon / 2)
+
+    study = AttentionStudy(model, "fgsm", "layer-cam", "occlusion")
+    assert type(study.attack).__name__ == "FGSM"
+    assert type(study.attention).__name__ == "LayerCAM"
+    assert type(study.other_attention).__name__ == "Occlusion"
+    study = AttentionStudy(model, halfway, batch_size=8)
+    result = study.run(x, y, [[box] for box in boxes], limit=8, verbose=0)
+    assert result.settings["attack"]["name"] == "ForeignAttack"
+    assert "completeness" in result.per_sample
+
+    with pytest.raises(ValueError, match="`attack` should be an attack"):
+        AttentionStudy(model, 3)
+    with pytest.raises(ValueError, match="`attention` should be"):
+        AttentionStudy(model, ATTACK, 3)
+
+
+def test_boxes_may_be_lists_of_different_lengths(model):
+    x, y, boxes, _ = images(True)
+    ragged = [[box] * (1 + index % 2) for index, box in enumerate(boxes)]
+    study = AttentionStudy(model, ATTACK, batch_size=8)
+
+    result = study.run(x, y, ragged, limit=8, verbose=0)
+
+    expected = study.run(x, y, boxes, limit=8, verbose=0)
+    np.testing.assert_array_equal(
+        result.per_sample["completeness"], expected.per_sample["completeness"]
+    )
+
+
 def test_attributes_like_ours_do_not_make_a_defended_model(model):
     model.base, model.attention = model.layers[1], model.layers[2]
     try:
@@ -331,6 +365,8 @@ def test_comparison(results):
     text = str(comparison)
     assert "0.476 ± 0.112" in text and "21 images" in text
 
+    with pytest.raises(ValueError, match="a dict of studies"):
+        compare_studies([first, second])
     with pytest.raises(ValueError, match="at least two studies"):
         compare_studies({"first": first})
     norm = {"name": "BIM", "config": {"norm": "l2"}}
