@@ -135,7 +135,7 @@ def test_sees_another_activation_and_lora():
         else:
             hidden.enable_lora(2)
             for variable in hidden.trainable_weights:
-                variable.assign(ops.ones_like(variable) * 0.1)
+                variable.assign(np.full(variable.shape, 0.1))
         expected = to_numpy(model(X))
         actual = logits.predict(X, 6)
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
