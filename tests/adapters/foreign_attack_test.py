@@ -179,7 +179,7 @@ def test_resumes_and_notices_other_settings(tmp_path):
     path.unlink()
     np.testing.assert_array_equal(again(steps=3), first)
     assert runs.stat().st_size == 2 * count + probes
-    with pytest.raises(ValueError, match="settings.steps was 3 and is 4"):
+    with pytest.raises(ValueError, match="belongs to another evaluation"):
         again(steps=4)
 
 
