@@ -1,34 +1,33 @@
 """Checks of the arguments that all attacks share."""
 
+from ..classifier import check_count as check_count
+from ..classifier import check_number
+
+_UNIT = "in the units of the images"
+
 
 def check_epsilon(epsilon):
     """Returns a number, a pair of numbers or None, none of them negative."""
     if epsilon is None:
         return None
     if isinstance(epsilon, (tuple, list)):
-        bounds = tuple(_number("epsilon", value) for value in epsilon)
+        bounds = tuple(
+            check_number("epsilon", value, unit=_UNIT) for value in epsilon
+        )
         if len(bounds) != 2 or bounds[0] > bounds[1]:
             raise ValueError(
                 "`epsilon` given as a range should be (low, high) with low <= "
                 f"high. Received: epsilon={epsilon}"
             )
         return bounds
-    return _number("epsilon", epsilon)
+    return check_number("epsilon", epsilon, unit=_UNIT)
 
 
-def check_positive(name, value):
-    """Returns a non-negative float, or None."""
-    return None if value is None else _number(name, value)
-
-
-def check_count(name, value):
-    """Returns an integer of at least one."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(
-            f"`{name}` should be a whole number of at least 1. Received: "
-            f"{name}={value!r}"
-        )
-    return value
+def check_step_size(step_size):
+    """Returns a number above zero, or None."""
+    if step_size is None:
+        return None
+    return check_number("step_size", step_size, above=True, unit=_UNIT)
 
 
 def check_norm(attack, norms):
@@ -41,10 +40,12 @@ def check_norm(attack, norms):
         )
 
 
-def _number(name, value):
-    if not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
-        raise ValueError(
-            f"`{name}` should be a number of at least 0, in the units of the "
-            f"images. Received: {name}={value!r}"
-        )
-    return float(value)
+def refuse_targeted(attack, reason):
+    """Raises a `ValueError` if an attack is asked to reach given classes.
+
+    Args:
+        attack: The attack.
+        reason: Why it cannot, and what can.
+    """
+    if attack.targeted:
+        raise ValueError(f"{type(attack).__name__} {reason}")

@@ -20,9 +20,11 @@ from ..classifier import check_images
 from ..classifier import check_labels
 from ..classifier import check_value_range
 from ..classifier import class_indices
+from ..classifier import not_defined
 from ..classifier import resolve_value_range
 from .arguments import check_count
 from .arguments import check_epsilon
+from .running.copied import copied
 from .running.result import Result
 from .threat_models import perturbation_sets
 
@@ -88,6 +90,8 @@ class Attack(keras.layers.Layer):
         self.value_range = (
             None if value_range is None else check_value_range(value_range)
         )
+        if seed is not None:
+            seed = check_count("seed", seed, lowest=None)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         # A variable, so that a schedule takes effect in compiled steps.
@@ -136,6 +140,7 @@ class Attack(keras.layers.Layer):
         Returns:
             A `Result`.
         """
+        batch_size = check_count("batch_size", batch_size)
         victim, bounds, x, y = self._prepared(model, images, labels)
         return self.run_batches(victim, bounds, x, y, batch_size)
 
@@ -162,18 +167,27 @@ class Attack(keras.layers.Layer):
     def check(self, model: Model) -> None:
         """Raises a `ValueError` if the attack cannot work on a model."""
 
-    def with_epsilon(self, epsilon: float) -> Self:
-        """This attack at another radius, sharing compiled code and seed."""
+    def with_epsilon(self, epsilon: float | None) -> Self:
+        """Copies the attack with another radius.
+
+        Nothing is compiled anew for it. Its random numbers go on from where
+        those of this attack are, and from then on are its own.
+
+        Args:
+            epsilon: The radius, in the units of the images; None as in the
+                class.
+
+        Returns:
+            An attack of the same class.
+        """
         other = copy.copy(self)
         other.epsilon = check_epsilon(epsilon)
         return other
 
     def __copy__(self):
         # Keras copies a layer by saving and loading it, which would neither
-        # share compiled code nor the random numbers.
-        other = object.__new__(type(self))
-        vars(other).update(vars(self))
-        return other
+        # share compiled code nor take attributes that no argument sets.
+        return copied(self, Attack)
 
     def reseed(self, seed: Any) -> None:
         """Starts the random numbers anew.
@@ -206,7 +220,7 @@ class Attack(keras.layers.Layer):
         Returns:
             Adversarial images, a float32 tensor.
         """
-        raise NotImplementedError
+        raise not_defined(self, "perturb", "it crafts images inside a step")
 
     def craft_batch(
         self, victim: ClassifierView, value_range: ValueRange, x: Any, y: Tensor
@@ -225,7 +239,12 @@ class Attack(keras.layers.Layer):
         batch_size: int,
     ) -> Any:
         """The `Result` for checked NumPy images."""
-        raise NotImplementedError
+        raise not_defined(
+            self,
+            "run_batches",
+            "it attacks any number of images. `GradientAttack` and "
+            "`SearchAttack` have it, and are easier to build on",
+        )
 
     def resolve_value_range(self, model: Model) -> ValueRange:
         """This attack's bounds of the images, or else the model's."""

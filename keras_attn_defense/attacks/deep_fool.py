@@ -9,9 +9,9 @@ from .._typing import Norm
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..classifier import ClassifierView
+from ..classifier import check_number
 from .arguments import check_count
 from .arguments import check_norm
-from .arguments import check_positive
 from .objectives.margin import others
 from .running.task import Task
 from .search_attack import SearchAttack
@@ -74,7 +74,7 @@ class DeepFool(SearchAttack):
                 "DeepFool looks for the nearest other class and cannot be "
                 "targeted. Use `CarliniWagner(targeted=True)`."
             )
-        self.overshoot = check_positive("overshoot", overshoot)
+        self.overshoot = check_number("overshoot", overshoot)
         self.candidates = check_count("candidates", candidates)
         if candidates < 2:
             raise ValueError(

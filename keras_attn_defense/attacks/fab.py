@@ -8,8 +8,8 @@ from .._registration import register
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..classifier import ClassifierView
+from ..classifier import check_number
 from .arguments import check_count
-from .arguments import check_positive
 from .objectives import Margin
 from .objectives import TargetedMargin
 from .objectives.margin import others
@@ -81,9 +81,9 @@ class FAB(SearchAttack):
         if num_targets is not None:
             check_count("num_targets", num_targets)
         self.num_targets = num_targets
-        self.alpha_max = check_positive("alpha_max", alpha_max)
-        self.eta = check_positive("eta", eta)
-        self.beta = check_positive("beta", beta)
+        self.alpha_max = check_number("alpha_max", alpha_max)
+        self.eta = check_number("eta", eta)
+        self.beta = check_number("beta", beta)
 
     def runs(self, victim: ClassifierView) -> int:
         return self.restarts * self._targets(victim.num_classes)

@@ -14,10 +14,11 @@ from .._typing import Tensor
 from .._typing import ValueRange
 from ..classifier import ClassifierView
 from ..classifier import as_classifier
+from ..classifier import check_number
 from ..classifier.padding import padded_batches
 from . import objectives
 from .arguments import check_count
-from .arguments import check_positive
+from .arguments import check_step_size
 from .attack import Attack
 from .objectives.objective import Objective
 from .running.ascent import Ascent
@@ -78,11 +79,13 @@ class GradientAttack(Attack):
         **kwargs: Any,
     ) -> None:
         super().__init__(epsilon, **kwargs)
-        self.step_size = check_positive("step_size", step_size)
+        self.step_size = check_step_size(step_size)
         self.steps = check_count("steps", steps)
         self.objective = objectives.get(objective)
         self.random_start = bool(random_start)
-        self.label_smoothing = float(label_smoothing)
+        self.label_smoothing = check_number(
+            "label_smoothing", label_smoothing, 0.0, 1.0
+        )
         if self.label_smoothing:
             self._smooth()
         self._compiled = CompiledAttack(_functions)
@@ -240,11 +243,13 @@ class GradientAttack(Attack):
     def check(self, model: Model) -> None:
         self.objective.check(as_classifier(model))
 
-    def with_epsilon(self, epsilon: float) -> Self:
+    def with_epsilon(self, epsilon: float | None) -> Self:
         other = super().with_epsilon(epsilon)
-        if None not in (self.epsilon, self.step_size):
+        if None not in (self.epsilon, self.step_size, other.epsilon):
             largest = float(np.max(self.epsilon))
-            other.step_size = self.step_size * epsilon / largest
+            if largest:
+                share = float(np.max(other.epsilon)) / largest
+                other.step_size = self.step_size * share
         return other
 
     def craft_batch(

@@ -6,7 +6,7 @@ from keras import ops
 
 from .._registration import register
 from .._typing import Tensor
-from .arguments import check_positive
+from ..classifier import check_number
 from .gradient_attack import GradientAttack
 
 
@@ -48,7 +48,7 @@ class MomentumBIM(GradientAttack):
         **kwargs: Any,
     ) -> None:
         super().__init__(epsilon, step_size, steps, **kwargs)
-        self.decay = check_positive("decay", decay)
+        self.decay = check_number("decay", decay)
 
     def memory(self, images: Tensor) -> Any:
         return ops.zeros_like(images)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from .._typing import Norm
+from ..classifier import check_named
+from ..classifier import refuse_arguments
 from .apgd import APGD
 from .attack import Attack
 from .attention_attack import AttentionAttack
@@ -35,7 +37,7 @@ def get(
     name: Any,
     epsilon: float | None = None,
     *,
-    norm: Norm = "linf",
+    norm: Norm | None = None,
     **kwargs: Any,
 ) -> Attack:
     """Returns an attack by its name.
@@ -46,11 +48,16 @@ def get(
             `"square"`, `"deepfool"`, `"cw"`, `"lbfgs"` or `"autoattack"`. An
             attack is returned as it is.
         epsilon: Radius of the ball, in the units of the images.
-        norm: `"linf"`, `"l2"` or `"l1"`.
+        norm: `"linf"`, `"l2"` or `"l1"`. None leaves it to the attack: `"l2"`
+            for DeepFool, Carlini-Wagner and L-BFGS, `"linf"` for the others.
         **kwargs: Further arguments of that attack.
 
     Returns:
         An `Attack`.
+
+    Raises:
+        ValueError: If there is no attack of that name, or arguments are given
+            beside an attack.
 
     Example:
 
@@ -58,12 +65,10 @@ def get(
     attack = kad.attacks.get("apgd-dlr", 8 / 255, seed=0)
     ```
     """
-    if not isinstance(name, str):
+    given = {"epsilon": epsilon, "norm": norm, **kwargs}
+    given = {key: value for key, value in given.items() if value is not None}
+    if isinstance(name, Attack):
+        refuse_arguments(name, given)
         return name
     known: dict[str, Callable[..., Attack]] = {**_CLASSES, **COMPONENTS}
-    if name.lower() not in known:
-        raise ValueError(
-            f"An attack should be one of {sorted(known)}, or an `Attack`. "
-            f"Received: {name!r}"
-        )
-    return known[name.lower()](epsilon=epsilon, norm=norm, **kwargs)
+    return known[check_named(name, known, Attack, "An attack")](**given)

@@ -50,7 +50,7 @@ def get(schedule):
         return keras.saving.deserialize_keras_object(schedule)
     if callable(schedule):
         return schedule
-    if schedule in _NAMED:
+    if isinstance(schedule, str) and schedule in _NAMED:
         return _NAMED[schedule]
     raise ValueError(
         f"`schedule` should be one of {sorted(_NAMED)}, or a function of the "

@@ -11,9 +11,9 @@ from .._typing import Norm
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..classifier import ClassifierView
+from ..classifier import check_number
 from .arguments import check_count
 from .arguments import check_norm
-from .arguments import check_positive
 from .attack import Attack
 from .objectives import cross_entropy
 from .objectives.margin import others
@@ -81,7 +81,7 @@ class SzegedyLBFGS(Attack):
         self.binary_search_steps = check_count(
             "binary_search_steps", binary_search_steps
         )
-        self.initial_const = check_positive("initial_const", initial_const)
+        self.initial_const = check_number("initial_const", initial_const)
         self._compiled = CompiledAttack(_functions)
 
     def perturb(

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from ..classifier import check_named
+from ..classifier import refuse_arguments
 from .attention_method import AttentionMethod
 from .eigen_cam import EigenCAM
 from .grad_cam import GradCAM
@@ -43,6 +45,10 @@ def get(name: Any, **kwargs: Any) -> AttentionMethod:
     Returns:
         An `AttentionMethod`.
 
+    Raises:
+        ValueError: If there is no method of that name, or arguments are given
+            beside a method.
+
     Example:
 
     ```python
@@ -50,11 +56,8 @@ def get(name: Any, **kwargs: Any) -> AttentionMethod:
     maps = method(x, y)
     ```
     """
-    if not isinstance(name, str):
+    if isinstance(name, AttentionMethod):
+        refuse_arguments(name, kwargs)
         return name
-    if name.lower() not in METHODS:
-        raise ValueError(
-            f"An attention method should be one of {sorted(METHODS)}, or an "
-            f"`AttentionMethod`. Received: {name!r}"
-        )
-    return METHODS[name.lower()](**kwargs)
+    what = "An attention method"
+    return METHODS[check_named(name, METHODS, AttentionMethod, what)](**kwargs)

@@ -47,7 +47,8 @@ _KNOWN = {
 
 def get(normalization):
     """Returns the function of a normalisation's name."""
-    if normalization not in _KNOWN:
+    named = normalization is None or isinstance(normalization, str)
+    if not named or normalization not in _KNOWN:
         raise ValueError(
             f"`normalization` should be one of {list(_KNOWN)}. Received: "
             f"normalization={normalization!r}"

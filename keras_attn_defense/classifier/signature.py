@@ -70,7 +70,7 @@ class Signature:
         if owner is not None:
             # Under a name of its own, as a copy has another identity.
             own = set(map(id, own_variables(owner)))
-            names = {*_bookkeeping(False), *arguments}
+            names = {*bookkeeping(False), *arguments}
             self.attributes["owner"] = {
                 "class": id(type(owner)),
                 **{
@@ -153,7 +153,7 @@ class Signature:
         self.attributes[id(layer)] = tokens
         own, token = vars(layer), self.token
         # Written for speed: most of the time goes here.
-        for name in own.keys() - _bookkeeping(isinstance(layer, keras.Model)):
+        for name in own.keys() - bookkeeping(isinstance(layer, keras.Model)):
             value = own[name]
             tokens[name] = value if type(value) in _PLAIN else token(value)
         tokens["trainable"] = layer.trainable
@@ -247,8 +247,12 @@ def own_variables(layer: keras.layers.Layer) -> list[Any]:
 
 
 @functools.cache
-def _bookkeeping(of_models):
-    """Names of the attributes that Keras keeps for itself."""
+def bookkeeping(of_models):
+    """Names of the attributes that Keras keeps for itself.
+
+    Args:
+        of_models: Whether those of models are among them.
+    """
     if of_models:
         model = keras.Model(name="bare")
         return frozenset([*vars(model), *_TRACKED, *_OF_MODELS])

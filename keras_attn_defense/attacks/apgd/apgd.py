@@ -11,6 +11,7 @@ from ..._typing import Model
 from ..._typing import Tensor
 from ...classifier import ClassifierView
 from ...classifier import as_classifier
+from ...classifier import check_number
 from .. import objectives
 from ..objectives.objective import Objective
 from ..running.task import Task
@@ -80,7 +81,7 @@ class APGD(SearchAttack):
     ) -> None:
         super().__init__(epsilon, steps, **kwargs)
         self.objective = objectives.get(objective)
-        self.rho = float(rho)
+        self.rho = check_number("rho", rho, 0.0, 1.0)
         self.passes_to_begin = self.passes_of_step = self.objective.passes
 
     def runs(self, victim: ClassifierView) -> int:

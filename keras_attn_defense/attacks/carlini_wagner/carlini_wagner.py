@@ -8,9 +8,9 @@ from keras import ops
 from ..._registration import register
 from ..._typing import Norm
 from ..._typing import Tensor
+from ...classifier import check_number
 from ..arguments import check_count
 from ..arguments import check_norm
-from ..arguments import check_positive
 from ..objectives import margin
 from ..running.image_gradient import image_gradient
 from ..running.task import Task
@@ -86,17 +86,19 @@ class CarliniWagner(SearchAttack):
     ) -> None:
         super().__init__(epsilon, steps, norm=norm, **kwargs)
         check_norm(self, ("l2", "linf"))
-        self.learning_rate = check_positive("learning_rate", learning_rate)
-        self.confidence = check_positive("confidence", confidence)
+        self.learning_rate = check_number("learning_rate", learning_rate)
+        self.confidence = check_number("confidence", confidence)
         self.binary_search_steps = check_count(
             "binary_search_steps", binary_search_steps
         )
-        self.initial_const = check_positive("initial_const", initial_const)
+        self.initial_const = check_number("initial_const", initial_const)
         self._penalty: SquaredLength | ExcessOverBound
         if norm == "l2":
-            self._penalty = SquaredLength(initial_const, binary_search_steps)
+            self._penalty = SquaredLength(
+                self.initial_const, self.binary_search_steps
+            )
         else:
-            self._penalty = ExcessOverBound(initial_const)
+            self._penalty = ExcessOverBound(self.initial_const)
 
     @property
     def total_steps(self) -> int:

@@ -99,10 +99,7 @@ class EnsembleAttack(Attack):
             seed=attack.seed,
             name=name,
         )
-        self.attack = attack
-        # Schedules change the strength of the attack that is at work.
-        del self.strength
-        self.strength = attack.strength
+        self._works_by(attack)
         self.mode = mode
         self.include_victim = bool(include_victim)
         self.black_box = not include_victim
@@ -192,14 +189,21 @@ class EnsembleAttack(Attack):
     def reseed(self, seed: int) -> None:
         self.attack.reseed(seed)
 
-    def with_epsilon(self, epsilon: float) -> Self:
-        return type(self)(
-            self._sources,
-            self.attack.with_epsilon(epsilon),
-            mode=self.mode,
-            include_victim=self.include_victim,
-            name=self.name,
-        )
+    def with_epsilon(self, epsilon: float | None) -> Self:
+        other = super().with_epsilon(epsilon)
+        other._works_by(self.attack.with_epsilon(epsilon))
+        return other
+
+    def __copy__(self):
+        other = super().__copy__()
+        other._works_by(other.attack)
+        return other
+
+    def _works_by(self, attack):
+        self.attack = attack
+        # Schedules change the strength of the attack that is at work.
+        del self.strength
+        self.strength = attack.strength
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -14,9 +14,9 @@ from ...attention import GradCAM
 from ...attention import intersection_over_union
 from ...classifier import Classifier
 from ...classifier import ClassifierView
+from ...classifier import check_number
 from ...classifier import frozen
 from ...losses import PreservationLoss
-from ..arguments import check_positive
 from ..running.image_gradient import image_gradient
 from ..running.task import Task
 from .naming import get
@@ -85,11 +85,11 @@ class AttentionDeviation(Objective):
         | None = "cross_entropy",
         form: str = "map",
         attention: AttentionMethod | None = None,
-        distance: str | None = None,
+        distance: keras.losses.Loss | None = None,
         mask: AttentionMask | None = None,
         stop_at_iou: float | None = None,
     ) -> None:
-        self.weight = check_positive("weight", weight)
+        self.weight = check_number("weight", weight)
         self.objective: Any = None
         if objective is not None:
             self.objective = get(objective).of_logits("AttentionDeviation")
@@ -114,11 +114,8 @@ class AttentionDeviation(Objective):
         )
         self.distance = distance or PreservationLoss(name)
         self.mask = mask or AttentionMask("maximum")
-        if stop_at_iou is not None and not 0 <= stop_at_iou <= 1:
-            raise ValueError(
-                "`stop_at_iou` is an intersection over union, from 0 to 1, or "
-                f"None. Received: stop_at_iou={stop_at_iou!r}"
-            )
+        if stop_at_iou is not None:
+            stop_at_iou = check_number("stop_at_iou", stop_at_iou, 0.0, 1.0)
         self.stop_at_iou = stop_at_iou
 
     def check(self, victim: ClassifierView) -> None:

@@ -6,6 +6,7 @@ from keras import ops
 
 from ..._registration import register
 from ..._typing import Tensor
+from ...classifier import check_number
 from .naming import named
 from .objective import Objective
 
@@ -32,7 +33,9 @@ class CrossEntropy(Objective):
     takes_soft_labels = True
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
-        self.label_smoothing = float(label_smoothing)
+        self.label_smoothing = check_number(
+            "label_smoothing", label_smoothing, 0.0, 1.0
+        )
 
     def call(self, logits: Tensor, labels: Tensor, reference: Any) -> Tensor:
         return cross_entropy(logits, labels, self.label_smoothing)

@@ -70,7 +70,7 @@ class ExpectationOverTransformation(Objective):
         self.transformation = _checked(transformation)
         self.min_classes = self.objective.min_classes
         forward, backward = self.objective.passes
-        self.passes = (samples * forward, samples * backward)
+        self.passes = (self.samples * forward, self.samples * backward)
 
     def check(self, victim: ClassifierView) -> None:
         self.objective.check(victim)

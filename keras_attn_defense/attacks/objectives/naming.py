@@ -41,9 +41,14 @@ def get(
     if isinstance(objective, Objective):
         return objective
     if isinstance(objective, dict):
-        return keras.saving.deserialize_keras_object(objective)
+        return get(keras.saving.deserialize_keras_object(objective))
     if isinstance(objective, str) and objective in _NAMED:
         return _NAMED[objective]()
+    if isinstance(objective, type):
+        raise ValueError(
+            "`objective` should be an object, not its class: "
+            f"`{objective.__name__}(...)`. Received: objective={objective!r}"
+        )
     if callable(objective):
         return FunctionObjective(objective)
     raise ValueError(

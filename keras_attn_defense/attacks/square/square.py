@@ -11,6 +11,7 @@ from ..._typing import Model
 from ..._typing import Tensor
 from ...classifier import ClassifierView
 from ...classifier import as_classifier
+from ...classifier import check_number
 from .. import objectives
 from ..arguments import check_count
 from ..objectives.objective import Objective
@@ -71,13 +72,13 @@ class Square(SearchAttack):
         rescale_schedule: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(epsilon, check_count("queries", queries), **kwargs)
-        if not 0 < p_init <= 1:
+        if "steps" in kwargs:
             raise ValueError(
-                "`p_init` should be a share of the image's area, above 0 and "
-                f"at most 1. Received: p_init={p_init}"
+                "Each step of Square is a query of the model. Pass `queries` "
+                f"in place of `steps`. Received: steps={kwargs['steps']!r}"
             )
-        self.p_init = float(p_init)
+        super().__init__(epsilon, check_count("queries", queries), **kwargs)
+        self.p_init = check_number("p_init", p_init, 0.0, 1.0, above=True)
         # One prediction a query.
         self.objective = objectives.get(objective).of_logits("Square")
         self.rescale_schedule = bool(rescale_schedule)

@@ -1,7 +1,5 @@
 """Norm balls: what a perturbation may be. A new threat model goes here."""
 
-from typing import Any
-
 import keras
 from keras import ops
 
@@ -101,7 +99,7 @@ class L2Ball(PerturbationSet):
         return ops.sqrt(num_values(shape)) + 4.0
 
 
-def get(norm: Norm) -> Any:
+def get(norm: Norm) -> PerturbationSet:
     """Returns the perturbation set of a norm's name.
 
     Example:
@@ -112,7 +110,7 @@ def get(norm: Norm) -> Any:
     ```
     """
     known = {ball.name: ball for ball in (LinfBall, L2Ball, L1Ball)}
-    if norm not in known:
+    if not isinstance(norm, str) or norm not in known:
         raise ValueError(
             f"`norm` should be one of {sorted(known)}. Received: norm={norm!r}"
         )

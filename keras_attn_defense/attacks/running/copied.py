@@ -1,0 +1,52 @@
+"""Copies of an attack, with random numbers and a strength of their own."""
+
+import keras
+from keras import ops
+
+from ...classifier.signature import bookkeeping
+
+
+def copied(attack, base):
+    """Copies an attack, attribute by attribute.
+
+    The copy has its own variables and states of seeds, which begin with the
+    values of the original's, and its own copies of attacks inside. All other
+    attributes, compiled code among them, are shared.
+
+    Args:
+        attack: The attack, a Keras layer.
+        base: The class of all attacks: those inside are copied too.
+    """
+    kind = type(attack)
+    other = keras.layers.Layer.__new__(kind)
+    keras.layers.Layer.__init__(
+        other, name=attack.name, dtype=attack.dtype_policy, autocast=False
+    )
+    kept = bookkeeping(False)
+    # On PyTorch, layers inside are not among the other attributes.
+    inside = vars(attack).get("_modules", {}).items()
+    layers = {k: v for k, v in inside if isinstance(v, keras.layers.Layer)}
+    for name, value in {**vars(attack), **layers}.items():
+        if name not in kept:
+            setattr(other, name, _copied(value, base))
+    other.trainable = attack.trainable
+    other.built = attack.built
+    return other
+
+
+def _copied(value, base):
+    if isinstance(value, keras.random.SeedGenerator):
+        # Any seed: its state is replaced.
+        fresh = keras.random.SeedGenerator(0, name=value.name)
+        fresh.state.assign(value.state.value)
+        return fresh
+    if isinstance(value, keras.Variable):
+        return keras.Variable(
+            ops.convert_to_numpy(value),
+            trainable=value.trainable,
+            dtype=value.dtype,
+            name=value.name,
+        )
+    if isinstance(value, base):
+        return copied(value, base)
+    return value

@@ -1,0 +1,125 @@
+"""Checks of arguments that every part of the library takes."""
+
+import operator
+from typing import Any
+
+import numpy as np
+
+
+def check_number(
+    name: str,
+    value: Any,
+    lowest: float = 0.0,
+    highest: float = float("inf"),
+    *,
+    above: bool = False,
+    unit: str = "",
+) -> float:
+    """Returns a number as a float; NumPy's scalars count too.
+
+    Args:
+        name: Name of the argument.
+        value: Its value.
+        lowest: The least that it may be.
+        highest: The most that it may be; infinity is never a number.
+        above: Whether it has to be more than `lowest`.
+        unit: What it counts, for the error.
+
+    Raises:
+        ValueError: If it is none, or out of these bounds.
+    """
+    real = isinstance(value, (int, float, np.number, np.ndarray))
+    if real and not isinstance(value, bool) and np.ndim(value) == 0:
+        kind = np.asarray(value).dtype.kind
+        number = float(value) if kind in "iuf" else float("nan")
+        enough = number > lowest if above else number >= lowest
+        if enough and number <= highest and np.isfinite(number):
+            return number
+    bound = f"above {lowest:g}" if above else f"of at least {lowest:g}"
+    if np.isfinite(highest):
+        bound = f"from {lowest:g} to {highest:g}"
+        if above:
+            bound = f"above {lowest:g} and at most {highest:g}"
+    raise ValueError(
+        f"`{name}` should be a number {bound}{unit and f', {unit}'}. "
+        f"Received: {name}={value!r}"
+    )
+
+
+def check_count(name: str, value: Any, lowest: int | None = 1) -> int:
+    """Returns a whole number as an `int`; NumPy's scalars count too.
+
+    Args:
+        name: Name of the argument.
+        value: Its value.
+        lowest: The least that it may be, or None.
+
+    Raises:
+        ValueError: If it is none, or too small.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    truth = isinstance(value, (bool, np.bool_))
+    if number is None or truth or (lowest is not None and number < lowest):
+        least = "" if lowest is None else f" of at least {lowest}"
+        raise ValueError(
+            f"`{name}` should be a whole number{least}. Received: "
+            f"{name}={value!r}"
+        )
+    return number
+
+
+def check_named(given: Any, known: Any, base: type, what: str) -> Any:
+    """Returns the name of something that is known by a name, in lower case.
+
+    Args:
+        given: What was given in place of a name.
+        known: The names.
+        base: The class of what may be given as it is.
+        what: Such as `"An attack"`.
+
+    Raises:
+        ValueError: If it is no name, or an unknown one.
+    """
+    if isinstance(given, str) and given.lower() in known:
+        return given.lower()
+    article = "An" if base.__name__[0] in "AEIOU" else "A"
+    if isinstance(given, type):
+        advice = f" Pass an object, not its class: `{given.__name__}(...)`."
+    else:
+        advice = ""
+    raise ValueError(
+        f"{what} should be one of {sorted(known)}, or {article.lower()} "
+        f"`{base.__name__}`.{advice} Received: {given!r} (of type "
+        f"{type(given).__name__})."
+    )
+
+
+def refuse_arguments(given: Any, arguments: dict[str, Any]) -> None:
+    """Raises a `ValueError` for arguments beside an object that has its own.
+
+    Args:
+        given: The object.
+        arguments: The arguments, by name.
+    """
+    if arguments:
+        raise ValueError(
+            f"A {type(given).__name__} is returned as it is, with the settings "
+            f"that it has. Pass its name, or leave out: {sorted(arguments)}."
+        )
+
+
+def not_defined(owner: Any, method: str, purpose: str) -> NotImplementedError:
+    """The error of a class that lacks what it has to define.
+
+    Args:
+        owner: An object of the class.
+        method: Name of the method.
+        purpose: What the method is for.
+    """
+    return NotImplementedError(
+        f"{type(owner).__name__} does not define `{method}`: {purpose}. Define "
+        "it in your class, with the arguments that the base class documents."
+    )
