@@ -18,7 +18,7 @@ def defend(base: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
         base,
         attack=kad.attacks.PGD(epsilon=8 / 255, step_size=2 / 255, steps=7),
         attention=kad.attention.GradCAM(layer="conv", normalization="l2"),
-        mask=kad.attention.AttentionMask(threshold=0.6),
+        mask=kad.attention.AttentionMask("maximum", 0.6),
         rectification_loss=kad.losses.RectificationLoss(),
     )
     model.attention_map(x, "predicted")

@@ -16,6 +16,8 @@ line by line:
 - `accelerators()`: the names of GPUs and TPUs.
 - `differentiates(function)`: whether a function takes gradients.
 - `ensure_shape(x, shape)`: an exported graph refuses another shape than that.
+- `readable(x)`: a tensor that NumPy reads, even with a gradient.
+- `is_torch_module(x)`: whether something is a network of PyTorch.
 - `unscaled(loss)`: a loss as a single device would have it.
 - `SUPPORTS_JIT`: whether a training step can be compiled as a whole.
 - `SAVED_MODEL_OPTIONS`: what Keras is told when it writes a SavedModel; None
@@ -51,7 +53,9 @@ compiled = _chosen.compiled
 differentiable = _chosen.differentiable
 differentiates = _chosen.differentiates
 ensure_shape = _chosen.ensure_shape
+is_torch_module = _chosen.is_torch_module
 is_traced = _chosen.is_traced
+readable = _chosen.readable
 repeat = _chosen.repeat
 unrolls_loops = _chosen.unrolls_loops
 unscaled = _chosen.unscaled

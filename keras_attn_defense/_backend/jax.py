@@ -1,6 +1,7 @@
 """Gradients, loops and the training step on JAX."""
 
 import contextlib
+import sys
 
 import jax
 import keras
@@ -162,6 +163,17 @@ def differentiates(function):
     # Compiled code would not show it.
     with jax.disable_jit():
         return enters(function, [jax.vjp, jax.jvp, jax.linearize])
+
+
+def readable(x):
+    """NumPy reads every tensor here."""
+    return x
+
+
+def is_torch_module(x):
+    """Whether `x` is a network of PyTorch, where that is in use at all."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(x, torch.nn.Module)
 
 
 def unscaled(loss):

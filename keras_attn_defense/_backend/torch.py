@@ -132,6 +132,33 @@ def differentiates(function):
     return enters(function, [torch.autograd.grad, torch.autograd.backward])
 
 
+def readable(x):
+    """`x` with its gradient, as a tensor that NumPy reads all the same."""
+    if not isinstance(x, torch.Tensor) or not x.requires_grad or is_traced(x):
+        return x
+    return x.as_subclass(_Readable)
+
+
+class _Readable(torch.Tensor):
+    """A tensor whose values can be read though it has a gradient."""
+
+    # What is computed from it is a plain tensor.
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    def __array__(self, dtype=None, copy=None):
+        values = self.numpy()
+        return values if dtype is None else values.astype(dtype, copy=False)
+
+    def numpy(self, *, force=False):
+        del force
+        return self.detach().cpu().numpy()
+
+
+def is_torch_module(x):
+    """Whether `x` is a network of PyTorch."""
+    return isinstance(x, torch.nn.Module)
+
+
 def unscaled(loss):
     """Undoes Keras' division of a loss by the number of replicas, for logs."""
     return loss

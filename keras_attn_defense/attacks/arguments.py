@@ -40,6 +40,16 @@ def check_norm(attack, norms):
         )
 
 
+def check_targets(attack):
+    """Raises a `ValueError` if an attack's objective knows no targets."""
+    if attack.targeted and not attack.objective.uses_labels:
+        raise ValueError(
+            f"The objective {type(attack.objective).__name__} does not look at "
+            "labels, so that the attack cannot be targeted. Use "
+            "'cross_entropy' or 'margin'."
+        )
+
+
 def refuse_targeted(attack, reason):
     """Raises a `ValueError` if an attack is asked to reach given classes.
 

@@ -117,6 +117,7 @@ class Attack(keras.layers.Layer):
         victim = as_classifier(model)
         value_range = self.resolve_value_range(model)
         if is_traced(x):
+            self.check_radius(value_range)
             return self._craft(victim, value_range, x, y)
         x, y = self._checked(victim, value_range, x, y)
         return self.craft_batch(victim, value_range, x, y)
@@ -250,6 +251,26 @@ class Attack(keras.layers.Layer):
         """This attack's bounds of the images, or else the model's."""
         return resolve_value_range(model, self.value_range)
 
+    def check_radius(
+        self,
+        value_range: ValueRange,
+        image_shape: tuple[int | None, ...] = (),
+    ) -> None:
+        """Checks that epsilon leaves images of a value range recognizable.
+
+        Args:
+            value_range: `(lower, upper)` bounds of the images.
+            image_shape: `(height, width, channels)`, with None for sizes that
+                are not known.
+
+        Raises:
+            ValueError: If the ball around each image holds every other one. For
+                an attack that looks for the smallest perturbation it may.
+        """
+        if self.epsilon is not None and not self.minimal:
+            epsilon = np.max(self.epsilon)
+            self.ball.check_radius(epsilon, value_range, image_shape)
+
     def radius(self, value_range: ValueRange) -> Tensor:
         """The radius for images of a value range, a scalar tensor."""
         lower, upper = value_range
@@ -300,6 +321,9 @@ class Attack(keras.layers.Layer):
 
     def _checked(self, victim, value_range, x, y):
         check_images(x, value_range)
+        self.check_radius(value_range, tuple(x.shape[1:]))
+        if not self.black_box:
+            victim.check_gradients()
         if y is not None:
             check_labels(y, victim.num_classes, len(x))
         x = ops.cast(ops.convert_to_tensor(x), "float32")

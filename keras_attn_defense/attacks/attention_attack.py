@@ -12,6 +12,7 @@ from ..attention import AttentionMask
 from ..attention import AttentionMethod
 from ..attention.resizing import upsampled
 from . import schedules
+from .arguments import refuse_targeted
 from .objectives import AttentionDeviation
 from .objectives.objective import Objective
 from .pgd import PGD
@@ -123,12 +124,12 @@ class AttentionAttack(PGD):
         super().__init__(
             epsilon, step_size, steps, objective=deviation, **kwargs
         )
-        if self.targeted:
-            raise ValueError(
-                "AttentionAttack drives the attention away from that for the "
-                "true class, so it cannot be targeted. For an objective of "
-                "your own use PGD(objective=AttentionDeviation(...))."
-            )
+        refuse_targeted(
+            self,
+            "drives the attention away from that for the true class, so it "
+            "cannot be targeted. For an objective of your own use "
+            "PGD(objective=AttentionDeviation(...)).",
+        )
         if objective is None and form == "map" and not self.random_start:
             raise ValueError(
                 "At the clean image the squared distance of two maps has no "

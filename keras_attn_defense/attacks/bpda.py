@@ -62,11 +62,9 @@ class BPDA(Classifier):
         self._given = preprocessing
         super().__init__(model)
         self.approximation = approximation
-        if value_range is None:
-            value_range = getattr(model, "value_range", None)
-        else:
-            value_range = check_value_range(value_range)
-        self.value_range = value_range
+        # That of the model, which is set already, is behind the preprocessing.
+        if value_range is not None:
+            self.value_range = check_value_range(value_range)
         if input_shape is not None:
             self.input_shape = (None, *input_shape)
 

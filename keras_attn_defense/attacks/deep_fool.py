@@ -12,6 +12,7 @@ from ..classifier import ClassifierView
 from ..classifier import check_number
 from .arguments import check_count
 from .arguments import check_norm
+from .arguments import refuse_targeted
 from .objectives.margin import others
 from .running.task import Task
 from .search_attack import SearchAttack
@@ -69,18 +70,14 @@ class DeepFool(SearchAttack):
     ) -> None:
         super().__init__(epsilon, steps, norm=norm, **kwargs)
         check_norm(self, ("l2", "linf"))
-        if self.targeted:
-            raise ValueError(
-                "DeepFool looks for the nearest other class and cannot be "
-                "targeted. Use `CarliniWagner(targeted=True)`."
-            )
+        refuse_targeted(
+            self,
+            "looks for the nearest other class and cannot be targeted. Use "
+            "`CarliniWagner(targeted=True)`.",
+        )
         self.overshoot = check_number("overshoot", overshoot)
-        self.candidates = check_count("candidates", candidates)
-        if candidates < 2:
-            raise ValueError(
-                "`candidates` counts the true class too and should be at least "
-                f"2. Received: candidates={candidates}"
-            )
+        # The true class is one of them.
+        self.candidates = check_count("candidates", candidates, lowest=2)
 
     def begin(self, task: Task) -> dict[str, Any]:
         logits = task.victim.frozen_logits(task.images)

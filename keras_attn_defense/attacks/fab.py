@@ -79,7 +79,7 @@ class FAB(SearchAttack):
     ) -> None:
         super().__init__(epsilon, steps, **kwargs)
         if num_targets is not None:
-            check_count("num_targets", num_targets)
+            num_targets = check_count("num_targets", num_targets)
         self.num_targets = num_targets
         self.alpha_max = check_number("alpha_max", alpha_max)
         self.eta = check_number("eta", eta)

@@ -19,6 +19,7 @@ from ..classifier.padding import padded_batches
 from . import objectives
 from .arguments import check_count
 from .arguments import check_step_size
+from .arguments import check_targets
 from .attack import Attack
 from .objectives.objective import Objective
 from .running.ascent import Ascent
@@ -82,6 +83,7 @@ class GradientAttack(Attack):
         self.step_size = check_step_size(step_size)
         self.steps = check_count("steps", steps)
         self.objective = objectives.get(objective)
+        check_targets(self)
         self.random_start = bool(random_start)
         self.label_smoothing = check_number(
             "label_smoothing", label_smoothing, 0.0, 1.0

@@ -5,6 +5,7 @@ from typing import Any
 from .._registration import register
 from .._typing import Tensor
 from ..classifier import ClassifierView
+from .arguments import refuse_targeted
 from .gradient_attack import GradientAttack
 from .step_ll import least_likely
 
@@ -48,6 +49,12 @@ class IterLL(GradientAttack):
             steps,
             label_smoothing=label_smoothing,
             **kwargs,
+        )
+        refuse_targeted(
+            self,
+            "moves to the class that the model finds least likely, whatever "
+            "the labels, so it cannot be targeted. Use `BIM(targeted=True)` "
+            "for classes of your own.",
         )
 
     def target(

@@ -11,6 +11,7 @@ from .._registration import register
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..classifier import ClassifierView
+from ..classifier import not_defined
 from .arguments import check_count
 from .attack import Attack
 from .running import slots
@@ -88,7 +89,7 @@ class SearchAttack(Attack):
         Args:
             task: The `Task`.
         """
-        raise NotImplementedError
+        raise not_defined(self, "begin", "it returns the state of a run")
 
     def step(
         self, task: Task, state: Any, count: int, draws: Any
@@ -103,7 +104,7 @@ class SearchAttack(Attack):
             draws: Random numbers of this step: what `draw` returned, for one
                 step.
         """
-        raise NotImplementedError
+        raise not_defined(self, "step", "it returns the state after a step")
 
     def draw(self, images: Tensor, steps: int) -> Any:
         """Random numbers of some steps, drawn before the loop.

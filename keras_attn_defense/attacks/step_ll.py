@@ -7,6 +7,7 @@ from keras import ops
 from .._registration import register
 from .._typing import Tensor
 from ..classifier import ClassifierView
+from .arguments import refuse_targeted
 from .gradient_attack import GradientAttack
 
 
@@ -44,6 +45,12 @@ class StepLL(GradientAttack):
         **kwargs: Any,
     ) -> None:
         super().__init__(epsilon, label_smoothing=label_smoothing, **kwargs)
+        refuse_targeted(
+            self,
+            "moves to the class that the model finds least likely, whatever "
+            "the labels, so it cannot be targeted. Use `FGSM(targeted=True)` "
+            "for classes of your own.",
+        )
 
     def target(
         self, victim: ClassifierView, images: Tensor, labels: Tensor

@@ -77,6 +77,12 @@ class SzegedyLBFGS(Attack):
     ) -> None:
         super().__init__(epsilon, norm=norm, **kwargs)
         check_norm(self, ("l2",))
+        if self.restarts > 1:
+            raise ValueError(
+                "SzegedyLBFGS begins at the clean image and draws nothing, so "
+                "that a second run would find the same. Leave `restarts` out. "
+                f"Received: restarts={self.restarts}"
+            )
         self.steps = check_count("steps", steps)
         self.binary_search_steps = check_count(
             "binary_search_steps", binary_search_steps

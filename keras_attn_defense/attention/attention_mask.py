@@ -1,5 +1,6 @@
 """Hide what a network attends to."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -8,7 +9,11 @@ from keras import ops
 from .._registration import register
 from .._typing import Tensor
 from .._typing import ValueRange
+from ..classifier import check_number
 from ..classifier import check_value_range
+from ..classifier import full_precision
+from ..classifier import plain_errors
+from .black_box import check_fill
 from .resizing import upsampled
 
 _THRESHOLDS = ("mean", "maximum", "quantile", "area")
@@ -31,8 +36,8 @@ class AttentionMask(keras.layers.Layer):
         mode: `"hard"`, or `"soft"`: `sigmoid(sharpness * (g - kappa) /
             max(g))`.
         sharpness: Slope of the soft mask.
-        fill: Value of the hidden pixels; None means mid-grey, the middle of
-            `value_range`.
+        fill: Value of the hidden pixels, a number or one for each channel;
+            None means mid-grey, the middle of `value_range`.
         value_range: `(lower, upper)` bounds of the images.
         name: Name of the layer.
 
@@ -53,36 +58,45 @@ class AttentionMask(keras.layers.Layer):
 
     def __init__(
         self,
-        threshold: float | str = "mean",
+        threshold: str = "mean",
         level: float | None = None,
         *,
         mode: str = "hard",
         sharpness: float = 10.0,
-        fill: float | str | None = None,
+        fill: float | Sequence[float] | None = None,
         value_range: ValueRange = (0.0, 1.0),
         name: str | None = None,
     ) -> None:
         super().__init__(name=name, dtype="float32", autocast=False)
-        if threshold not in _THRESHOLDS:
+        if not isinstance(threshold, str) or threshold not in _THRESHOLDS:
             raise ValueError(
-                f"`threshold` should be one of {_THRESHOLDS}. Received: "
+                f"`threshold` should be one of {_THRESHOLDS}; a number belongs "
+                "to `level`, as in AttentionMask('maximum', 0.5). Received: "
                 f"threshold={threshold!r}"
             )
         if mode not in ("hard", "soft"):
             raise ValueError(
                 f"`mode` should be 'hard' or 'soft'. Received: mode={mode!r}"
             )
-        if level is not None and not 0 <= level <= 1:
-            raise ValueError(
-                f"`level` should be from 0 to 1. Received: level={level}"
-            )
+        if level is not None:
+            level = check_number("level", level, 0.0, 1.0)
+            if threshold == "mean":
+                raise ValueError(
+                    "The threshold 'mean' is the mean of a map and has no "
+                    "level. Leave `level` out, or pass threshold='maximum', "
+                    f"'quantile' or 'area'. Received: level={level}"
+                )
         self.threshold = threshold
         self.level = level
         self.mode = mode
-        self.sharpness = float(sharpness)
-        self.fill = fill
+        self.sharpness = check_number("sharpness", sharpness)
+        self.fill = check_fill(fill)
         self.value_range = check_value_range(value_range)
         self.built = True
+
+    def __call__(self, images: Tensor, maps: Tensor) -> Tensor:
+        with plain_errors():
+            return super().__call__(images, maps)
 
     def call(self, images: Tensor, maps: Tensor) -> Tensor:
         """Hides the attention area of images.
@@ -94,10 +108,19 @@ class AttentionMask(keras.layers.Layer):
         Returns:
             Masked images, of the shape of `images`.
         """
-        area = self.area(upsampled(maps, images))
-        channel = keras.config.image_data_format() == "channels_first"
-        area = ops.expand_dims(area, 1 if channel else -1)
+        if len(maps.shape) != 3:
+            raise ValueError(
+                "Maps should have the shape (batch, height, width). Received "
+                f"maps of shape {tuple(maps.shape)}."
+            )
+        images = full_precision(ops.convert_to_tensor(images))
+        area = ops.cast(self.area(upsampled(maps, images)), images.dtype)
+        first = keras.config.image_data_format() == "channels_first"
+        area = ops.expand_dims(area, 1 if first else -1)
         fill = sum(self.value_range) / 2 if self.fill is None else self.fill
+        if isinstance(fill, tuple):
+            shape = (-1, 1, 1) if first else (1, 1, -1)
+            fill = ops.reshape(ops.convert_to_tensor(fill, images.dtype), shape)
         return images * (1.0 - area) + fill * area
 
     def area(self, maps: Tensor) -> Tensor:

@@ -6,11 +6,14 @@ from typing import Self
 
 import keras
 
+from .._backend import readable
 from .._registration import register
 from .._typing import Model
 from .._typing import Tensor
 from ..classifier import Classifier
 from ..classifier import ClassifierView
+from ..classifier import not_defined
+from ..classifier import plain_errors
 from . import normalization as normalizations
 from .class_choice import check_choice
 
@@ -58,7 +61,9 @@ class AttentionMethod(keras.layers.Layer):
         self, images: Tensor, labels: Tensor | str | None = None, **kwargs: Any
     ) -> Tensor:
         # By keyword: Keras takes tensors alone by position, no names.
-        return super().__call__(images, labels=labels, **kwargs)
+        with plain_errors():
+            maps = super().__call__(images, labels=labels, **kwargs)
+        return readable(maps)
 
     def call(
         self, images: Tensor, labels: Tensor | str | None = None
@@ -110,7 +115,9 @@ class AttentionMethod(keras.layers.Layer):
             The logits `(batch, classes)`, the maps, and what the classifier's
             model returns.
         """
-        raise NotImplementedError
+        raise not_defined(
+            self, "explain", "it returns logits, maps and predictions"
+        )
 
     def check_use(self, classifier: ClassifierView) -> None:
         """Checks that a loss can use the maps of a classifier.

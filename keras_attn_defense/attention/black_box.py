@@ -5,6 +5,8 @@ import scipy
 from keras import ops
 
 from .._backend import is_traced
+from ..classifier import check_count
+from ..classifier import check_number
 from ..classifier.predictor import Predictor
 from ..classifier.predictor import predictions
 
@@ -17,12 +19,7 @@ class BlackBox:
     """
 
     def __init__(self, batch_size):
-        if not isinstance(batch_size, int) or batch_size < 1:
-            raise ValueError(
-                "`batch_size` should be a whole number above zero. Received: "
-                f"batch_size={batch_size!r}"
-            )
-        self.batch_size = batch_size
+        self.batch_size = check_count("batch_size", batch_size)
         self._code = predictions()
 
     def logits(self, classifier, images):
@@ -36,6 +33,23 @@ class BlackBox:
         return scipy.special.softmax(logits, axis=-1)[
             np.arange(len(images)), classes
         ]
+
+
+def check_fill(fill):
+    """Returns what replaces hidden pixels: a number, one a channel, or None."""
+    if fill is None:
+        return None
+    try:
+        if np.ndim(fill) == 1:
+            return tuple(
+                check_number("fill", each, -float("inf")) for each in fill
+            )
+        return check_number("fill", fill, -float("inf"))
+    except ValueError:
+        raise ValueError(
+            "`fill` should be a number, one number for each channel, or None. "
+            f"Received: fill={fill!r}"
+        ) from None
 
 
 def at_hand(images, user):

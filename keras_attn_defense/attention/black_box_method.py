@@ -1,6 +1,7 @@
 """The base class of maps that ask for predictions alone."""
 
 from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -11,9 +12,11 @@ from .._registration import register
 from .._typing import Model
 from .._typing import Tensor
 from ..classifier import Classifier
+from ..classifier import not_defined
 from .attention_method import AttentionMethod
 from .black_box import BlackBox
 from .black_box import at_hand
+from .black_box import check_fill
 from .class_choice import chosen_classes
 
 
@@ -58,15 +61,15 @@ class BlackBoxMethod(AttentionMethod):
         self,
         normalization: str | None = "max",
         *,
-        fill: float | str | None = None,
+        fill: float | Sequence[float] | None = None,
         batch_size: int = 128,
         model: Model | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(normalization, model=model, name=name)
-        self.fill = fill
-        self.batch_size = batch_size
+        self.fill = check_fill(fill)
         self.black_box = BlackBox(batch_size)
+        self.batch_size = self.black_box.batch_size
 
     def raw_maps(
         self, score: Callable[..., Any], images: Tensor, classes: Tensor
@@ -78,7 +81,9 @@ class BlackBoxMethod(AttentionMethod):
             images: In NumPy, channels last.
             classes: Indices `(batch,)` in NumPy.
         """
-        raise NotImplementedError
+        raise not_defined(
+            self, "raw_maps", "it returns maps in NumPy, one an image"
+        )
 
     def explain(
         self,

@@ -11,6 +11,7 @@ from keras import ops
 from .._typing import Model
 from .._typing import Tensor
 from ..classifier import Classifier
+from ..classifier import check_count
 from .black_box import BlackBox
 from .black_box import at_hand
 from .class_choice import check_choice
@@ -55,7 +56,7 @@ def deletion_curve(
     labels: Tensor | str | None = None,
     *,
     steps: int = 20,
-    fill: float | str | None = None,
+    fill: float | Tensor | str | None = None,
     batch_size: int = 128,
 ) -> Any:
     """Hides the pixels of highest attention first.
@@ -100,7 +101,7 @@ def insertion_curve(
     labels: Tensor | str | None = None,
     *,
     steps: int = 20,
-    fill: float | str = "blur",
+    fill: float | Tensor | str | None = "blur",
     batch_size: int = 128,
 ) -> Any:
     """Shows the pixels of highest attention first, on a blurred image.
@@ -141,7 +142,7 @@ def average_drop(
     maps: Tensor,
     labels: Tensor | str | None = None,
     *,
-    fill: float | str = 0.0,
+    fill: float | Tensor | str | None = 0.0,
     batch_size: int = 128,
 ) -> Any:
     """Compares confidence on images and on what their maps show of them.
@@ -230,11 +231,7 @@ class _Task:
 
     def curve(self, start, end, steps):
         """Replaces pixels of `start` by those of `end`, the highest first."""
-        if not isinstance(steps, int) or steps < 1:
-            raise ValueError(
-                "`steps` should be a whole number above zero. Received: "
-                f"steps={steps!r}"
-            )
+        steps = check_count("steps", steps)
         flat = ops.convert_to_numpy(self.maps).reshape(len(self.images), -1)
         order = np.argsort(-flat, axis=-1, kind="stable")
         ranks = np.argsort(order, axis=-1, kind="stable")

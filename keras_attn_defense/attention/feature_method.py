@@ -14,7 +14,9 @@ from .._typing import Model
 from .._typing import Tensor
 from ..classifier import Classifier
 from ..classifier import ClassifierView
+from ..classifier import check_count
 from ..classifier import full_precision
+from ..classifier import not_defined
 from .attention_method import AttentionMethod
 from .class_choice import chosen_classes
 from .normalization import maximum
@@ -120,7 +122,9 @@ class FeatureMethod(AttentionMethod):
         Returns:
             Weights that broadcast to the shape of `features`.
         """
-        raise NotImplementedError
+        raise not_defined(
+            self, "channel_weights", "it weights the channels of the features"
+        )
 
     def raw_map(self, features: Tensor, gradients: Tensor) -> Tensor:
         """The map `(batch, h, w)` of one layer, before normalisation."""
@@ -224,9 +228,11 @@ def _checked(grid):
     if grid is None:
         return None
     sides = tuple(grid) if isinstance(grid, (list, tuple)) else ()
-    if len(sides) != 2 or not all(
-        isinstance(side, int) and side > 1 for side in sides
-    ):
+    try:
+        sides = tuple(check_count("grid", side, lowest=2) for side in sides)
+    except ValueError:
+        sides = ()
+    if len(sides) != 2:
         raise ValueError(
             "`grid` should be two whole numbers above one, the height and "
             f"width of the map in patches. Received: grid={grid!r}"

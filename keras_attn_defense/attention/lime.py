@@ -3,6 +3,7 @@
 import contextlib
 import io
 from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from .._registration import register
 from .._typing import Model
 from .._typing import Tensor
+from ..classifier import check_count
 from .black_box_method import BlackBoxMethod
 
 
@@ -56,7 +58,7 @@ class LIME(BlackBoxMethod):
         samples: int = 1000,
         *,
         normalization: str | None = "max",
-        fill: float | str | None = None,
+        fill: float | Sequence[float] | None = None,
         seed: int = 0,
         batch_size: int = 128,
         model: Model | None = None,
@@ -69,15 +71,9 @@ class LIME(BlackBoxMethod):
             model=model,
             name=name,
         )
-        for argument, value in (("regions", regions), ("samples", samples)):
-            if not isinstance(value, int) or value < 2:
-                raise ValueError(
-                    f"`{argument}` should be a whole number above one. "
-                    f"Received: {argument}={value!r}"
-                )
-        self.regions = regions
-        self.samples = samples
-        self.seed = int(seed)
+        self.regions = check_count("regions", regions, lowest=2)
+        self.samples = check_count("samples", samples, lowest=2)
+        self.seed = check_count("seed", seed, lowest=None)
 
     def raw_maps(
         self, score: Callable[..., Any], images: Tensor, classes: Tensor

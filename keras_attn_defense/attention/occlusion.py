@@ -1,6 +1,7 @@
 """What the classifier loses when a part of the image is hidden."""
 
 from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from .._registration import register
 from .._typing import Model
 from .._typing import Tensor
+from ..classifier import check_count
 from .black_box_method import BlackBoxMethod
 
 
@@ -49,7 +51,7 @@ class Occlusion(BlackBoxMethod):
         stride: int | None = None,
         *,
         normalization: str | None = "max",
-        fill: float | str | None = None,
+        fill: float | Sequence[float] | None = None,
         batch_size: int = 128,
         model: Model | None = None,
         name: str | None = None,
@@ -61,14 +63,8 @@ class Occlusion(BlackBoxMethod):
             model=model,
             name=name,
         )
-        for argument, value in (("patch", patch), ("stride", stride)):
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise ValueError(
-                    f"`{argument}` should be a whole number of pixels, or "
-                    f"None. Received: {argument}={value!r}"
-                )
-        self.patch = patch
-        self.stride = stride
+        self.patch = None if patch is None else check_count("patch", patch)
+        self.stride = None if stride is None else check_count("stride", stride)
 
     def raw_maps(
         self, score: Callable[..., Any], images: Tensor, classes: Tensor

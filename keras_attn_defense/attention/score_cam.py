@@ -12,6 +12,7 @@ from .._registration import register
 from .._typing import Model
 from .._typing import Tensor
 from ..classifier import Classifier
+from ..classifier import check_count
 from .black_box import BlackBox
 from .black_box import at_hand
 from .feature_method import FeatureMethod
@@ -70,16 +71,11 @@ class ScoreCAM(FeatureMethod):
         super().__init__(
             layer, normalization, upsample, grid=grid, model=model, name=name
         )
-        if channels is not None and (
-            not isinstance(channels, int) or channels < 1
-        ):
-            raise ValueError(
-                "`channels` should be a whole number above zero, or None for "
-                f"all. Received: channels={channels!r}"
-            )
+        if channels is not None:
+            channels = check_count("channels", channels)
         self.channels = channels
-        self.batch_size = batch_size
         self.black_box = BlackBox(batch_size)
+        self.batch_size = self.black_box.batch_size
 
     def read(
         self,

@@ -9,6 +9,8 @@ from .._registration import register
 from .._typing import Model
 from .._typing import Tensor
 from ..classifier import Classifier
+from ..classifier import check_count
+from ..classifier import check_number
 from ..classifier import full_precision
 from .class_choice import chosen_classes
 from .input_gradients import InputGradients
@@ -62,19 +64,11 @@ class SmoothGrad(InputGradients):
             model=model,
             name=name,
         )
-        if not noise >= 0:
-            raise ValueError(
-                "`noise` should be a share of the range of an image, such as "
-                f"0.15. Received: noise={noise}"
-            )
-        if not isinstance(samples, int) or samples < 1:
-            raise ValueError(
-                "`samples` should be a whole number above zero. Received: "
-                f"samples={samples!r}"
-            )
-        self.noise = float(noise)
-        self.samples = samples
-        self.seed = int(seed)
+        self.noise = check_number(
+            "noise", noise, unit="a share of the range of an image"
+        )
+        self.samples = check_count("samples", samples)
+        self.seed = check_count("seed", seed, lowest=None)
 
     def explain(
         self,

@@ -4,6 +4,7 @@ from .arguments import check_count as check_count
 from .arguments import check_named as check_named
 from .arguments import check_number as check_number
 from .arguments import not_defined as not_defined
+from .arguments import plain_errors as plain_errors
 from .arguments import refuse_arguments as refuse_arguments
 from .checks import as_images as as_images
 from .checks import check_images as check_images

@@ -1,6 +1,8 @@
 """Checks of arguments that every part of the library takes."""
 
+import contextlib
 import operator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -109,6 +111,21 @@ def refuse_arguments(given: Any, arguments: dict[str, Any]) -> None:
             f"A {type(given).__name__} is returned as it is, with the settings "
             f"that it has. Pass its name, or leave out: {sorted(arguments)}."
         )
+
+
+@contextlib.contextmanager
+def plain_errors() -> Iterator[None]:
+    """A scope in which a Keras layer is called; its own errors stay short.
+
+    Keras puts the values of all arguments around the message of an error.
+    """
+    try:
+        yield
+    except ValueError as error:
+        inner = error.__context__
+        if isinstance(inner, ValueError) and str(inner) in str(error):
+            raise inner from None
+        raise
 
 
 def not_defined(owner: Any, method: str, purpose: str) -> NotImplementedError:

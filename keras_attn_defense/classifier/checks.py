@@ -50,9 +50,14 @@ def check_images(images: Tensor, value_range: ValueRange) -> None:
     lower, upper = value_range
     lowest, highest = float(values.min()), float(values.max())
     if not np.isfinite([lowest, highest]).all():
+        finite = np.isfinite(values).reshape(len(values), -1).all(-1)
+        which = np.flatnonzero(~finite)
+        several = len(which) > 1
+        listed = ", ".join(map(str, which[:5])) + (", ..." * (len(which) > 5))
         raise ValueError(
-            "Images contain NaN or infinite values. Received values from "
-            f"{lowest} to {highest}. Clean the data before training."
+            f"Images should be finite numbers. Image{'s' * several} {listed} "
+            f"(counted from 0, of {len(values)}) contain{'s' * (not several)} "
+            "NaN or infinite values. Leave such images out."
         )
     slack = 1e-5 * (upper - lower)  # Rounding of a rescaling.
     if lowest < lower - slack or highest > upper + slack:
@@ -104,6 +109,15 @@ def as_images(images: Tensor, value_range: ValueRange) -> Tensor:
             `value_range`.
     """
     images = ops.convert_to_tensor(images)
+    try:
+        len(images.shape)
+    except ValueError as error:  # A `tf.data` set that does not tell.
+        raise ValueError(
+            "The data set does not say how many axes its images have. Tell "
+            "it: `output_signature=` with `tf.TensorSpec((None, height, "
+            "width, channels))`, or `dataset.map(lambda x, y: "
+            "(tf.ensure_shape(x, (None, height, width, channels)), y))`."
+        ) from error
     if len(images.shape) != 4:
         raise ValueError(_RANK.format(shape=tuple(images.shape)))
     if keras.backend.standardize_dtype(images.dtype) == "uint8":

@@ -19,9 +19,11 @@ from .logits import find_ending
 from .preprocessing import check_preprocessor
 from .signature import Signature
 from .signature import Snapshot
+from .structure import as_input
 from .structure import layer_calls
 from .structure import run_symbolically
 from .token_grid import laid_out
+from .value_range import known_value_range
 
 _structures = weakref.WeakKeyDictionary()
 _USUAL_SIDE = 224
@@ -44,7 +46,7 @@ class Classifier(ClassifierView):
         self.model = model
         self.input_shape = input_shape(model)
         check_preprocessor(model)
-        self.value_range = getattr(model, "value_range", None)
+        self.value_range = known_value_range(model)
         self.refresh()
 
     def refresh(self) -> None:
@@ -72,6 +74,17 @@ class Classifier(ClassifierView):
 
     def check_logits(self, images: Tensor) -> None:
         """Nothing to check: the logits were found."""
+
+    def check_gradients(self) -> None:
+        for tensor in getattr(self.model, "inputs", None) or ():
+            dtype = keras.backend.standardize_dtype(tensor.dtype)
+            if not keras.backend.is_float_dtype(dtype):
+                raise ValueError(
+                    f"Declare the input of the model '{self.model.name}' as "
+                    f"`keras.Input({tuple(tensor.shape[1:])})`, which takes "
+                    "the same values as floats: it is declared with dtype="
+                    f"'{dtype}', and integers have no gradient."
+                )
 
     def feature_layer(
         self, layer: Any = None, grid: tuple[int, int] | None = None
@@ -150,7 +163,9 @@ class Classifier(ClassifierView):
                 )
             for layer in layers:
                 stack.enter_context(intercept(layer, "call", _tapped(tap)))
-            outputs = self.model(images, training=training)
+            outputs = self.model(
+                as_input(self.model, images), training=training
+            )
         return self.ending.logits(
             heard[-1] if heard else None, outputs
         ), outputs
@@ -227,11 +242,19 @@ def input_shape(model: Any) -> tuple[int | None, ...]:
     shape = _recorded_shape(model)
     if shape is None or len(shape) != 4:
         raise ValueError(
-            f"The model '{model.name}' takes an input of shape {shape}. "
+            f"The model '{model.name}' {_inputs(model, shape)}. "
             "Expected one batch of images, of rank 4: (batch, height, width, "
             "channels)."
         )
     return (None, *shape[1:])
+
+
+def _inputs(model, shape):
+    count = len(getattr(model, "inputs", None) or ())
+    if count > 1:
+        names = [tensor.name for tensor in model.inputs]
+        return f"has {count} inputs, {names}"
+    return f"takes an input of shape {shape}"
 
 
 def _recorded_shape(model):
@@ -248,10 +271,13 @@ def _recorded_shape(model):
 def _structure(model, input_shape):
     calls, output_shape = layer_calls(model, input_shape)
     if output_shape is None or len(output_shape) != 2:
+        outputs = getattr(model, "outputs", None) or ()
+        has = f"returns an output of shape {output_shape}"
+        if len(outputs) > 1:
+            has = f"has {len(outputs)} outputs, {list(model.output_names)}"
         raise ValueError(
-            f"The model '{model.name}' returns an output of shape "
-            f"{output_shape}. Expected the scores of one classification, "
-            "(batch, classes), or (batch, 1) for two classes."
+            f"The model '{model.name}' {has}. Expected the scores of one "
+            "classification, (batch, classes), or (batch, 1) for two classes."
         )
     num_outputs = output_shape[-1]
     ending = find_ending(calls, model, input_shape, num_outputs)

@@ -28,6 +28,9 @@ class ClassifierView:
         """
         return self.model
 
+    def check_gradients(self) -> None:
+        """Raises a `ValueError` if no gradient can reach the images."""
+
     def refresh(self) -> None:
         """Brings what was read from a model up to date."""
 

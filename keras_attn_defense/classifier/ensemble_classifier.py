@@ -31,6 +31,10 @@ class EnsembleClassifier(ClassifierView):
     def identity(self) -> Any:
         return tuple(member.identity for member in self.members)
 
+    def check_gradients(self) -> None:
+        for member in self.members:
+            member.check_gradients()
+
     def refresh(self) -> None:
         for member in self.members:
             member.refresh()

@@ -154,7 +154,8 @@ class FeatureMaps:
                 "itself, or one of the paths "
                 f"{[_path(match) for match in matches]}."
             )
-        names = [candidate.name for candidate in layers]
+        # Those that hold others, as a model does, have no map of their own.
+        names = [each.name for each in layers if not all_layers(each)]
         nearest = difflib.get_close_matches(layer, names, n=3, cutoff=0.3)
         raise ValueError(
             f"The model has no layer named '{layer}'. The nearest names are "

@@ -1,8 +1,10 @@
 """The view of a plain function from images to logits."""
 
+from keras import Layer
 from keras import Model
 from keras import ops
 
+from .._backend import is_torch_module
 from .classifier import Classifier
 from .classifier_view import ClassifierView
 from .logits import is_probability
@@ -17,6 +19,13 @@ def as_classifier(model: Model) -> ClassifierView:
         return Classifier(model)
     if isinstance(model, ClassifierView):
         return model
+    if is_torch_module(model) and not isinstance(model, Layer):
+        raise ValueError(
+            f"Received a PyTorch module ({type(model).__name__}), which takes "
+            "channels first. Lead it in by its adapter: "
+            "`kad.adapters.from_torch_module(module, ...)`, on the backend "
+            "torch."
+        )
     if not callable(model):
         raise ValueError(
             "Expected a Keras classifier or a function from images to logits. "

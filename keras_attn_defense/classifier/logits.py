@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from .precision import full_precision
+from .structure import as_input
 
 
 class Ending(NamedTuple):
@@ -91,7 +92,9 @@ def _measured(model, input_shape, activation):
     """Whether random images give what looks like `activation`'s values."""
     shape = [8] + [side or 32 for side in input_shape[1:]]
     images = keras.random.uniform(shape, seed=0)
-    outputs = ops.convert_to_numpy(model(images, training=False))
+    outputs = ops.convert_to_numpy(
+        model(as_input(model, images), training=False)
+    )
     looks = is_probability(outputs)
     return activation if looks else "linear"
 

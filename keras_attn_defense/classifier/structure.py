@@ -45,7 +45,7 @@ def layer_calls(model, input_shape):
                 stack.enter_context(
                     intercept(layer, "call", _recorder(layer, calls))
                 )
-            outputs[:] = [model(inputs, training=False)]
+            outputs[:] = [model(as_input(model, inputs), training=False)]
         return outputs[0]
 
     spec = run_symbolically(forward, input_shape)
@@ -67,6 +67,17 @@ def run_symbolically(function, input_shape):
         What it returns, as `keras.KerasTensor`s.
     """
     return _Symbolic(function)(keras.KerasTensor(input_shape))
+
+
+def as_input(model: Any, images: Any) -> Any:
+    """Images in the structure that a model declares: a dict of one, say."""
+    # Only functional models declare one.
+    declared = None
+    if getattr(model, "inputs", None):
+        declared = getattr(model, "input", None)
+    if not isinstance(declared, (dict, list, tuple)):
+        return images
+    return keras.tree.map_structure(lambda _: images, declared)
 
 
 def all_layers(model: Any) -> Any:

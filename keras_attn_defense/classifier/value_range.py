@@ -6,6 +6,12 @@ from .._typing import ValueRange
 from .checks import check_value_range
 
 
+def known_value_range(model: Any) -> ValueRange | None:
+    """The range of images that a model itself declares, or None."""
+    its = getattr(model, "value_range", None)
+    return None if its is None else check_value_range(its)
+
+
 def resolve_value_range(
     model: Any, value_range: ValueRange | None
 ) -> ValueRange:
@@ -21,13 +27,14 @@ def resolve_value_range(
     Raises:
         ValueError: If both are given and differ.
     """
-    its = getattr(model, "value_range", None)
+    its = known_value_range(model)
     if value_range is None:
-        return check_value_range(its or (0.0, 1.0))
+        return its or (0.0, 1.0)
     value_range = check_value_range(value_range)
-    if its is not None and check_value_range(its) != value_range:
+    if its is not None and its != value_range:
         raise ValueError(
-            f"The model takes images in value_range={its}. Received: "
+            f"The model takes images in value_range=({its[0]:g}, {its[1]:g}). "
+            "Received: "
             f"value_range={value_range}. Leave `value_range` out and give "
             "images in the model's range, or build the model for the other."
         )

@@ -127,7 +127,10 @@ def test_torchattacks():
     [
         ({"targeted": True}, "cannot be targeted"),
         ({"norm": "l1"}, "norm"),
-        ({"candidates": 1}, "counts the true class too"),
+        (
+            {"candidates": 1},
+            "`candidates` should be a whole number of at least 2",
+        ),
         ({"overshoot": -1.0}, "`overshoot` should be"),
     ],
 )

@@ -190,8 +190,8 @@ def test_channels_first():
     [
         ({"threshold": "median"}, "`threshold` should be one of.*'median'"),
         ({"mode": "fuzzy"}, "`mode` should be 'hard' or 'soft'"),
-        ({"level": 1.5}, "`level` should be from 0 to 1"),
-        ({"level": -0.5}, "`level` should be from 0 to 1"),
+        ({"level": 1.5}, "`level` should be a number from 0 to 1"),
+        ({"level": -0.5}, "`level` should be a number from 0 to 1"),
         ({"value_range": (1, 0)}, "`value_range` should be"),
     ],
 )

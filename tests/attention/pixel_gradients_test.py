@@ -79,7 +79,11 @@ def test_smooth_grad_is_the_mean_over_noisy_copies():
     "method, arguments, message",
     [
         (InputGradients, {"reduction": "median"}, "`reduction` should be"),
-        (SmoothGrad, {"noise": -0.1}, "`noise` should be a share"),
+        (
+            SmoothGrad,
+            {"noise": -0.1},
+            "`noise` should be a number of at least 0, a share",
+        ),
         (SmoothGrad, {"samples": 0}, "`samples` should be a whole number"),
     ],
 )

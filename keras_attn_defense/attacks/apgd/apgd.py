@@ -13,6 +13,7 @@ from ...classifier import ClassifierView
 from ...classifier import as_classifier
 from ...classifier import check_number
 from .. import objectives
+from ..arguments import check_targets
 from ..objectives.objective import Objective
 from ..running.task import Task
 from ..search_attack import SearchAttack
@@ -81,6 +82,7 @@ class APGD(SearchAttack):
     ) -> None:
         super().__init__(epsilon, steps, **kwargs)
         self.objective = objectives.get(objective)
+        check_targets(self)
         self.rho = check_number("rho", rho, 0.0, 1.0)
         self.passes_to_begin = self.passes_of_step = self.objective.passes
 

@@ -69,6 +69,7 @@ class ExpectationOverTransformation(Objective):
         self.samples = check_count("samples", samples)
         self.transformation = _checked(transformation)
         self.min_classes = self.objective.min_classes
+        self.uses_labels = self.objective.uses_labels
         forward, backward = self.objective.passes
         self.passes = (self.samples * forward, self.samples * backward)
 

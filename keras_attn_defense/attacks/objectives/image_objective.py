@@ -8,6 +8,7 @@ from ..._backend import vjp
 from ..._registration import register
 from ..._typing import Tensor
 from ...classifier import ClassifierView
+from ...classifier import not_defined
 from .objective import Objective
 
 
@@ -49,7 +50,9 @@ class ImageObjective(Objective):
         Returns:
             `(batch,)` and `(batch, classes)`.
         """
-        raise NotImplementedError
+        raise not_defined(
+            self, "call_on_images", "it returns the values and the logits"
+        )
 
     def value_and_gradient(
         self, victim: ClassifierView, x: Any, labels: Tensor, reference: Any

@@ -30,6 +30,8 @@ class KLDivergence(Objective):
         equation 3.
     """
 
+    uses_labels = False
+
     def reference(self, task: Task) -> Any:
         logits = task.victim.frozen_logits(task.images)
         return {"clean": ops.log_softmax(logits, axis=-1)}

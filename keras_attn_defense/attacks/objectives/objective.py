@@ -6,6 +6,7 @@ from typing import Self
 from ..._registration import register
 from ..._typing import Tensor
 from ...classifier import ClassifierView
+from ...classifier import not_defined
 from ..running.image_gradient import image_gradient
 from ..running.task import Task
 
@@ -35,6 +36,8 @@ class Objective:
 
     #: The least number of classes that it is defined for.
     min_classes = 2
+    #: Whether the labels change its values.
+    uses_labels = True
     #: Whether `call` also takes labels `(batch, classes)` of probabilities.
     takes_soft_labels = False
 
@@ -79,7 +82,7 @@ class Objective:
         Returns:
             `(batch,)`.
         """
-        raise NotImplementedError
+        raise not_defined(self, "call", "it returns the values to maximise")
 
     def value_and_gradient(
         self, victim: ClassifierView, x: Any, labels: Tensor, reference: Any

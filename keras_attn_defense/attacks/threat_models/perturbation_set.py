@@ -1,8 +1,10 @@
 """What every norm ball offers."""
 
+import numpy as np
 from keras import ops
 
 from ..._typing import Norm
+from ...classifier import not_defined
 
 
 class PerturbationSet:
@@ -45,19 +47,25 @@ class PerturbationSet:
 
     def sample(self, shape, epsilon, seed):
         """Draws perturbations uniformly from the set."""
-        raise NotImplementedError
+        raise not_defined(self, "sample", "it draws perturbations of the set")
 
     def sample_border(self, shape, epsilon, seed):
         """Draws perturbations of norm `epsilon`, in a random direction."""
-        raise NotImplementedError
+        raise not_defined(
+            self, "sample_border", "it draws perturbations of norm `epsilon`"
+        )
 
     def norm(self, perturbation):
         """The norm of each perturbation, `(batch,)`."""
-        raise NotImplementedError
+        raise not_defined(
+            self, "norm", "it returns the norm of each perturbation"
+        )
 
     def ascent_direction(self, gradient):
         """The step of norm one that raises the objective most."""
-        raise NotImplementedError
+        raise not_defined(
+            self, "ascent_direction", "it returns the best step of norm one"
+        )
 
     def followed(self, gradient, x, value_range):
         """The gradient, without what the images `x` cannot follow.
@@ -71,11 +79,51 @@ class PerturbationSet:
 
     def dual_norm(self, gradient):
         """How much a step of norm one can raise the objective, `(batch,)`."""
-        raise NotImplementedError
+        raise not_defined(
+            self, "dual_norm", "it returns how much a step can gain"
+        )
 
     def project(self, perturbation, epsilon):
         """The nearest perturbation in the set."""
-        raise NotImplementedError
+        raise not_defined(
+            self, "project", "it returns the nearest perturbation of the set"
+        )
+
+    def check_radius(self, epsilon, value_range, image_shape=()):
+        """Checks that a ball does not hold every image of a value range.
+
+        Args:
+            epsilon: The radius, in the units of the images.
+            value_range: `(lower, upper)` bounds of the images.
+            image_shape: `(height, width, channels)`, as far as it is known; in
+                `"linf"` it does not matter.
+
+        Raises:
+            ValueError: If it does: any image could become any other.
+        """
+        largest = self._largest_radius(value_range, image_shape)
+        # Room for rounding, of 32 bits as well.
+        if largest is not None and epsilon > largest * (1 + 1e-6):
+            meant = f": did you mean {epsilon:g} / 255?"
+            raise ValueError(
+                f"An epsilon of {epsilon:g} in the norm '{self.name}' lets "
+                f"every image in value_range={tuple(value_range)} become any "
+                "other. Epsilons are in the units of the images"
+                + (meant if value_range[1] - value_range[0] < 128 else ".")
+            )
+
+    def _largest_radius(self, value_range, image_shape):
+        """The distance of the two images that are farthest from each other.
+
+        Of a set without such a bound, and where sizes are not known, None.
+        """
+        if not image_shape or not all(
+            isinstance(side, int) for side in image_shape
+        ):
+            return None
+        corner = np.full((1, *image_shape), value_range[1] - value_range[0])
+        corner = ops.convert_to_tensor(corner, "float32")
+        return float(ops.convert_to_numpy(self.norm(corner))[0])
 
     def margin(self, epsilon, shape, bound):
         """`epsilon` less what float32 may round up when it is added.
@@ -89,7 +137,9 @@ class PerturbationSet:
         return ops.maximum(epsilon - spacing, 0.0)
 
     def _rounding_growth(self, shape):
-        raise NotImplementedError
+        raise not_defined(
+            self, "_rounding_growth", "it tells how rounding errors add up"
+        )
 
 
 def num_values(shape):

@@ -45,6 +45,9 @@ class LinfBall(PerturbationSet):
     def project(self, perturbation, epsilon):
         return ops.clip(perturbation, -epsilon, epsilon)
 
+    def _largest_radius(self, value_range, image_shape):
+        return value_range[1] - value_range[0]
+
     def _rounding_growth(self, shape):
         return 1.0
 

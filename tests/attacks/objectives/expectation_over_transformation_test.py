@@ -18,7 +18,7 @@ from tests.testing import to_numpy
 
 X, Y = networks.images_and_labels(4, classes=2)
 # All change of an image, as there is neither bound nor projection.
-FREE = {"norm": "l2", "epsilon": 100.0, "step_size": 0.01}
+FREE = {"norm": "l2", "epsilon": 10.0, "step_size": 0.01}
 
 
 def evaluated(objective, model, draw=0):

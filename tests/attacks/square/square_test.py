@@ -103,7 +103,7 @@ def test_channels_first(model):
 
 @pytest.mark.parametrize("p_init", [0.0, 1.5])
 def test_impossible_share(p_init):
-    with pytest.raises(ValueError, match="`p_init` should be a share"):
+    with pytest.raises(ValueError, match="`p_init` should be a number above 0"):
         Square(p_init=p_init)
 
 
