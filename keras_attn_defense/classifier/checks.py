@@ -55,9 +55,8 @@ def check_images(images: Tensor, value_range: ValueRange) -> None:
         several = len(which) > 1
         listed = ", ".join(map(str, which[:5])) + (", ..." * (len(which) > 5))
         raise ValueError(
-            f"Images should be finite numbers. Image{'s' * several} {listed} "
-            f"(counted from 0, of {len(values)}) contain{'s' * (not several)} "
-            "NaN or infinite values. Leave such images out."
+            f"Images contain NaN or infinite values: image{'s' * several} "
+            f"{listed} of {len(values)}, counted from 0. Leave such images out."
         )
     slack = 1e-5 * (upper - lower)  # Rounding of a rescaling.
     if lowest < lower - slack or highest > upper + slack:

@@ -173,7 +173,7 @@ def test_every_way_to_fill(model, fill):
         assert to_numpy(Occlusion(4, fill=fill, model=model)(X, Y)).any()
 
 
-@pytest.mark.parametrize("name", ["nolayer", "functional"])
+@pytest.mark.parametrize("name", ["nolayer", "functionally"])
 def test_an_unknown_layer_of_a_nested_model(name):
     model = networks.nested()
     defended = kad.AttentionDefendedModel(model)

@@ -128,7 +128,7 @@ def test_attack_at_full_strength_with_the_same_numbers_each_time(tmp_path):
             crafted.append(to_numpy(x_adv))
             return x_adv
 
-    attack = Seen(0.1, step_size=0.0, steps=1, seed=5)
+    attack = Seen(0.1, step_size=1e-30, steps=1, seed=5)
     attack.strength.assign(0.25)
     snapshot = kad.callbacks.AttentionSnapshot(tmp_path, *SHOWN, attack)
     fit(networks.sequential(), snapshot, epochs=4, initial_epoch=2)

@@ -64,9 +64,9 @@ def test_an_input_in_a_dict_or_a_list_is_given_as_such(form):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([2], r"Image 2 \(counted from 0, of 9\) contains NaN"),
-        ([1, 3], r"Images 1, 3 \(counted from 0, of 9\) contain NaN"),
-        (range(7), r"Images 0, 1, 2, 3, 4, \.\.\. \(counted from"),
+        ([2], r"NaN or infinite values: image 2 of 9, counted"),
+        ([1, 3], r"values: images 1, 3 of 9, counted from 0\."),
+        (range(7), r"images 0, 1, 2, 3, 4, \.\.\. of 9"),
     ],
 )
 def test_images_that_are_not_finite_are_named(rows, message):
