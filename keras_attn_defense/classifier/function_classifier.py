@@ -23,8 +23,8 @@ def as_classifier(model: Model) -> ClassifierView:
         raise ValueError(
             f"Received a PyTorch module ({type(model).__name__}), which takes "
             "channels first. Lead it in by its adapter: "
-            "`kad.adapters.from_torch_module(module, ...)`, on the backend "
-            "torch."
+            "`kad.adapters.from_torch_module(module, (height, width, "
+            "channels))`, where Keras runs on PyTorch."
         )
     if not callable(model):
         raise ValueError(

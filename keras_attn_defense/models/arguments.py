@@ -13,7 +13,7 @@ from ..attacks import GradientAttack
 from ..attacks import get as named_attack
 from ..attacks.arguments import check_count
 from ..attacks.arguments import check_epsilon
-from ..attacks.arguments import check_positive
+from ..attacks.arguments import check_step_size
 from ..attention import AttentionMask
 from ..attention import AttentionMethod
 from ..attention import FeatureMethod
@@ -149,7 +149,7 @@ def _check_numbers(attack):
     check_epsilon(attack.epsilon)
     check_count("restarts", attack.restarts)
     if isinstance(attack, GradientAttack):
-        check_positive("step_size", attack.step_size)
+        check_step_size(attack.step_size)
         check_count("steps", attack.steps)
 
 

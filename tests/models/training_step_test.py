@@ -182,7 +182,7 @@ def test_noise_is_fresh_and_the_seed_repeats_it():
 
 def test_attacks_in_a_step_differ_from_step_to_step():
     x, y = data(4)
-    attack = kad.attacks.PGD(16 / 255, step_size=1e-30, steps=1, seed=5)
+    attack = kad.attacks.PGD(16 / 255, step_size=1 / 2000, steps=1, seed=5)
     model = defended(networks.functional(), attack=attack)
     first = ops.convert_to_numpy(model.attack(x, y))
     model.train_on_batch(x, y)
