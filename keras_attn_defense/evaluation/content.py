@@ -176,11 +176,11 @@ class Content:
 
     def _add_attack(self, attack, place):
         self.add(type(attack), place)
-        # Models count by what they hold, below, not by the names of layers.
+        # Models count by what they hold, below, and nothing by its name.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Of lambdas.
             config = attack.get_config()
-        self.add(_without("models", _without("name", config)), place)
+        self.add(_without(("models", "name"), config), place)
         for name, value in vars(attack).items():
             private = name.startswith("_") or name in _OF_LAYERS
             drawn = (keras.Variable, keras.random.SeedGenerator)
@@ -193,7 +193,7 @@ class Content:
         cls = type(value)
         self.add(cls, place)
         if _is_installed(cls.__module__) and hasattr(value, "get_config"):
-            self.add(_without("name", value.get_config()), place)
+            self.add(_without(("name",), value.get_config()), place)
         elif not _is_installed(cls.__module__) or _is_ours(cls.__module__):
             self.add(getattr(value, "__dict__", {}), place)
         elif not callable(value) or not hasattr(value, "__qualname__"):
@@ -261,8 +261,13 @@ def _nameless(config, names):
     return replaced(config)
 
 
-def _without(name, config):
-    return {key: value for key, value in config.items() if key != name}
+def _without(names, config):
+    """A configuration without some entries, also in what it contains."""
+    if isinstance(config, (list, tuple)):
+        return [_without(names, item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    return {k: _without(names, v) for k, v in config.items() if k not in names}
 
 
 def _own_attributes(layer):

@@ -163,7 +163,7 @@ def evaluate_robustness(
 
     def identified():
         return fingerprint(
-            predictor,
+            Predictor(victim, batch_size),
             blocks.first,
             records,
             identity,
