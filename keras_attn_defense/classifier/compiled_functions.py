@@ -17,13 +17,11 @@ from .signature import own_variables
 class CompiledFunctions(Unseen):
     """Functions compiled once for what they are made of, as it is now.
 
-    ```python
-    def build(attention, classifier):
-        return {"explain": lambda x: attention.explain(classifier, x)[1]}
+        def build(attention, classifier):
+            return {"explain": lambda x: attention.explain(classifier, x)[1]}
 
-    code = CompiledFunctions(build)  # keep this object
-    code(attention, classifier)["explain"](images)  # look up each time
-    ```
+        code = CompiledFunctions(build)  # keep this object
+        code(attention, classifier)["explain"](images)  # look up each time
 
     A model that keeps code for itself names itself as a part, so that its own
     attributes count too: `code(model)["craft"](images, labels)`.
