@@ -84,7 +84,6 @@ class Attack(keras.layers.Layer):
         super().__init__(name=name, dtype="float32", autocast=False)
         self.epsilon = check_epsilon(epsilon)
         self.norm = norm
-        self.ball = perturbation_sets.get(norm)
         self.targeted = bool(targeted)
         self.restarts = check_count("restarts", restarts)
         self.value_range = (
@@ -159,6 +158,15 @@ class Attack(keras.layers.Layer):
             "MomentumBIM, PGD, AttentionAttack, StepLL, RandomizedStepLL and "
             "IterLL have one."
         )
+
+    @property
+    def norm(self) -> Norm:
+        """The norm of the ball; setting it takes the ball of another."""
+        return self.ball.name
+
+    @norm.setter
+    def norm(self, norm: Norm) -> None:
+        self.ball = perturbation_sets.get(norm)
 
     @property
     def label(self) -> str:

@@ -74,7 +74,9 @@ def check_count(name: str, value: Any, lowest: int | None = 1) -> int:
 
 
 def check_named(given: Any, known: Any, base: type, what: str) -> Any:
-    """Returns the name of something that is known by a name, in lower case.
+    """Returns the name of something that is known by a name.
+
+    Capitals and hyphens do not count: `"LayerCAM"` is `"layer-cam"`.
 
     Args:
         given: What was given in place of a name.
@@ -85,8 +87,10 @@ def check_named(given: Any, known: Any, base: type, what: str) -> Any:
     Raises:
         ValueError: If it is no name, or an unknown one.
     """
-    if isinstance(given, str) and given.lower() in known:
-        return given.lower()
+    if isinstance(given, str):
+        for name in known:
+            if _letters(name) == _letters(given):
+                return name
     article = "An" if base.__name__[0] in "AEIOU" else "A"
     if isinstance(given, type):
         advice = f" Pass an object, not its class: `{given.__name__}(...)`."
@@ -97,6 +101,10 @@ def check_named(given: Any, known: Any, base: type, what: str) -> Any:
         f"`{base.__name__}`.{advice} Received: {given!r} (of type "
         f"{type(given).__name__})."
     )
+
+
+def _letters(name):
+    return name.lower().replace("-", "").replace("_", "")
 
 
 def refuse_arguments(given: Any, arguments: dict[str, Any]) -> None:

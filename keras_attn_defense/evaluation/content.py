@@ -22,7 +22,7 @@ _LIBRARIES = tuple(
 _OWN = __name__.partition(".")[0]
 _SEED = "seed_generator_state"
 # Attributes that every layer has are Keras' own bookkeeping.
-_OF_LAYERS = frozenset(vars(keras.layers.Layer()))
+_OF_LAYERS = frozenset(vars(keras.layers.Layer(name="any")))
 # What says nothing about the results of a class, or comes with its use.
 _OF_CLASSES = {
     "__abstractmethods__",

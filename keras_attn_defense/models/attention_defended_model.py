@@ -7,6 +7,7 @@ from typing import Self
 
 import keras
 
+from .._backend import SAVED_MODEL_OPTIONS
 from .._backend import AdversarialTrainer
 from .._registration import register
 from .._typing import Path
@@ -22,6 +23,7 @@ from ..classifier import check_built_in_scale
 from ..classifier import check_images
 from ..classifier import class_indices
 from ..classifier import resolve_value_range
+from ..classifier.structure import as_input
 from . import arguments
 from . import presets
 from . import serialization
@@ -154,6 +156,7 @@ class AttentionDefendedModel(
         super().__init__(
             name=name, dtype=arguments.dtype_policy(base), autocast=False
         )
+        classifier.check_gradients()
         self.base = base
         self.classifier = classifier
         self.value_range = resolve_value_range(base, value_range)
@@ -237,7 +240,7 @@ class AttentionDefendedModel(
             `logits` and, if an attention loss has a weight, `maps`.
         """
         if not isinstance(inputs, dict):
-            return self.base(inputs, training=training)
+            return self.base(as_input(self.base, inputs), training=training)
         images, labels = inputs["images"], inputs["labels"]
         if not self.uses_attention:
             logits, outputs = self.classifier(images, training=training)
@@ -327,9 +330,17 @@ class AttentionDefendedModel(
         x, y = self.preparation(x, y)
         return super().test_on_batch(x, y, *args, **kwargs)
 
-    def export(self, filepath: Path, *args: Any, **kwargs: Any) -> None:
+    def export(
+        self, filepath: Path, format: str = "tf_saved_model", **kwargs: Any
+    ) -> None:
         """Exports the plain classifier, as `keras.Model.export` does."""
-        return self.base.export(filepath, *args, **kwargs)
+        if format == "tf_saved_model" and SAVED_MODEL_OPTIONS is None:
+            raise ValueError(
+                "Keras writes no SavedModel on PyTorch. Use "
+                "`kad.export(model, path)`, which writes it by TensorFlow, or "
+                'format="onnx".'
+            )
+        self.base.export(filepath, format=format, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         return serialization.get_config(self)

@@ -142,3 +142,17 @@ def test_a_copy_has_what_users_add(model):
         to_numpy(other(model, X, Y)), to_numpy(attack(model, X, Y))
     )
     assert len(attack.variables) == len(other.variables) == 3
+
+
+def test_another_norm_is_another_ball():
+    attack = kad.attacks.PGD(0.5, steps=2, seed=0)
+    attack.norm = "l2"
+    model = networks.sequential()
+    x, y = networks.images_and_labels(4)
+    expected = kad.attacks.PGD(0.5, steps=2, seed=0, norm="l2")(model, x, y)
+    np.testing.assert_array_equal(
+        to_numpy(attack(model, x, y)), to_numpy(expected)
+    )
+    assert attack.get_config()["norm"] == "l2"
+    with pytest.raises(ValueError, match="norm"):
+        attack.norm = "l7"

@@ -214,3 +214,8 @@ def test_maps_have_a_gradient_of_weights_too(model):
     assert kernel.grad is not None
     kernel.grad = None
     assert BACKEND == "torch" and maps.numpy().shape == (4, 8, 8)
+
+
+@pytest.mark.parametrize("name", ["layer-cam", "LayerCAM", "layer_cam"])
+def test_hyphens_and_capitals_of_names_do_not_count(name):
+    assert type(kad.attention.get(name)) is kad.attention.LayerCAM

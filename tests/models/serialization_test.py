@@ -104,3 +104,10 @@ def test_export_is_the_plain_classifier(tmp_path):
     np.testing.assert_allclose(
         loaded.serve(x).numpy(), model.predict(x, verbose=0), atol=1e-6
     )
+
+
+@pytest.mark.backend("torch")
+def test_export_on_pytorch_names_what_does_it(tmp_path):
+    model = kad.AttentionDefendedModel(networks.sequential())
+    with pytest.raises(ValueError, match=r"kad\.export"):
+        model.export(tmp_path / "model")
