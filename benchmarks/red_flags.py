@@ -7,7 +7,8 @@
 quick set at 8/255 and compares with an upper bound of its robustness, from
 attacks that are transferred from the network inside. `honest` trains networks
 of twelve kinds and evaluates them. `cost` measures what the checks cost beside
-the quick set. Results go to benchmarks/results/.
+the quick set. Results go to benchmarks/results/; `table` prints those of
+`fakes` as they stand in docs/reliability.md.
 """
 
 import argparse
@@ -82,6 +83,19 @@ def cost(args):
             "quick_seconds": without,
             "checks_share": checked / without - 1,
         }
+
+
+def table():
+    """Prints the results of `fakes` in Markdown."""
+    path = RESULTS / f"red_flags_fakes_{keras.backend.backend()}.json"
+    print("| fake | clean | at most | reported | flags |")
+    print("| --- | --- | --- | --- | --- |")
+    for each in json.loads(path.read_text()):
+        (reported,) = each["reported"]
+        shares = (each["clean"], each["bound"], reported)
+        words = " | ".join(f"{100 * share:.1f}" for share in shares)
+        name = each["name"].replace("_", " ")
+        print(f"| {name} | {words} | {', '.join(each['raised']) or 'none'} |")
 
 
 def evaluate(model, x, y, epsilons, checks=True):
@@ -223,10 +237,12 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("part", choices=("fakes", "honest", "cost"))
+    parser.add_argument("part", choices=("fakes", "honest", "cost", "table"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="+")
     args = parser.parse_args()
+    if args.part == "table":
+        return table()
     part = {"fakes": fakes, "honest": honest, "cost": cost}[args.part]
     found, backend = [], keras.backend.backend()
     for each in part(args):

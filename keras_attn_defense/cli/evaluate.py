@@ -69,9 +69,19 @@ def add_to(commands):
         "again, goes on from there",
     )
     parser.add_argument(
+        "--name",
+        help="what the model is called in the card (default: its own name)",
+    )
+    checks = parser.add_mutually_exclusive_group()
+    checks.add_argument(
         "--no-checks",
         action="store_true",
         help="leave out the checks for signs that the numbers deceive",
+    )
+    checks.add_argument(
+        "--thorough",
+        action="store_true",
+        help="check for such signs with more images and more steps",
     )
     parser.add_argument(
         "--fail-under",
@@ -108,7 +118,8 @@ def run(args):
         batch_size=args.batch_size,
         seed=args.seed,
         state=args.state,
-        checks=not args.no_checks,
+        checks="thorough" if args.thorough else not args.no_checks,
+        name=args.name,
         dataset=data_name(args.data),
         verbose=1 if sys.stdout.isatty() else 0,
     )
@@ -122,6 +133,12 @@ def run(args):
 
 def _exit_code(report, least):
     epsilon, accuracy = list(report.robust_accuracy.items())[-1]
+    if least is not None and report.unreliable:
+        print(
+            "A flag is raised: the robust accuracy that --fail-under looks at "
+            "may be too high.",
+            file=sys.stderr,
+        )
     if least is None or accuracy >= least:
         return 0
     print(

@@ -56,6 +56,23 @@ def test_fail_under(capsys):
     assert f"{share:.4f} at epsilon 0.1 is below 0.8" in message
 
 
+def test_name_and_thorough_checks(capsys):
+    command = (
+        "evaluate model.keras --data test.npz --attacks fgsm --thorough "
+        "--name mine --epsilon 0.1 --out card.json"
+    )
+    labels = np.load("test.npz")["y"]
+    # Labels the wrong way around: at chance, which a raised flag says.
+    np.savez("test.npz", x=np.repeat(IMAGES, 3, 0), y=1 - np.repeat(labels, 3))
+    assert run(command + " --fail-under 0.0") == 0
+    card = load_card("card.json")
+    assert card["name"] == "mine" and card["unreliable"] is True
+    assert "may be too high" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run(command + " --no-checks")
+    assert "not allowed with" in capsys.readouterr().err
+
+
 def test_bytes_are_scaled_to_the_value_range(capsys):
     np.savez("bytes.npz", x=(IMAGES * 255).round().astype("uint8"), y=LABELS)
     command = FGSM.replace("test.npz", "bytes.npz") + "--out card.json "
