@@ -7,6 +7,7 @@ from typing import NamedTuple
 from .. import attacks as kad_attacks
 from ..adapters import from_function
 from ..attacks import Attack
+from ..attacks import AutoAttack
 
 
 class Contender(NamedTuple):
@@ -104,7 +105,7 @@ def contenders(named, num_classes, value_range):
     """
     rows = []
     for name, attack in named.items():
-        if hasattr(attack, "components"):
+        if isinstance(attack, AutoAttack):
             rows += [
                 Contender(f"{name}/{part}", component, name)
                 for part, component in attack.components(num_classes).items()

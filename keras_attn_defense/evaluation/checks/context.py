@@ -9,6 +9,8 @@ from keras import ops
 
 from ... import attacks as kad_attacks
 from ..._backend import compiled
+from ...attacks import GradientAttack
+from ...attacks import SearchAttack
 from ...attacks.objectives import cross_entropy
 from ...attacks.objectives import margin
 from ...attacks.running.image_gradient import image_gradient
@@ -92,7 +94,7 @@ class Context:
                 variable.assign(value)
 
     @functools.cached_property
-    def is_random(self):
+    def spread(self):
         """By how much predictions of the same images differ, relatively."""
         images = ops.convert_to_tensor(self.perturbed(4))
         calls = 100 if self.thorough else 40
@@ -292,4 +294,4 @@ def is_white_box(attack):
 
 def _climbs(attack):
     plain = not attack.black_box and not attack.minimal
-    return plain and hasattr(attack, "steps")
+    return plain and isinstance(attack, (GradientAttack, SearchAttack))

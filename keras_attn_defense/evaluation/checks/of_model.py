@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from ..._backend import differentiates
+from ...classifier import Classifier
 from ...classifier import all_layers
 from ...classifier.logits import is_probability
 from .context import margins
@@ -17,13 +18,15 @@ _TINY = 1e-12
 # Sizes of finite differences, as shares of the value range: one is small
 # enough for most models, and large enough for rounding.
 _DIFFERENCES = (3e-4, 1e-3, 4e-3)
+_PAIRS = 24
 _HALVINGS = 20
 _JUMP = 0.02
 
 
 def outputs_are_probabilities(context):
     """Raised if logits are computed back from probabilities, or are some."""
-    ending = getattr(context.victim, "ending", None)
+    view = context.victim
+    ending = view.ending if isinstance(view, Classifier) else None
     if ending and ending.layer is None and ending.activation != "linear":
         return True, (
             f"The {ending.activation} of the model was not found, so logits "
@@ -42,10 +45,10 @@ def outputs_are_probabilities(context):
 
 def randomness_in_inference(context):
     """Raised if predictions of the same images differ from call to call."""
-    if context.is_random > _tolerance(context):
+    if context.spread > _tolerance(context):
         return True, (
             "Predictions of the same images differ by "
-            f"{context.is_random:.1%} of the largest logit: the model is "
+            f"{context.spread:.1%} of the largest logit: the model is "
             "random in inference, and an attack that does not average over it "
             "is too weak. Use attacks.AutoAttack(version='rand'), and read "
             "the accuracy as that of one draw."
@@ -133,8 +136,7 @@ def gradients_mislead(context):
     network with kinks agrees at most of them.
     """
     _refuse_random(context)
-    images, labels = context.sample()
-    images, labels = images[:24], labels[:24]
+    images, labels = (array[:_PAIRS] for array in context.sample())
     lower, upper = context.threat.value_range
     width = upper - lower
     room = max(_DIFFERENCES) * width
@@ -147,10 +149,7 @@ def gradients_mislead(context):
     except ValueError:
         raise ValueError("the model has no gradient.") from None
     errors = []
-    for direction in (
-        np.sign(gradients),
-        _half_along(gradients, generator),
-    ):
+    for direction in (np.sign(gradients), _half_along(gradients, generator)):
         slope = (gradients.astype("float64") * direction).sum((1, 2, 3))
         ratios = []
         for share in _DIFFERENCES:
@@ -189,24 +188,25 @@ def outputs_jump(context):
     """
     _refuse_random(context)
     images, labels = context.sample()
-    classes = context.predictor.classes(images)
-    partner = _of_another_class(classes)
-    if partner is None:
+    other = _of_another_class(labels)
+    if other is None:
         raise ValueError("the drawn images are all of one class.")
-    images, labels = images[:24], labels[:24]
-    line = context.clean[:0], images, context.sample()[0][partner[:24]]
-    low, high = np.zeros(len(images)), np.ones(len(images))
-    clean = margins(context.predictor.logits(images), labels)
-    inside, outside = clean.copy(), np.full(len(images), np.nan)
+    start, end = images[:_PAIRS], images[other[:_PAIRS]]
+    labels = labels[:_PAIRS]
+    clean = margins(context.predictor.logits(start), labels)
+    # How far along the class still holds, and where it does not any more; and
+    # the margins there.
+    low, high = np.zeros(len(start)), np.ones(len(start))
+    inside, outside = clean, np.full(len(start), np.nan)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        t = middle[:, None, None, None]
-        between = ((1 - t) * line[1] + t * line[2]).astype("float32")
-        found = margins(context.predictor.logits(between), labels)
-        holds = found > 0
+        share = middle[:, None, None, None]
+        between = ((1 - share) * start + share * end).astype("float32")
+        margin = margins(context.predictor.logits(between), labels)
+        holds = margin > 0
         low, high = np.where(holds, middle, low), np.where(holds, high, middle)
-        inside = np.where(holds, found, inside)
-        outside = np.where(holds, outside, found)
+        inside = np.where(holds, margin, inside)
+        outside = np.where(holds, outside, margin)
     jumps = (inside - outside) / max(float(np.median(clean)), 1e-30)
     jump = float(np.nanmedian(jumps))
     sentence = (
@@ -225,15 +225,14 @@ def outputs_jump(context):
 
 
 def _refuse_random(context):
-    if context.is_random > _tolerance(context):
+    if context.spread > _tolerance(context):
         raise ValueError("the model is random in inference.")
 
 
 def _tolerance(context):
     """How much rounding may change, relative to the largest logit."""
-    model = context.victim.model if hasattr(context.victim, "model") else None
-    half = ("float16", "bfloat16")
-    layers = all_layers(model) if hasattr(model, "_flatten_layers") else []
+    half, view = ("float16", "bfloat16"), context.victim
+    layers = all_layers(view.model) if isinstance(view, Classifier) else []
     if any(layer.compute_dtype in half for layer in layers):
         return _TOLERANCE_OF_HALF
     return _TOLERANCE
@@ -252,13 +251,12 @@ def _positive(ratios):
     return np.maximum(ratios, 1e-9)
 
 
-def _of_another_class(classes):
+def _of_another_class(labels):
     """For each image the next one of another class, or None."""
-    if len(np.unique(classes)) < 2:
+    if len(np.unique(labels)) < 2:
         return None
-    order = np.arange(len(classes))
-    partner = np.empty_like(order)
-    for row in order:
-        others = np.flatnonzero(classes != classes[row])
-        partner[row] = others[np.searchsorted(others, row) % len(others)]
-    return partner
+    found = []
+    for row, label in enumerate(labels):
+        others = np.flatnonzero(labels != label)
+        found.append(others[np.searchsorted(others, row) % len(others)])
+    return np.array(found)
