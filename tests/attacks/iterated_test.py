@@ -12,6 +12,9 @@ from keras_attn_defense.attacks import IterLL
 from keras_attn_defense.attacks import MomentumBIM
 from keras_attn_defense.attacks import RandomizedStepLL
 from keras_attn_defense.attacks import StepLL
+from keras_attn_defense.attacks.running.ascent import Ascent
+from keras_attn_defense.classifier import Classifier
+from tests.testing import assert_inside
 from tests.testing import cross_entropy
 from tests.testing import to_numpy
 
@@ -177,6 +180,20 @@ def test_pgd_starts_anywhere_in_the_ball(model):
     assert abs(abs(start).mean() - 0.05) < 0.01  # Uniform, not at the border.
     other = to_numpy(attack.start(images, 0.1)) - X
     assert abs(other - start).max() > 0.05
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_the_first_gradient_is_that_of_images_inside_the_ball(model, norm):
+    x = np.round(X)  # At the bounds: half of the noise leaves them.
+    attack, value_range = PGD(0.1, norm=norm, seed=0), (0.0, 1.0)
+    batch = [ops.convert_to_tensor(values) for values in (x, Y)]
+    lengths = attack.lengths(value_range)
+    ascent = Ascent(attack, Classifier(model), *batch, value_range, lengths)
+
+    start = to_numpy(ascent.begin(0)[1][0])
+
+    assert_inside(start, x, 0.1, norm, value_range)
+    assert 0.3 < (start != x).mean() < 0.7
 
 
 def test_restarts_do_no_less_harm_than_one_run(model):

@@ -100,6 +100,17 @@ def test_paired_difference_by_hand():
     assert other.p_value == pytest.approx(found.p_value)
 
 
+@pytest.mark.parametrize("confidence", [0.8, 0.99])
+def test_paired_interval_of_another_confidence(confidence):
+    found = paired_difference(*masks(60, 7, 1, 32), confidence)
+    low, high = stats.binomtest(7, 8).proportion_ci(confidence)
+    expected = (0.08 * (2 * low - 1), 0.08 * (2 * high - 1))
+    assert found.interval == pytest.approx(expected, rel=1e-6)
+
+    equal = paired_difference(*masks(5, 0, 0, 55), confidence)
+    assert equal.interval[1] == accuracy_interval(0, 60, confidence)[1]
+
+
 def test_models_that_never_differ():
     found = paired_difference(*masks(5, 0, 0, 55))
     assert (found.difference, found.p_value) == (0.0, 1.0)

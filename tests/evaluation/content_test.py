@@ -120,6 +120,11 @@ DIFFERENT = {
     ),
     "arrays": (lambda: np.zeros(3), lambda: np.zeros((3, 1))),
     "types": (lambda: 1, lambda: 1.0),
+    "named arguments": (
+        lambda: functools.partial(first, labels=1),
+        lambda: functools.partial(first, labels=2),
+    ),
+    "methods": (lambda: Scale(1.0).call, lambda: Scale(2.0).call),
     "classes of equal name": (lambda: twin_class(1)(), lambda: twin_class(2)()),
 }
 
@@ -174,11 +179,16 @@ def reads_a_global(x):
     return x + GLOBAL[0]
 
 
-def test_globals_that_a_function_reads_count(monkeypatch):
-    before = digest(reads_a_global)
-    assert digest(reads_a_global) == before
+def reads_a_global_inside(x):
+    return (lambda: x + GLOBAL[0])()
+
+
+@pytest.mark.parametrize("function", [reads_a_global, reads_a_global_inside])
+def test_globals_that_a_function_reads_count(function, monkeypatch):
+    before = digest(function)
+    assert digest(function) == before
     monkeypatch.setitem(globals(), "GLOBAL", [2.0])
-    assert digest(reads_a_global) != before
+    assert digest(function) != before
 
 
 def test_names_do_not_count():

@@ -70,6 +70,10 @@ def test_accuracies_in_closed_form():
     assert line(report, "pgd", 0.06).attacked == attacked
     assert line(report, "pgd", 0.06).forward_passes == 3
     assert line(report, "fgsm", 0.06).backward_passes == 1
+    # Passes of all attacks, for each image that any of them attacked.
+    worst = line(report, "worst case", 0.03)
+    assert worst.attacked == correct.sum()
+    assert (worst.forward_passes, worst.backward_passes) == (4, 4)
 
     np.testing.assert_array_equal(samples["label"], labels)
     np.testing.assert_array_equal(samples["prediction"], LABELS)
@@ -268,6 +272,19 @@ def test_seed_decides():
 
     np.testing.assert_array_equal(images(1), images(1))
     assert (images(1) != images(2)).mean() > 0.5
+
+
+def test_blocks_have_noise_of_their_own():
+    attack = PGD(steps=1, step_size=1e-4)
+    images = np.concatenate([IMAGES[2:6]] * 2)  # One image in a batch.
+    labels = np.concatenate([LABELS[2:6]] * 2)
+
+    report = evaluate(
+        None, images, labels, attacks=attack, batch_size=1, keep_images=True
+    )
+
+    first, second = np.split(report.images["pgd@0.1"], 2)
+    assert (first != second).mean() > 0.5
 
 
 def test_progress(capsys):

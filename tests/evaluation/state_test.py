@@ -164,6 +164,10 @@ MODELS = {
         lambda: around(layers.Activation("linear")),
         lambda: around(layers.Activation("relu")),
     ),
+    "preprocessings that differ outside of the range": (
+        lambda: kad.attacks.BPDA(helpers.brightness(), ops.abs),
+        lambda: kad.attacks.BPDA(helpers.brightness(), ops.relu),
+    ),
     "approximations": (
         lambda: kad.attacks.BPDA(helpers.brightness(), ops.abs, ops.sin),
         lambda: kad.attacks.BPDA(helpers.brightness(), ops.abs, ops.tanh),
@@ -179,6 +183,21 @@ def test_other_model_is_recognized(kind, tmp_path):
     assert numbers(evaluate(path, model=one(), **CHEAP)) == expected
     with pytest.raises(ValueError, match="model_checksum was"):
         evaluate(path, model=other(), **CHEAP)
+
+
+def test_function_that_reads_a_file_is_known_by_its_outputs(tmp_path):
+    path, file = tmp_path / "state.npz", str(tmp_path / "factor.txt")
+    model = helpers.brightness()
+
+    def scaled(images):
+        return model(images) * float(np.loadtxt(file))
+
+    for factor in (1.0, 1.0):
+        np.savetxt(file, [factor])
+        evaluate(path, model=scaled, **CHEAP)
+    np.savetxt(file, [1.01])
+    with pytest.raises(ValueError, match="model_checksum was"):
+        evaluate(path, model=scaled, **CHEAP)
 
 
 def test_other_attack_of_the_same_name_is_recognized(tmp_path):

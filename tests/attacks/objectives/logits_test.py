@@ -105,6 +105,22 @@ def test_targets_are_the_wrong_classes_in_order():
     )
 
 
+def test_runs_go_through_the_targets_and_restarts_through_them_again():
+    model = networks.sequential()
+    x, _ = networks.images_and_labels(5)
+    batch = [ops.convert_to_tensor(values) for values in (x, LABELS)]
+    run = ops.convert_to_tensor(np.array([0, 1, 2, 3, 1], "int32"))
+    task = Task(as_classifier(model), *batch, 0.1, (0, 1), run=run)
+
+    targets = objectives.TargetedMargin(2).reference(task)["targets"]
+
+    logits = to_numpy(model(x))
+    logits[np.arange(5), LABELS] = -np.inf
+    order = np.argsort(-logits, axis=-1)
+    expected = order[np.arange(5), [0, 1, 0, 1, 1]]
+    np.testing.assert_array_equal(to_numpy(targets), expected)
+
+
 def test_kl_divergence_from_the_clean_prediction():
     model = networks.sequential()
     x, y = networks.images_and_labels(5)

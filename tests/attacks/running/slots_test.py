@@ -7,6 +7,7 @@ from keras import ops
 from keras_attn_defense.attacks import SearchAttack
 from keras_attn_defense.classifier.padding import padded_batches
 from keras_attn_defense.classifier.padding import padded_size
+from tests import networks
 from tests.testing import BACKEND
 from tests.testing import to_numpy
 
@@ -79,6 +80,33 @@ def test_as_many_steps_in_one_call():
 
     expected = attack.run(classes, X, NEEDED, 8).images
     np.testing.assert_allclose(to_numpy(at_once), expected, atol=1e-6)
+
+
+class Listening(SearchAttack):
+    """Writes what the model says at each step into the image, and moves on."""
+
+    def begin(self, task):
+        nothing = ops.zeros(ops.shape(task.labels), "float32")
+        found = task.labels < 0
+        return {"adversarial": task.images, "score": nothing, "found": found}
+
+    def step(self, task, state, count, draws):
+        said = task.victim.frozen_logits(task.images)[:, :1]
+        place = ops.one_hot(count, 192, dtype="bool")
+        written = ops.reshape(state["adversarial"], (-1, 192))
+        written = ops.reshape(ops.where(place, said, written), (-1, 8, 8, 3))
+        return {**state, "adversarial": written}
+
+
+def test_every_step_has_a_draw_of_its_own():
+    model, _ = networks.masked_linear(0.5)
+    x, y = networks.images_and_labels(2, classes=2)
+
+    result = Listening(0.5, 12).run(model, x, y)
+
+    said = result.images.reshape(2, -1)[:, :12]
+    for each in said:
+        assert len(np.unique(each)) == 12
 
 
 class _View:
