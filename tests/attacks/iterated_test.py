@@ -96,6 +96,15 @@ def test_default_step_size(model):
         )
 
 
+def test_a_given_step_size_follows_the_radius(model):
+    attack = BIM(0.1, step_size=0.02, steps=2)
+
+    x_adv = to_numpy(attack.with_epsilon(0.05)(model, X, Y))
+
+    expected = to_numpy(BIM(0.05, step_size=0.01, steps=2)(model, X, Y))
+    np.testing.assert_allclose(x_adv, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("norm, epsilon", [("linf", 0.1), ("l2", 0.6)])
 def test_momentum_bim(model, norm, epsilon):
     x, memory = X.astype("float64"), 0.0

@@ -274,6 +274,24 @@ def test_seed_decides():
     assert (images(1) != images(2)).mean() > 0.5
 
 
+def by_an_eighth(model, images, labels):
+    """Moves each image towards the other class."""
+    return images + np.where(labels == 1, -0.125, 0.125)[:, None, None, None]
+
+
+def test_what_falls_at_the_radius_itself_has_fallen():
+    # In units of which float32 adds without rounding.
+    images = np.round(IMAGES * 1024) / 1024
+    report = evaluate(x=images, attacks={"exact": by_an_eighth}, epsilons=0.125)
+
+    standing = DISTANCES > 0.125
+    np.testing.assert_array_equal(report.per_sample["robust@0.125"], standing)
+    distances = report.per_sample["exact_distance"]
+    np.testing.assert_array_equal(distances[~standing], 0.125)
+    for name in ("exact", "worst case"):
+        assert line(report, name, 0.125).accuracy == standing.mean()
+
+
 def test_blocks_have_noise_of_their_own():
     attack = PGD(steps=1, step_size=1e-4)
     images = np.concatenate([IMAGES[2:6]] * 2)  # One image in a batch.

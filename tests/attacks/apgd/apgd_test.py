@@ -1,17 +1,21 @@
 """Tests of APGD: its schedule, closed forms, and the published code."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from keras_attn_defense.attacks import APGD
+from keras_attn_defense.attacks import FGSM
 from keras_attn_defense.attacks.apgd.apgd import _periods
+from keras_attn_defense.attacks.objectives import dlr
 from keras_attn_defense.classifier import Classifier
 from tests import networks
 from tests.testing import assert_inside
 from tests.testing import cross_entropy
 from tests.testing import perturbation_size
 from tests.testing import to_numpy
+from tests.torch_oracles import as_torch
 
 X, Y = networks.images_and_labels(6)
 
@@ -70,6 +74,19 @@ def test_the_first_steps_reach_the_corner_of_a_linear_model(norm):
     np.testing.assert_allclose(rise, highest, rtol=3e-3)
 
 
+def test_the_first_step_is_a_whole_one(model):
+    # Twice the radius, so that it ends in a corner, as there is no movement
+    # before it that would take part.
+    predicted = to_numpy(model(X)).argmax(-1)
+    attack = from_the_image(APGD(1e-3, 1))
+
+    x_adv = to_numpy(attack(model, X, predicted))
+
+    expected = to_numpy(FGSM(1e-3)(model, X, predicted))
+    np.testing.assert_allclose(x_adv, expected, atol=1e-6)
+    assert (abs(x_adv - X) > 0.9e-3).mean() > 0.9
+
+
 @pytest.mark.parametrize("objective", ["cross_entropy", "dlr"])
 def test_better_than_its_start_and_inside(model, objective):
     attack = APGD(0.02, 12, objective=objective, seed=0)
@@ -115,17 +132,11 @@ def test_targeted_reaches_the_class(model):
     assert reached.mean() > 0.8
 
 
-@pytest.mark.backend("torch")
-@pytest.mark.parametrize("norm, epsilon", [("linf", 0.01), ("l2", 0.1)])
-@pytest.mark.parametrize("name", ["ce", "dlr"])
-def test_the_published_code_finds_the_same(norm, epsilon, name):
+def published(model, images, labels, epsilon, norm, name):
+    """What the published code finds, from the images as they are."""
     base = pytest.importorskip("pyautoattack.autopgd_base")
-    import torch
-
-    model = networks.sequential()
-    predicted = to_numpy(model(X)).argmax(-1)
-    images = torch.tensor(X.transpose(0, 3, 1, 2).copy())
-    oracle = base.APGDAttack(
+    x, y = as_torch(images, labels)
+    attack = base.APGDAttack(
         lambda x: model(x.permute(0, 2, 3, 1)),
         n_iter=20,
         norm={"linf": "Linf", "l2": "L2"}[norm],
@@ -133,10 +144,18 @@ def test_the_published_code_finds_the_same(norm, epsilon, name):
         loss=name,
         device="cpu",
     )
-    oracle.init_hyperparam(images)
-    labels = torch.tensor(predicted).long()
-    expected = oracle.attack_single_run(images, labels, x_init=images)[0]
-    expected = expected.detach().numpy().transpose(0, 2, 3, 1)
+    attack.init_hyperparam(x)
+    found = attack.attack_single_run(x, y, x_init=x)[0]
+    return found.detach().numpy().transpose(0, 2, 3, 1)
+
+
+@pytest.mark.backend("torch")
+@pytest.mark.parametrize("norm, epsilon", [("linf", 0.01), ("l2", 0.1)])
+@pytest.mark.parametrize("name", ["ce", "dlr"])
+def test_the_published_code_finds_the_same(norm, epsilon, name):
+    model = networks.sequential()
+    predicted = to_numpy(model(X)).argmax(-1)
+    expected = published(model, X, predicted, epsilon, norm, name)
 
     objective = {"ce": "cross_entropy", "dlr": "dlr"}[name]
     attack = APGD(epsilon, 20, norm=norm, objective=objective)
@@ -150,3 +169,39 @@ def test_the_published_code_finds_the_same(norm, epsilon, name):
         losses(model, expected, predicted)[held],
         rtol=1e-3,
     )
+
+
+def waves(scale):
+    """A network of many hills, whose last class is out of reach."""
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(24, activation=ops.sin),
+            keras.layers.Dense(4),
+        ]
+    )
+    generator = np.random.default_rng(0)
+    first = scale * generator.normal(size=(192, 24))
+    second = 0.2 * generator.normal(size=(24, 4))
+    model.set_weights([first, np.zeros(24), second, np.array([0, 0, 0, 8.0])])
+    return model
+
+
+@pytest.mark.backend("torch")
+@pytest.mark.parametrize(
+    "norm, epsilon, scale", [("linf", 0.03, 1.0), ("l2", 0.35, 0.5)]
+)
+def test_the_published_code_goes_the_same_way(norm, epsilon, scale):
+    # Where each step decides on the next, the end tells every one of them.
+    model, labels = waves(scale), np.full(12, 3)
+    images = np.random.default_rng(3).uniform(0.2, 0.8, (12, 8, 8, 3))
+    images = images.astype("float32")
+    expected = published(model, images, labels, epsilon, norm, "dlr")
+
+    attack = from_the_image(APGD(epsilon, 20, norm=norm, objective="dlr"))
+    actual = to_numpy(attack(model, images, labels))
+
+    heights = [to_numpy(dlr(model(x), labels)) for x in (actual, expected)]
+    # Rounding may lead a few to another hill.
+    assert np.isclose(*heights, rtol=1e-3).sum() >= 9

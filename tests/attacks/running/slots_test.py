@@ -1,10 +1,13 @@
 """Tests of how searches share a batch: nobody is lost, nothing recompiled."""
 
+from collections import deque
+
 import numpy as np
 import pytest
 from keras import ops
 
 from keras_attn_defense.attacks import SearchAttack
+from keras_attn_defense.attacks.running import slots
 from keras_attn_defense.classifier.padding import padded_batches
 from keras_attn_defense.classifier.padding import padded_size
 from tests import networks
@@ -80,6 +83,47 @@ def test_as_many_steps_in_one_call():
 
     expected = attack.run(classes, X, NEEDED, 8).images
     np.testing.assert_allclose(to_numpy(at_once), expected, atol=1e-6)
+
+
+class Late(SearchAttack):
+    """Succeeds in its second run of three, with the lowest score."""
+
+    def begin(self, task):
+        nothing = ops.zeros(ops.shape(task.labels), "float32")
+        run = nothing + ops.cast(task.run, "float32")
+        return {
+            "adversarial": task.images + 0.1 * run[:, None, None, None],
+            "score": 5.0 - ops.where(run == 1.0, 6.0, run),
+            "found": run == 1.0,
+        }
+
+    def step(self, task, state, count, draws):
+        return state
+
+
+def test_success_counts_before_the_score():
+    attack = Late(0.5, 2, restarts=3)
+    labels = ops.convert_to_tensor(NEEDED.astype("int32"))
+
+    result = attack.run(classes, X, NEEDED, 8)
+    at_once = attack.perturb(_View(), ops.convert_to_tensor(X), labels, (0, 1))
+
+    np.testing.assert_allclose(result.images, X + 0.1, atol=1e-6)
+    np.testing.assert_allclose(to_numpy(at_once), X + 0.1, atol=1e-6)
+
+
+def test_a_smaller_batch_keeps_each_image_with_its_run():
+    functions = {"begin": lambda images, labels, epsilon, run: {"run": run}}
+    places = slots._Places(functions, 0.5, X, NEEDED, 8)
+    places.fill(deque((index, index % 3) for index in range(8)))
+    places.active[[0, 2, 3, 4, 6, 7]] = False
+
+    places.shrink()
+
+    images, _, _, runs = (to_numpy(each) for each in places._task)
+    np.testing.assert_array_equal(images, X[[1, 5]])
+    np.testing.assert_array_equal(runs, [1, 2])
+    np.testing.assert_array_equal(to_numpy(places._state["run"]), [1, 2])
 
 
 class Listening(SearchAttack):
