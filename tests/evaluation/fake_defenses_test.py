@@ -13,13 +13,7 @@ from tests.evaluation.fake_defenses import EPSILON
 from tests.evaluation.fake_defenses import FAKES
 
 # One of each kind where compilation takes longer than running.
-FEW = [
-    "top_only",
-    "hard_decision",
-    "offset_by_the_batch",
-    "flipped_gradient",
-    "noise_between_levels",
-]
+FEW = ["top_only", "hard_decision", "offset_by_the_batch"]
 # The flag that names what each of them does.
 REASONS = {
     "top_only": "outputs jump",
