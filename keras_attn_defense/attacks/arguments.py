@@ -30,6 +30,19 @@ def check_step_size(step_size):
     return check_number("step_size", step_size, above=True, unit=_UNIT)
 
 
+def check_seed(seed):
+    """Returns an integer that seeds every backend, or None."""
+    if seed is None:
+        return None
+    number = check_count("seed", seed, lowest=0)
+    if number >= 2**31:
+        raise ValueError(
+            "`seed` should be less than 2**31, which is what every backend "
+            f"takes. Received: seed={seed!r}"
+        )
+    return number
+
+
 def check_norm(attack, norms):
     """Raises a `ValueError` if an attack's norm is none of `norms`."""
     if attack.norm not in norms:

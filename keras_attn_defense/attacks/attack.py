@@ -24,6 +24,7 @@ from ..classifier import not_defined
 from ..classifier import resolve_value_range
 from .arguments import check_count
 from .arguments import check_epsilon
+from .arguments import check_seed
 from .running.copied import copied
 from .running.result import Result
 from .threat_models import perturbation_sets
@@ -48,7 +49,7 @@ class Attack(keras.layers.Layer):
         restarts: Number of runs; the worst result is kept for each image.
         value_range: `(lower, upper)` bounds of the images. None takes the
             attacked model's `value_range`, or else `(0.0, 1.0)`.
-        seed: Integer seed of what is drawn.
+        seed: Integer seed of what is drawn, from 0 to 2**31 - 1.
         name: Name of the layer.
 
     Example:
@@ -89,9 +90,7 @@ class Attack(keras.layers.Layer):
         self.value_range = (
             None if value_range is None else check_value_range(value_range)
         )
-        if seed is not None:
-            seed = check_count("seed", seed, lowest=None)
-        self.seed = seed
+        self.seed = seed = check_seed(seed)
         self.seed_generator = keras.random.SeedGenerator(seed)
         # A variable, so that a schedule takes effect in compiled steps.
         self.strength = self.add_weight(

@@ -16,6 +16,8 @@ from ..classifier import plain_errors
 from .black_box import check_fill
 from .resizing import upsampled
 
+# The range of a map, relative to its values, that is rounding alone.
+_ROUNDING = 1e-6
 _THRESHOLDS = ("mean", "maximum", "quantile", "area")
 
 
@@ -130,7 +132,10 @@ class AttentionMask(keras.layers.Layer):
             top = ops.max(ops.abs(maps), axis=(1, 2), keepdims=True)
             distance = ops.divide_no_nan(maps - kappa, top)
             return ops.sigmoid(self.sharpness * distance)
-        return ops.stop_gradient(ops.cast(maps > kappa, maps.dtype))
+        above = maps > kappa
+        if self.threshold in ("mean", "quantile"):
+            above = above & _varies(maps)
+        return ops.stop_gradient(ops.cast(above, maps.dtype))
 
     def _kappa(self, maps):
         if self.threshold == "mean":
@@ -168,3 +173,15 @@ class AttentionMask(keras.layers.Layer):
             "value_range": self.value_range,
             "name": self.name,
         }
+
+
+def _varies(maps):
+    """Which maps are not constant up to rounding, `(batch, 1, 1)`.
+
+    The mean of equal values may come out below them, and all of the map would
+    be above it.
+    """
+    highest = ops.max(maps, axis=(1, 2), keepdims=True)
+    lowest = ops.min(maps, axis=(1, 2), keepdims=True)
+    size = ops.maximum(ops.abs(highest), ops.abs(lowest))
+    return highest - lowest > _ROUNDING * size

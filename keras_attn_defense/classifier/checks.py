@@ -6,6 +6,7 @@ from keras import ops
 
 from .._typing import Tensor
 from .._typing import ValueRange
+from .arguments import check_number
 
 _RANK = (
     "Images should be a batch of rank 4, (batch, height, width, channels). "
@@ -17,7 +18,10 @@ _RANK = (
 def check_value_range(value_range: ValueRange) -> ValueRange:
     """Returns `value_range` as two floats in ascending order."""
     try:
-        lower, upper = (float(bound) for bound in value_range)
+        lower, upper = (
+            check_number("value_range", bound, lowest=-np.inf)
+            for bound in value_range
+        )
     except (TypeError, ValueError):
         lower = upper = 0.0
     if not lower < upper:
@@ -47,6 +51,7 @@ def check_images(images: Tensor, value_range: ValueRange) -> None:
             "Expected at least one image. Received images of shape "
             f"{values.shape}."
         )
+    _check_numbers("Images", values)
     lower, upper = value_range
     lowest, highest = float(values.min()), float(values.max())
     if not np.isfinite([lowest, highest]).all():
@@ -145,6 +150,7 @@ def check_labels(
     """
     values = labels if isinstance(labels, np.ndarray) else _numpy(labels)
     _check_shape(values.shape, num_classes)
+    _check_numbers("Labels", values)
     if len(values) != batch_size:
         raise ValueError(
             f"Received {batch_size} images and {len(values)} labels. Expected "
@@ -205,6 +211,15 @@ def class_probabilities(labels: Tensor, num_classes: int) -> Tensor:
 def has_columns(labels: Tensor, num_classes: int) -> bool:
     """Whether labels are one-hot or soft, with a column for each class."""
     return _is_one_hot(labels.shape, num_classes)
+
+
+def _check_numbers(what, values):
+    if values.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{what} should be numbers. Received an array of type "
+            f"{values.dtype}. Convert it, such as with "
+            "`values.astype('float32')`."
+        )
 
 
 def _check_shape(shape, num_classes):

@@ -55,7 +55,7 @@ def check_columns(batch):
 
 def number_of_images(x, limit):
     """How many images there will be, or None if only reading tells."""
-    known = len(x) if hasattr(x, "shape") else None
+    known = len(x) if getattr(x, "shape", ()) else None
     if known is None or limit is None:
         return known or limit
     return min(known, limit)
@@ -98,6 +98,12 @@ def _slices(x, y, *more, size):
     # Boxes may be lists of different lengths.
     more = [box_array(values) for values in more if values is not None]
     columns = [x, y, *more]
+    for name, column in zip(_NAMES, columns, strict=False):
+        if not np.shape(column):
+            raise ValueError(
+                f"Expected an array of {name}, with a row for each image. "
+                f"Received: {column!r} (of type {type(column).__name__})."
+            )
     _check_lengths("", columns)
     for first in range(0, len(x), size):
         rows = slice(first, first + size)

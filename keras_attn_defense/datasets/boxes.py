@@ -93,12 +93,21 @@ def box_array(boxes):
     if not isinstance(boxes, (list, tuple)):
         return _numpy(boxes)
     rows = [_numpy(each) for each in boxes]
-    differ = len({row.shape for row in rows}) > 1
-    if differ and all(row.size % 4 == 0 and row.ndim <= 2 for row in rows):
-        rows = padded_boxes(
-            [row.astype("float64").reshape(-1, 4) for row in rows]
-        )
-    return np.asarray(rows)
+    if len({row.shape for row in rows}) <= 1:
+        return np.asarray(rows)
+    if all(map(_is_rows, rows)):
+        rows = [row.astype("float64").reshape(-1, 4) for row in rows]
+        return padded_boxes(rows)
+    raise ValueError(
+        "Boxes in a list should be numbers (k, 4) for each image, any number "
+        "k of boxes. Received arrays of the shapes "
+        f"{[row.shape for row in rows[:10]]} and the types "
+        f"{[str(row.dtype) for row in rows[:10]]}."
+    )
+
+
+def _is_rows(row):
+    return row.size % 4 == 0 and row.ndim <= 2 and row.dtype.kind in "iuf"
 
 
 def _numpy(values):

@@ -55,7 +55,7 @@ def label_indices(labels, name, num_images, class_names=None):
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.dtype.kind in "US":
-        labels = _numbered(labels.astype(str), name, class_names)
+        labels = _numbered(_text(labels, name), name, class_names)
     if labels.ndim == 2:
         labels = _from_one_hot(labels, name)
     if labels.ndim != 1:
@@ -81,10 +81,11 @@ def label_indices(labels, name, num_images, class_names=None):
 
 def check_count(name, values, num_images):
     """Checks that labels or boxes have one row for each image."""
-    if len(values) != num_images:
+    count = len(values) if np.shape(values) else 0
+    if count != num_images:
         raise ValueError(
             f"`{name}` must have one row for each image. Received: "
-            f"{len(values)} rows for {num_images} images. Check that both "
+            f"{count} rows for {num_images} images. Check that both "
             "arrays were cut in the same way."
         )
 
@@ -122,6 +123,18 @@ def _known_range(images, name):
         "stand for black and white, such as `value_range=(0, 255)` or "
         "`(-1, 1)`; undo any standardisation by mean and deviation before."
     )
+
+
+def _text(labels, name):
+    if labels.dtype.kind == "U":
+        return labels
+    try:
+        return np.char.decode(labels, "utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"`{name}` holds bytes that are not text in UTF-8: {error}. "
+            "Decode them with `np.char.decode(labels, encoding)`."
+        ) from None
 
 
 def _numbered(labels, name, class_names):

@@ -7,6 +7,7 @@ import numpy as np
 
 from .._typing import Tensor
 from ..attacks.threat_models import perturbation_sets
+from ..classifier import check_number
 
 # Rounding of float32: a share of epsilon, and a share of the value range.
 _RELATIVE_SLACK = 1e-4
@@ -128,10 +129,15 @@ def check_epsilons(epsilons, norm, value_range):
     if epsilons is None:
         return (perturbation_sets.get(norm).default_epsilon * width,)
     try:
-        values = sorted({float(each) for each in np.ravel(epsilons)})
+        values = sorted(
+            {
+                check_number("epsilons", each, above=True)
+                for each in np.ravel(epsilons)
+            }
+        )
     except (TypeError, ValueError):
         values = []
-    if not values or not 0 < values[0] <= values[-1] < float("inf"):
+    if not values:
         raise ValueError(
             "`epsilons` should be numbers above 0, in the units of the images, "
             f"such as [4 / 255, 8 / 255]. Received: epsilons={epsilons!r}"

@@ -38,10 +38,11 @@ def get(
     assert isinstance(objective, kad.attacks.objectives.Margin)
     ```
     """
+    if isinstance(objective, dict):
+        # What it gives may be a dict again, and is refused below.
+        objective = keras.saving.deserialize_keras_object(objective)
     if isinstance(objective, Objective):
         return objective
-    if isinstance(objective, dict):
-        return get(keras.saving.deserialize_keras_object(objective))
     if isinstance(objective, str) and objective in _NAMED:
         return _NAMED[objective]()
     if isinstance(objective, type):

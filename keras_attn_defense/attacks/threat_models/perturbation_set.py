@@ -133,8 +133,12 @@ class PerturbationSet:
             shape: Shape of the images.
             bound: Largest absolute value of an image.
         """
-        spacing = bound * 2.0**-24 * self._rounding_growth(shape)
-        return ops.maximum(epsilon - spacing, 0.0)
+        growth = self._rounding_growth(shape)
+        spacing = bound * 2.0**-24 * growth
+        # A radius beyond the values is rounded more than they are.
+        large = epsilon > bound * ops.maximum(growth / 4, 1.0)
+        own = ops.where(large, 2.0**-22 * epsilon, 0.0)
+        return ops.maximum(epsilon - spacing - own, 0.0)
 
     def _rounding_growth(self, shape):
         raise not_defined(

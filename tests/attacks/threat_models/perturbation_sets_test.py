@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from keras_attn_defense.attacks.threat_models import perturbation_sets
+from tests.testing import assert_inside
 from tests.testing import perturbation_size
 from tests.testing import to_numpy
 
@@ -151,3 +152,20 @@ def test_margin(norm):
 def test_unknown_norm():
     with pytest.raises(ValueError, match=r"\['l1', 'l2', 'linf'\].*'l0'"):
         perturbation_sets.get("l0")
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("share", [0.45, 0.51, 0.8])
+def test_inside_to_the_last_bit_where_the_radius_is_large(norm, share):
+    generator = np.random.default_rng(0)
+    x = generator.uniform(-1, 1, (64, 4, 4, 3)).astype("float32")
+    moved = x + 20 * generator.normal(size=x.shape).astype("float32")
+    largest = {"linf": 2.0, "l2": 2.0 * 48**0.5, "l1": 2.0 * 48}[norm]
+    for epsilon in share * largest * generator.uniform(0.9, 1.0, 10):
+        project = ball_of(norm).projection(
+            ops.convert_to_tensor(x),
+            ops.convert_to_tensor(epsilon, "float32"),
+            (-1.0, 1.0),
+        )
+        inside = to_numpy(project(ops.convert_to_tensor(moved)))
+        assert_inside(inside, x, epsilon, norm, (-1.0, 1.0))
