@@ -203,12 +203,14 @@ class Content:
 
 
 def _is_ours(module):
-    return module.partition(".")[0] == _OWN
+    return (module or "").partition(".")[0] == _OWN
 
 
 @functools.cache
 def _is_installed(module):
     """Whether code belongs to Python or to a package, whose version counts."""
+    if not module:  # Made while the program ran.
+        return False
     if _is_ours(module) or module.partition(".")[0] in ("keras", "builtins"):
         return True
     if module.partition(".")[0] in sys.stdlib_module_names - {"__main__"}:
