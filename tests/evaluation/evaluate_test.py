@@ -312,3 +312,20 @@ def test_progress(capsys):
     assert f"robust_accuracy: {(DISTANCES > 0.1).mean():.4f}" in shown
     evaluate()
     assert capsys.readouterr().out == ""
+
+
+def moves_by_a_quarter(model, images, labels):
+    return images + np.where(labels == 1, -0.25, 0.25)[:, None, None, None]
+
+
+def test_a_fall_at_the_radius_itself_counts():
+    # Exact in binary: the change is the radius to the last bit.
+    images = np.full((2, 4, 4, 3), 0.375, "float32")
+    images[1] = 0.625
+    report = evaluate(
+        x=images, y=[0, 1], attacks={"mine": moves_by_a_quarter}, epsilons=0.25
+    )
+    assert report.per_sample["mine_distance"].tolist() == [0.25, 0.25]
+    assert report.per_sample["robust@0.25"].tolist() == [False, False]
+    assert report.per_sample["mine_success@0.25"].tolist() == [True, True]
+    assert report.robust_accuracy[0.25] == 0.0
