@@ -50,12 +50,14 @@ def main():
     results = before.get("results", {})
     results = {m["name"]: results.get(m["name"]) for m in mutants}
     passing = before.get("passing", [])
-    waiting = [m for m in mutants if _is_open(m, results[m["name"]], options)]
+    wanted = [m for m in mutants if _is_wanted(m, options)]
     with tempfile.TemporaryDirectory() as folder:
         scratch = pathlib.Path(folder)
         _copy(scratch)
-        passing = _unchanged(scratch, waiting, passing, options)
-        for mutant in waiting:
+        passing = _unchanged(scratch, wanted, passing, options)
+        for mutant in wanted:
+            if not options.again and _is_known(mutant, results[mutant["name"]]):
+                continue
             results[mutant["name"]] = found = _run(scratch, mutant, options)
             _save(path, results, passing, options)
             print(f"{found['outcome']:9} {found['seconds']:6.1f} s", end=" ")
@@ -107,16 +109,14 @@ def _check(mutants):
                 raise ValueError(f"'{mutant['name']}': there is no {test}.")
 
 
-def _is_open(mutant, result, options):
+def _is_wanted(mutant, options):
     place = f"{mutant['name']} {mutant['file']}"
-    if options.only and not any(part in place for part in options.only):
-        return False
-    known = ("file", "old", "new", "tests")
-    return (
-        options.again
-        or result is None
-        or any(result[key] != mutant[key] for key in known)
-    )
+    return not options.only or any(part in place for part in options.only)
+
+
+def _is_known(mutant, result):
+    keys = ("file", "old", "new", "tests")
+    return result is not None and all(result[k] == mutant[k] for k in keys)
 
 
 def _copy(scratch):

@@ -9,6 +9,7 @@ from keras import ops
 
 import keras_attn_defense as kad
 from keras_attn_defense.losses import LabelCrossentropy
+from keras_attn_defense.models.augmentation import augmented
 from tests import networks
 from tests.models.helpers import data
 from tests.models.helpers import defended
@@ -54,6 +55,20 @@ def test_equals_training_on_augmented_images():
     images, labels, _ = model.test_batch((X, Y))
     np.testing.assert_array_equal(to_numpy(images), X)
     np.testing.assert_array_equal(to_numpy(labels), Y)
+
+
+class Glaring(keras.layers.Layer):
+    """Leaves the range at both ends."""
+
+    def call(self, inputs, training=False):
+        return {**inputs, "images": 3.0 * inputs["images"] - 1.0}
+
+
+def test_images_stay_in_their_range():
+    images, _ = augmented(Glaring(), X, ONE_HOT, (0.0, 1.0), 4)
+    expected = np.clip(3.0 * X - 1.0, 0.0, 1.0)
+    np.testing.assert_allclose(to_numpy(images), expected, atol=1e-6)
+    assert (expected == 0.0).any() and (expected == 1.0).any()
 
 
 def gray(labels):

@@ -230,6 +230,19 @@ def test_iterated_samples_update_twice_and_go_one_step_on():
     assert int(model.optimizer.iterations) == 2
 
 
+def test_iterated_samples_go_on_by_a_single_step():
+    x, y = data(4)
+    attack = kad.attacks.BIM(16 / 255, 2 / 255, steps=3)
+    model = defended(networks.functional(), attack=attack)
+    images, labels = ops.convert_to_tensor(x), ops.convert_to_tensor(y)
+    first = model.attack(x, y)
+
+    second = model.crafter.craft(images, labels, first)
+
+    moved = np.abs(ops.convert_to_numpy(second - first)).max()
+    np.testing.assert_allclose(moved, 2 / 255, rtol=1e-4)
+
+
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision(policy):
     keras.config.set_dtype_policy(policy)
