@@ -45,12 +45,12 @@ def main():
         LIST.parent / "results" / f"mutants_{options.backend}.json"
     )
     before = json.loads(path.read_text()) if path.exists() else {}
-    if options.again:
-        before.pop("passing", None)
     results = before.get("results", {})
     results = {m["name"]: results.get(m["name"]) for m in mutants}
-    passing = before.get("passing", [])
     wanted = [m for m in mutants if _is_wanted(m, options)]
+    passing = set(before.get("passing", []))
+    if options.again:
+        passing.difference_update(*(m["tests"] for m in wanted))
     with tempfile.TemporaryDirectory() as folder:
         scratch = pathlib.Path(folder)
         _copy(scratch)
@@ -132,11 +132,11 @@ def _unchanged(scratch, mutants, passing, options):
     Raises a `RuntimeError` if one does not.
     """
     tests = {test for mutant in mutants for test in mutant["tests"]}
-    tests = sorted(tests - set(passing))
+    tests = sorted(tests - passing)
     if tests and _pytest(scratch, tests, len(tests) * options.timeout):
         log = (scratch / "log").read_text()
         raise RuntimeError(f"Tests fail without a mutant:\n{log[-4000:]}")
-    return sorted({*passing, *tests})
+    return sorted(passing.union(tests))
 
 
 def _run(scratch, mutant, options):

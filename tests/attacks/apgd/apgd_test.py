@@ -46,6 +46,40 @@ def test_checkpoints_are_those_published():
     assert _periods(5).tolist() == [1, 1, 1, 1, 1, 0]
 
 
+def test_steps_are_halved_where_they_do_not_rise_or_gain_nothing():
+    # At the first checkpoint, after 22 steps, of which 16.5 should rise.
+    rises = np.array([16, 17, 22, 22, 22], "float32")
+    best_value = np.array([2, 2, 1, 1, 2], "float32")
+    halved = np.array([0, 0, 0, 1, 0], "float32")
+    here, best = np.zeros((5, 1, 1, 1)), np.full((5, 1, 1, 1), 9.0)
+    state = {
+        "x": here,
+        "best": best,
+        "gradient": here,
+        "best_gradient": best,
+        "step_size": np.ones(5),
+        "rises": rises,
+        "checked_value": np.ones(5),
+        "best_value": best_value,
+        "halved": halved,
+    }
+    state = {k: ops.convert_to_tensor(v, "float32") for k, v in state.items()}
+
+    for count, expected in ((20, [0, 0, 0, 0, 0]), (21, [1, 0, 1, 0, 0])):
+        counts = ops.full((5,), count, dtype="int32")
+        after = APGD(0.1, 100)._at_checkpoint(state, counts)
+        after = {k: to_numpy(v).ravel() for k, v in after.items()}
+
+        expected = np.array(expected)
+        np.testing.assert_array_equal(after["step_size"], 1 - expected / 2)
+        np.testing.assert_array_equal(after["x"], 9 * expected)
+        np.testing.assert_array_equal(after["gradient"], 9 * expected)
+        if count == 21:
+            np.testing.assert_array_equal(after["halved"], expected)
+            np.testing.assert_array_equal(after["rises"], 0)
+            np.testing.assert_array_equal(after["checked_value"], best_value)
+
+
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_the_first_steps_reach_the_corner_of_a_linear_model(norm):
     # Never successful, so that it does not stop: the fifth class is far ahead.
