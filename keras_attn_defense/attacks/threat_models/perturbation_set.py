@@ -137,8 +137,9 @@ class PerturbationSet:
         spacing = bound * 2.0**-24 * growth
         # A radius beyond the values is rounded more than they are.
         large = epsilon > bound * ops.maximum(growth / 4, 1.0)
-        own = ops.where(large, 2.0**-22 * epsilon, 0.0)
-        return ops.maximum(epsilon - spacing - own, 0.0)
+        # Multiplied, not subtracted: of an infinite radius nothing is taken.
+        share = ops.where(large, 1.0 - 2.0**-22, 1.0)
+        return ops.maximum(epsilon * share - spacing, 0.0)
 
     def _rounding_growth(self, shape):
         raise not_defined(

@@ -143,6 +143,10 @@ def test_margin(norm):
             ops.convert_to_tensor(epsilon), (None, 32, 32, 3), bound
         )
         assert 0.998 * epsilon < float(to_numpy(radius)) < epsilon
+    endless = ball_of(norm).margin(
+        ops.convert_to_tensor(float("inf")), (None, 4, 4, 1), 1.0
+    )
+    assert float(to_numpy(endless)) == float("inf")
     nothing = ball_of(norm).margin(
         ops.convert_to_tensor(0.0), (None, 4, 4, 1), 1.0
     )
