@@ -168,7 +168,7 @@ def compare(cards: Sequence[Any]) -> Comparison:
         _same(several, cards, "epsilons")
     numbers = [card["num_images"] for card in cards]
     data = "num_images" if _differ(numbers) else "data_checksum"
-    for field in (data, "attacks"):
+    for field in (data, "attacks", "confidence"):
         _warn(field, [card[field] for card in cards], cards)
     epsilons = sorted(common)
     cards.sort(
@@ -226,12 +226,13 @@ def _pairs(cards, epsilons):
     if _differ([card["data_checksum"] for card in cards]):
         return []
     found = [(card["name"], outcomes(card)) for card in cards]
+    confidence = cards[0]["confidence"]
     return [
         Pair(
             first,
             second,
             epsilon,
-            paired_difference(one[epsilon], other[epsilon]),
+            paired_difference(one[epsilon], other[epsilon], confidence),
         )
         for (first, one), (second, other) in itertools.combinations(found, 2)
         for epsilon in (0.0, *epsilons)

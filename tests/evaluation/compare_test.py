@@ -4,6 +4,7 @@ import pytest
 
 import keras_attn_defense as kad
 from keras_attn_defense.attacks import FGSM
+from keras_attn_defense.evaluation.confidence import paired_difference
 from tests.evaluation.helpers import DISTANCES
 from tests.evaluation.helpers import IMAGES
 from tests.evaluation.helpers import LABELS
@@ -135,3 +136,18 @@ def test_radii_are_headed_as_elsewhere(model):
     other = evaluate(model, epsilons=[8 / 255])
     text = str(kad.evaluation.compare([other]))
     assert "8/255" in text and "0.0314" not in text
+
+
+def test_paired_intervals_have_the_confidence_of_the_cards(model):
+    first = evaluate(model, confidence=0.8)
+    second = evaluate(brightness(middle=0.56), confidence=0.8)
+    pair = kad.evaluation.compare([first, second]).pairs[0]
+    masks = [
+        report.per_sample["prediction"] == report.per_sample["label"]
+        for report in (first, second)
+    ]
+    assert pair.result == paired_difference(*masks, 0.8)
+    assert pair.result.interval != paired_difference(*masks, 0.95).interval
+    other = evaluate(model, confidence=0.9)
+    with pytest.warns(UserWarning, match="differ in confidence"):
+        kad.evaluation.compare([first, other])
