@@ -73,7 +73,7 @@ def cost(args):
     x, y = fake_defenses.images_and_labels(500)
     for count in (128, 500):
         seconds = []
-        for checks in (False, True) * 3:
+        for checks in (False, True) * 4:
             start = time.process_time()
             evaluate(network, x[:count], y[:count], [8 / 255], checks=checks)
             seconds.append(time.process_time() - start)

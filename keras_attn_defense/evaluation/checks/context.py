@@ -137,6 +137,13 @@ class Context:
             return attack
         return self.build(kad_attacks.APGD, steps=20)
 
+    @functools.cached_property
+    def brief(self):
+        """The same with few steps, where the radius leaves no doubt."""
+        attack = copy.copy(self.iterative)
+        attack.steps = min(attack.steps, 10)
+        return attack
+
     def build(self, attack_class, **arguments):
         """An attack of the evaluation's norm, value range and seed."""
         return attack_class(

@@ -63,7 +63,7 @@ def huge_epsilon_is_survived(context):
     """Raised if images stand where the ball holds the mid-gray image."""
     images, _ = context.sample()
     epsilon = context.threat.huge_epsilon(images.shape[1:])
-    _, fallen = context.run(context.iterative, epsilon, context.some)
+    _, fallen = context.run(context.brief, epsilon, context.some)
     share = float((~fallen).mean())
     sentence = (
         f"{share:.0%} of {len(fallen)} images survive epsilon={epsilon:.4g}, "
@@ -77,7 +77,7 @@ def huge_epsilon_is_survived(context):
 def accuracy_does_not_fall(context):
     """Raised if fresh attacks with larger epsilons do not break more."""
     images = context.sample()[0][context.some]
-    threat, attack = context.threat, context.iterative
+    threat, attack = context.threat, context.brief
     epsilons = threat.epsilons[0], threat.huge_epsilon(images.shape[1:])
     standing = [
         int((~context.run(attack, epsilon, context.some)[1]).sum())
