@@ -17,6 +17,9 @@ if "KERAS_BACKEND" not in os.environ:
             os.environ["KERAS_BACKEND"] = name
             break
 os.environ.setdefault("MPLBACKEND", "Agg")
+# TensorFlow's gradients of channels-first convolutions come from oneDNN, which
+# it leaves off by itself on processors without AVX-512.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import keras  # noqa: E402
 import pytest  # noqa: E402

@@ -145,7 +145,7 @@ def test_methods_of_many_passes_are_refused_in_compiled_steps():
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match="'grad-cam'.*Received: 'gradcam'"):
-        attention.get("gradcam")
+    with pytest.raises(ValueError, match="'grad-cam'.*Received: 'gradients'"):
+        attention.get("gradients")
     method = attention.HiResCAM()
     assert attention.get(method) is method

@@ -189,7 +189,9 @@ def test_images_that_do_not_fit_are_refused(network):
         classifier(BYTES[:, :6])
     with pytest.raises(ValueError, match="already. Use it as it is"):
         kad.with_preprocessing(classifier, "tf")
-    with pytest.raises(ValueError, match=r"takes images in value_range=\(0.0"):
+    with pytest.raises(
+        ValueError, match=r"takes images in value_range=\(0, 255"
+    ):
         kad.AttentionDefendedModel(classifier, value_range=(0, 1))
     gray = networks.linear(shape=(8, 8, 1))
     with pytest.raises(ValueError, match="three channels"):
