@@ -72,8 +72,7 @@ class DefenseObjective:
             )
         # A data set may not say the size of its images; the model does.
         images = as_images(x, self.value_range)
-        if None in images.shape[1:]:
-            images = ensure_shape(images, self.classifier.input_shape)
+        images = ensure_shape(images, self.classifier.input_shape)
         labels = ops.convert_to_tensor(y)
         usable = is_usable(
             images, labels, self.value_range, self.classifier.num_classes
