@@ -5,6 +5,7 @@ fourth, without evaluations, which compile for long: each part of the package
 has its own tests on all of them.
 """
 
+import functools
 import re
 import runpy
 from importlib.util import find_spec
@@ -103,8 +104,11 @@ def test_example_of_a_text_runs(example, names, monkeypatch):
         keras.applications, "MobileNetV2", lambda **_: network()
     )
     fit = keras.Model.fit
-    monkeypatch.setattr(
-        keras.Model, "fit", lambda *args, **kw: fit(*args, **kw | {"epochs": 1})
-    )
+
+    @functools.wraps(fit)  # With its signature.
+    def one_epoch(*args, **kwargs):
+        return fit(*args, **kwargs | {"epochs": 1})
+
+    monkeypatch.setattr(keras.Model, "fit", one_epoch)
 
     run(example, names)
