@@ -31,7 +31,7 @@ class CompiledFunctions(Unseen):
     are the same: a model whose activation, layers, precision or LoRA have
     changed is another one, one whose weights have changed is not (see
     `Signature`). Ask for the functions at each use, not once and for all: a
-    look-up costs less than a millisecond for a network of 150 layers.
+    look-up costs a millisecond or two for a network of 150 layers.
 
     A plain object, so that Keras does not track the models. It keeps the last
     few alive. On PyTorch, which compiles nothing, nothing is kept.
