@@ -63,7 +63,9 @@ def honest(args):
                 y, y_test = y % 2, y_test % 2
             fit(model, x, y, adversarial=name.startswith("adversarial"))
             keras.config.set_dtype_policy("float32")
-            report = evaluate(model, x_test, y_test, [2 / 255, 8 / 255])
+            report = evaluate(
+                model, x_test, y_test, [2 / 255, 8 / 255], attacks=args.attacks
+            )
             yield row(f"{name}, seed {seed}", report)
 
 
@@ -98,9 +100,15 @@ def table():
         print(f"| {name} | {words} | {', '.join(each['raised']) or 'none'} |")
 
 
-def evaluate(model, x, y, epsilons, checks=True):
+def evaluate(model, x, y, epsilons, checks=True, attacks="quick"):
     return kad.evaluate_robustness(
-        model, x, y, epsilons=epsilons, checks=checks, verbose=0
+        model,
+        x,
+        y,
+        attacks=attacks,
+        epsilons=epsilons,
+        checks=checks,
+        verbose=0,
     )
 
 
@@ -240,6 +248,7 @@ def main():
     parser.add_argument("part", choices=("fakes", "honest", "cost", "table"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="+")
+    parser.add_argument("--attacks", default="quick", help="of `honest`")
     args = parser.parse_args()
     if args.part == "table":
         return table()
