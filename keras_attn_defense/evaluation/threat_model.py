@@ -59,7 +59,7 @@ class ThreatModel(NamedTuple):
         return distances
 
     def huge_epsilon(self, image_shape: tuple[int, ...]) -> float:
-        """A radius whose ball holds the mid-grey image, whatever the image."""
+        """A radius whose ball holds the mid-gray image, whatever the image."""
         corner = np.full((1, *image_shape), self.width / 2)
         return float(self.distances(corner, np.zeros_like(corner))[0])
 

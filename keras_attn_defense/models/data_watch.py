@@ -1,4 +1,4 @@
-"""Batches after the first: what is wrong with them is not learnt, but told."""
+"""Keep batches that nobody can learn from out of training, and report them."""
 
 import time
 
@@ -39,10 +39,10 @@ def is_usable(images, labels, value_range, num_classes):
 
 
 def harmless(images, labels, usable, value_range):
-    """The batch itself, or grey images of the first class in its place."""
-    grey = ops.full_like(images, sum(value_range) / 2)
+    """Returns the batch, or gray images of the first class in its place."""
+    gray = ops.full_like(images, sum(value_range) / 2)
     nothing = ops.zeros_like(labels)
-    return ops.where(usable, images, grey), ops.where(usable, labels, nothing)
+    return ops.where(usable, images, gray), ops.where(usable, labels, nothing)
 
 
 class DataWatch(keras.callbacks.Callback):
@@ -68,7 +68,7 @@ class DataWatch(keras.callbacks.Callback):
         check_usable(
             self.model,
             f"A batch of epoch {self._epoch + 1}, between the batches "
-            f"{self._seen + 1} and {last}, cannot be learnt from, and was "
+            f"{self._seen + 1} and {last}, cannot be learned from, and was "
             "left out.",
         )
         self._seen = batch

@@ -54,9 +54,9 @@ class Batches(keras.utils.PyDataset):
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_later_batch_is_told_and_not_learnt_from(case):
+def test_a_later_batch_is_told_and_not_learned_from(case):
     model = cheap()
-    with pytest.raises(ValueError, match="batch of epoch 1, .*learnt from"):
+    with pytest.raises(ValueError, match="batch of epoch 1, .*learned from"):
         model.fit(Batches(BAD[case]), epochs=2, shuffle=False, verbose=0)
     assert np.isfinite(flat_weights(model.base)).all()
     with pytest.raises(ValueError, match="batch cannot be evaluated"):
@@ -72,7 +72,7 @@ def test_a_soft_label_that_is_none():
     wrong = ONE_HOT.copy()
     wrong[1] = 0.7
     batches = iter([(X, ONE_HOT), (X, wrong)])
-    with pytest.raises(ValueError, match="cannot be learnt from"):
+    with pytest.raises(ValueError, match="cannot be learned from"):
         model.fit(batches, steps_per_epoch=2, shuffle=False, verbose=0)
 
 
@@ -216,7 +216,7 @@ def test_a_list_of_callbacks_of_keras_is_watched_too():
     model = cheap()
     model.compile("sgd")
     callbacks = keras.callbacks.CallbackList(add_history=True, model=model)
-    with pytest.raises(ValueError, match="cannot be learnt from"):
+    with pytest.raises(ValueError, match="cannot be learned from"):
         model.fit(Batches(BAD["nan"]), verbose=0, callbacks=callbacks)
     model.fit(X, Y, verbose=0, callbacks=callbacks)
 

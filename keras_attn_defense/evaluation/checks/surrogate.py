@@ -1,4 +1,4 @@
-"""The same network without what may hide its logits or its gradient."""
+"""Views of a network without what may hide its logits or its gradient."""
 
 import contextlib
 
@@ -13,8 +13,7 @@ _KERAS = "keras."
 
 
 class Surrogate(Classifier):
-    """A model whose logits are read inside, and some of whose layers are
-    differentiated as if they changed nothing.
+    """Reads logits inside a model, and takes gradients past some layers.
 
     Its predictions are not the model's; adversarial images found on it are
     tried on the model.
