@@ -151,6 +151,13 @@ def straight_through(values, slope_of):
     return ops.stop_gradient(values - slope_of) + slope_of
 
 
+def between_levels(x):
+    """Which images do not lie on the 256 levels of a byte."""
+    levels = x * 255.0
+    off = ops.abs(levels - ops.round(levels)) > 0.02
+    return ops.any(off, axis=(1, 2, 3), keepdims=True)
+
+
 # --- Layers behind the logits.
 
 
@@ -393,9 +400,7 @@ def noise_between_levels(network):
     """Noise only for images that are not on the 256 levels of a byte."""
 
     def images(x, seed):
-        levels = x * 255.0
-        off = ops.abs(levels - ops.round(levels)) > 0.02
-        between = ops.any(off, axis=(1, 2, 3), keepdims=True)
+        between = between_levels(x)
         noise = keras.random.normal(ops.shape(x), stddev=0.1, seed=seed)
         return x + ops.where(between, noise, 0.0)
 
@@ -407,9 +412,7 @@ def blur_between_levels(network):
     """Images that are not on the levels of a byte are blurred and rounded."""
 
     def images(x):
-        levels = x * 255.0
-        off = ops.abs(levels - ops.round(levels)) > 0.02
-        between = ops.any(off, axis=(1, 2, 3), keepdims=True)
+        between = between_levels(x)
         mean = (ops.roll(x, 1, 1) + ops.roll(x, -1, 1) + 2 * x) / 4
         mean = (ops.roll(mean, 1, 2) + ops.roll(mean, -1, 2) + 2 * mean) / 4
         return ops.where(between, ops.round(mean * 31.0) / 31.0, x)
