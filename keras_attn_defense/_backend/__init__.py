@@ -12,6 +12,7 @@ line by line:
 - `compiled(function, variables)`: one compiled call.
 - `differentiable(function, variables)`: the same for a caller that takes
   gradients of it.
+- `values_inside(variables)`: a scope for shape inference inside a step.
 - `is_traced(x)`: whether `x` belongs to a step that is being compiled.
 - `accelerators()`: the names of GPUs and TPUs.
 - `differentiates(function)`: whether a function takes gradients.
@@ -59,5 +60,6 @@ readable = _chosen.readable
 repeat = _chosen.repeat
 unrolls_loops = _chosen.unrolls_loops
 unscaled = _chosen.unscaled
+values_inside = _chosen.values_inside
 vjp = _chosen.vjp
 vjp_inside = _chosen.vjp_inside

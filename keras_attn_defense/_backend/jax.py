@@ -148,6 +148,16 @@ def ensure_shape(x, shape):
     return x
 
 
+def values_inside(variables):
+    """A scope in which variables have values, to open while shapes are inferred.
+
+    Keras takes the values away from the variables of a model that it fits,
+    and passes them through a scope that does not reach into this one.
+    """
+    values = [(variable, variable.value) for variable in variables]
+    return keras.StatelessScope(values)
+
+
 def is_traced(x):
     """Whether `x` stands for a value inside a transformation."""
     return isinstance(x, jax.core.Tracer)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import keras
 
+from .._backend import values_inside
 from .intercept import intercept
 
 
@@ -37,10 +38,11 @@ def layer_calls(model, input_shape):
         A list of `LayerCall`, and the shape of the model's output.
     """
     calls, outputs = [], []
+    values = values_inside(model.variables)
 
     def forward(inputs):
         calls.clear()  # JAX and PyTorch run twice to find unknown sizes.
-        with contextlib.ExitStack() as stack:
+        with values, contextlib.ExitStack() as stack:
             for layer in all_layers(model):
                 stack.enter_context(
                     intercept(layer, "call", _recorder(layer, calls))

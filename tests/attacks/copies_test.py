@@ -47,6 +47,18 @@ def test_a_copy_owns_its_seed_and_strength(duplicate):
     ]
 
 
+def test_training_the_original_leaves_a_copy_alone():
+    # JAX deletes the arrays of what it trains, the state of its seeds too.
+    model = kad.AttentionDefendedModel(
+        networks.functional(), attack=PGD(0.1, steps=1, random_start=True)
+    )
+    other = copy.copy(model.training_attack)
+    before = seed_of(other).copy()
+    model.compile("sgd")
+    model.fit(X, Y, verbose=0)
+    np.testing.assert_array_equal(seed_of(other), before)
+
+
 @pytest.mark.parametrize(
     "build",
     [

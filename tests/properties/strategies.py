@@ -31,9 +31,13 @@ def chosen(everything, few):
     return list(everything) if BACKEND == "torch" or _IS_LONG else few
 
 
-@functools.cache
-def network(value_range=(0.0, 1.0), shape=SHAPE):
+def network(value_range=RANGES[0], shape=SHAPE):
     """A smooth network with a hidden layer, for images of a range."""
+    return _network(value_range, shape)
+
+
+@functools.cache  # For which `f()` and `f(default)` are two calls.
+def _network(value_range, shape):
     lower, upper = value_range
     scale = 1 / (upper - lower)
     model = keras.Sequential(

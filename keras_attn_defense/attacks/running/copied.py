@@ -38,7 +38,8 @@ def _copied(value, base):
     if isinstance(value, keras.random.SeedGenerator):
         # Any seed: its state is replaced.
         fresh = keras.random.SeedGenerator(0, name=value.name)
-        fresh.state.assign(value.state.value)
+        # By value: training on JAX deletes the arrays that it is given.
+        fresh.state.assign(ops.convert_to_numpy(value.state.value).copy())
         return fresh
     if isinstance(value, keras.Variable):
         return keras.Variable(
