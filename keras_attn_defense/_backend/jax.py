@@ -149,7 +149,7 @@ def ensure_shape(x, shape):
 
 
 def values_inside(variables):
-    """A scope in which variables have values, to open while shapes are inferred.
+    """A scope in which variables have values, for inferring shapes.
 
     Keras takes the values away from the variables of a model that it fits,
     and passes them through a scope that does not reach into this one.
