@@ -1,5 +1,7 @@
 """Gradients, loops and the training step on PyTorch."""
 
+import contextlib
+
 import torch
 from torch.nn.attention import SDPBackend
 from torch.nn.attention import sdpa_kernel
