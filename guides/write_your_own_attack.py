@@ -214,8 +214,8 @@ class Frame:
         outside = self.outside(images)
         return lambda x: project(ops.where(outside, x, images))
 
-    def followed(self, gradient, x, value_range):
-        gradient = self.ball.followed(gradient, x, value_range)
+    def restrict(self, gradient, x, value_range):
+        gradient = self.ball.restrict(gradient, x, value_range)
         return ops.where(self.outside(x), gradient, 0.0)
 
 
@@ -303,7 +303,7 @@ class Stripes(kad.attacks.SearchAttack):
         return {
             "adversarial": x,
             "score": task.sign * margin,
-            "found": task.broken(logits),
+            "found": task.is_success(logits),
         }
 
 

@@ -5,6 +5,7 @@ The files are parsed, not imported, so that imports inside functions and under
 """
 
 import ast
+import graphlib
 import pathlib
 
 import pytest
@@ -38,6 +39,14 @@ LEVELS = (
 LEVEL_OF_ROOM = {
     room: level for level, rooms in enumerate(LEVELS) for room in rooms
 }
+# The same inside `attacks/`; all else there is an attack, above these.
+ATTACK_LEVELS = (
+    ("arguments", "engine", "perturbation_sets"),
+    ("objectives",),
+    ("attack",),
+    ("gradient_attack", "search_attack"),
+    ("boundaries", "hyperplanes", "schedules"),
+)
 FRAMEWORKS = ("tensorflow", "jax", "torch")
 FRAMEWORK_ROOM = "_backend"
 
@@ -162,6 +171,60 @@ def test_accepts_allowed_import(tmp_path, file, statement):
     root, path = make_package(tmp_path, file, statement)
 
     assert forbidden_imports(path, root) == []
+
+
+def module_of(path, root):
+    parts = path.relative_to(root.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_between_files(root):
+    """Returns the set of modules that each module imports, as names."""
+    files = {module_of(path, root): path for path in root.rglob("*.py")}
+    graph = {name: set() for name in files}
+    for name, path in files.items():
+        for _, imported in imported_modules(path, root):
+            if imported not in files:  # A name inside a module.
+                imported = imported.rpartition(".")[0]
+            if imported in files and imported != name:
+                graph[name].add(imported)
+    return graph
+
+
+def test_no_circles_between_files():
+    graph = imports_between_files(ROOT)
+    assert len(graph) > 200 and sum(map(len, graph.values())) > 500
+    graphlib.TopologicalSorter(graph).prepare()  # Raises if there is one.
+
+
+def test_reports_a_circle(tmp_path):
+    root, path = make_package(tmp_path, "attacks/a.py", "from .b import B")
+    (path.parent / "b.py").write_text("from . import a", encoding="utf-8")
+    with pytest.raises(graphlib.CycleError):
+        graphlib.TopologicalSorter(imports_between_files(root)).prepare()
+
+
+def test_attacks_import_downwards_inside_their_folder():
+    prefix = f"{PACKAGE}.attacks."
+    level_of = {
+        part: level
+        for level, parts in enumerate(ATTACK_LEVELS)
+        for part in parts
+    }
+    assert all(
+        (ROOT / "attacks" / part).is_dir()
+        or (ROOT / "attacks" / f"{part}.py").is_file()
+        for part in level_of
+    )
+    for importer, modules in imports_between_files(ROOT).items():
+        part = importer.removeprefix(prefix).partition(".")[0]
+        if not importer.startswith(prefix) or part not in level_of:
+            continue
+        for module in modules:
+            other = module.removeprefix(prefix).partition(".")[0]
+            if module.startswith(prefix) and other != part:
+                above = level_of.get(other, len(ATTACK_LEVELS))
+                assert above < level_of[part], f"{importer} imports {module}"
 
 
 def make_package(folder, file, text):

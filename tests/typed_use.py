@@ -44,7 +44,7 @@ def evaluate(model: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
 def attack(model: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
     by_name = kad.attacks.get("apgd-dlr", 8 / 255)
     assert_type(by_name, kad.attacks.Attack)
-    assert_type(by_name.run(model, x, y), kad.attacks.Result)
+    assert_type(by_name.run(model, x, y), kad.attacks.AttackResult)
     assert_type(kad.attacks.PGD().with_epsilon(0.1), kad.attacks.PGD)
     kad.attacks.PGD(0.1, 0.01, steps="many")  # type: ignore[arg-type]
     # A function of images is a model as well.

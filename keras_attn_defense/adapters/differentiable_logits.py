@@ -130,13 +130,13 @@ class DifferentiableLogits:
         draw = ops.convert_to_tensor(self._draws, "int32")
         if not self.victim.variables:
             # A plain function may read weights that compiled code would keep.
-            return self.victim.drawn(draw).frozen_logits(images)
+            return self.victim.with_draw(draw).frozen_logits(images)
         return self._code(self.victim)["logits"](images, draw)
 
 
 def _functions(victim):
     def logits(images, draw):
-        return victim.drawn(draw).frozen_logits(images)
+        return victim.with_draw(draw).frozen_logits(images)
 
     return {"logits": logits}
 

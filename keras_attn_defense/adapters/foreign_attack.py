@@ -13,7 +13,7 @@ from .._typing import Norm
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..attacks import Attack
-from ..attacks.running.result import Result
+from ..attacks.engine.attack_result import AttackResult
 from ..classifier import ClassifierView
 from ..classifier import as_classifier
 from ..classifier.padding import padded_batches
@@ -110,7 +110,7 @@ class ForeignAttack(Attack):
         images: np.ndarray,
         labels: np.ndarray,
         batch_size: int,
-    ) -> Result:
+    ) -> AttackResult:
         logits, attack = self._connected(victim, value_range)
         before = logits.forward_passes, logits.backward_passes
         crafted, attacked = np.empty_like(images), 0
@@ -126,7 +126,9 @@ class ForeignAttack(Attack):
         after = logits.forward_passes, logits.backward_passes
         # The mean, as tools do not tell which image needed how many.
         passes = np.subtract(after, before) / attacked
-        return Result(crafted, *(np.full(len(images), each) for each in passes))
+        return AttackResult(
+            crafted, *(np.full(len(images), each) for each in passes)
+        )
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -1,7 +1,7 @@
 """Attacks: adversarial images for any Keras classifier."""
 
 from . import objectives as objectives
-from . import threat_models as threat_models
+from . import perturbation_sets as perturbation_sets
 from .apgd import APGD as APGD
 from .attack import Attack as Attack
 from .attention_attack import AttentionAttack as AttentionAttack
@@ -10,6 +10,7 @@ from .bim import BIM as BIM
 from .bpda import BPDA as BPDA
 from .carlini_wagner import CarliniWagner as CarliniWagner
 from .deep_fool import DeepFool as DeepFool
+from .engine.attack_result import AttackResult as AttackResult
 from .ensemble_attack import EnsembleAttack as EnsembleAttack
 from .fab import FAB as FAB
 from .fgsm import FGSM as FGSM
@@ -19,7 +20,6 @@ from .momentum_bim import MomentumBIM as MomentumBIM
 from .named import get as get
 from .pgd import PGD as PGD
 from .randomized_step_ll import RandomizedStepLL as RandomizedStepLL
-from .running.result import Result as Result
 from .search_attack import SearchAttack as SearchAttack
 from .square import Square as Square
 from .step_ll import StepLL as StepLL

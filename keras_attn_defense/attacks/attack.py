@@ -15,6 +15,7 @@ from .._typing import Norm
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..classifier import ClassifierView
+from ..classifier import CompiledFunctions
 from ..classifier import as_classifier
 from ..classifier import check_images
 from ..classifier import check_labels
@@ -22,12 +23,15 @@ from ..classifier import check_value_range
 from ..classifier import class_indices
 from ..classifier import not_defined
 from ..classifier import resolve_value_range
+from . import perturbation_sets
 from .arguments import check_count
 from .arguments import check_epsilon
 from .arguments import check_seed
-from .running.copied import copied
-from .running.result import Result
-from .threat_models import perturbation_sets
+from .engine.attack_result import AttackResult
+from .engine.copies import copied
+
+# What compiled code is given as an argument, or does not depend on.
+_NOT_COMPILED = ("epsilon", "step_size", "seed", "name")
 
 
 @register
@@ -116,7 +120,9 @@ class Attack(keras.layers.Layer):
         value_range = self.resolve_value_range(model)
         if is_traced(x):
             self.check_radius(value_range)
-            return self._craft(victim, value_range, x, y)
+            x = ops.cast(x, "float32")
+            labels = self._labels(victim, x, y)
+            return self.perturb(victim, x, labels, value_range)
         x, y = self._checked(victim, value_range, x, y)
         return self.craft_batch(victim, value_range, x, y)
 
@@ -126,7 +132,7 @@ class Attack(keras.layers.Layer):
         images: Tensor,
         labels: Tensor | None = None,
         batch_size: int = 128,
-    ) -> Result:
+    ) -> AttackResult:
         """Attacks any number of images, in batches of one size.
 
         Args:
@@ -137,26 +143,11 @@ class Attack(keras.layers.Layer):
                 so that nothing is compiled anew.
 
         Returns:
-            A `Result`.
+            A `AttackResult`.
         """
         batch_size = check_count("batch_size", batch_size)
         victim, bounds, x, y = self._prepared(model, images, labels)
         return self.run_batches(victim, bounds, x, y, batch_size)
-
-    def trajectory(
-        self,
-        model: Model,
-        x: Any,
-        y: Tensor | None = None,
-        batch_size: int = 128,
-    ) -> np.ndarray:
-        """The images after each step; for a `GradientAttack`."""
-        raise ValueError(
-            f"{type(self).__name__} does not take a fixed number of gradient "
-            "steps, so there is no trajectory to follow. FGSM, BIM, "
-            "MomentumBIM, PGD, AttentionAttack, StepLL, RandomizedStepLL and "
-            "IterLL have one."
-        )
 
     @property
     def norm(self) -> Norm:
@@ -246,7 +237,7 @@ class Attack(keras.layers.Layer):
         labels: Tensor,
         batch_size: int,
     ) -> Any:
-        """The `Result` for checked NumPy images."""
+        """The `AttackResult` for checked NumPy images."""
         raise not_defined(
             self,
             "run_batches",
@@ -343,10 +334,14 @@ class Attack(keras.layers.Layer):
             return ops.cast(ops.argmax(victim.logits(x), axis=-1), "int32")
         return class_indices(y, victim.num_classes)
 
-    def _craft(self, victim, value_range, x, y):
-        x = ops.cast(x, "float32")
-        labels = self._labels(victim, x, y)
-        return self.perturb(victim, x, labels, value_range)
+    def _compiles(self, build):
+        """Returns the cache of an attack's functions; its copies share it.
+
+        Args:
+            build: Function of an attack, a victim and a value range that
+                returns a dict of functions of tensors.
+        """
+        return CompiledFunctions(build, owner=True, arguments=_NOT_COMPILED)
 
 
 def _numpy(tensor):

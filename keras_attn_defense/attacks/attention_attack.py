@@ -13,11 +13,11 @@ from ..attention import AttentionMethod
 from ..attention.resizing import upsampled
 from . import schedules
 from .arguments import refuse_targeted
+from .engine.task import Task
 from .objectives import AttentionDeviation
 from .objectives.objective import Objective
+from .perturbation_sets.confined import Confined
 from .pgd import PGD
-from .running.task import Task
-from .threat_models.confined import Confined
 
 
 @register

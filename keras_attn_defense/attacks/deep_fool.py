@@ -13,10 +13,10 @@ from ..classifier import check_number
 from .arguments import check_count
 from .arguments import check_norm
 from .arguments import refuse_targeted
+from .boundaries import nearest_boundary
+from .engine.task import Task
 from .objectives.margin import others
-from .running.task import Task
 from .search_attack import SearchAttack
-from .threat_models.boundaries import nearest_boundary
 
 # How far beyond the boundary each step goes, as a share of the value range:
 # rounding would stop short of it.
@@ -83,7 +83,7 @@ class DeepFool(SearchAttack):
         logits = task.victim.frozen_logits(task.images)
         ranked = ops.argsort(-others(logits, task.labels), axis=-1)
         rivals = ranked[:, : self._rivals(logits.shape[-1])]
-        broken = task.broken(logits)
+        broken = task.is_success(logits)
         return {
             "x": task.images,
             "perturbation": ops.zeros_like(task.images),
@@ -108,7 +108,7 @@ class DeepFool(SearchAttack):
         )
         x = task.images + (1.0 + self.overshoot) * perturbation
         x = ops.clip(x, lower, upper)
-        broken = task.broken(task.victim.frozen_logits(x))
+        broken = task.is_success(task.victim.frozen_logits(x))
         size = self.ball.norm(x - task.images)
         project = self.ball.projection(
             task.images, task.epsilon, task.value_range

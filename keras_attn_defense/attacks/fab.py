@@ -10,16 +10,16 @@ from .._typing import ValueRange
 from ..classifier import ClassifierView
 from ..classifier import check_number
 from .arguments import check_count
+from .boundaries import nearest_boundary
+from .engine.task import Task
+from .hyperplanes import change_to_hyperplane
 from .objectives import Margin
 from .objectives import TargetedMargin
 from .objectives.margin import others
 from .objectives.targeted import ranked_target
-from .running.task import Task
+from .perturbation_sets.l1_projection import flat
 from .search_attack import SearchAttack
 from .search_attack import select
-from .threat_models.boundaries import nearest_boundary
-from .threat_models.hyperplanes import change_to_hyperplane
-from .threat_models.l1_projection import flat
 
 # The shortest length that is divided by.
 _SHORT = 1e-8
@@ -90,7 +90,7 @@ class FAB(SearchAttack):
 
     def begin(self, task: Task) -> dict[str, Any]:
         logits = task.victim.frozen_logits(task.images)
-        broken = task.broken(logits)
+        broken = task.is_success(logits)
         distance = ops.where(broken, 0.0, float("inf"))
         return {
             "x": self._start(task, logits.shape[-1]),
@@ -105,7 +105,7 @@ class FAB(SearchAttack):
         self, task: Task, state: Any, count: int, draws: Any
     ) -> dict[str, Any]:
         x = self._approached(task, state)
-        broken = task.broken(task.victim.frozen_logits(x))
+        broken = task.is_success(task.victim.frozen_logits(x))
         state = _noted(task, {**state, "x": x}, self.ball, broken)
         back = task.images + self.beta * (x - task.images)
         return select(broken, {**state, "x": back}, state)

@@ -1,4 +1,13 @@
-"""Attacks of a fixed number of gradient steps, and their one loop."""
+"""Attacks of a fixed number of gradient steps: the whole algorithm.
+
+for each run:  # restarts, or target classes
+    reference = what the objective compares with, from the clean images
+    x = project(start(images))
+    for each step:
+        gradient = the objective's, by x; negative if targeted
+        x = project(x + step_size * direction(gradient))
+return the x of the run that does most harm, for each image
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,30 +30,28 @@ from .arguments import check_count
 from .arguments import check_step_size
 from .arguments import check_targets
 from .attack import Attack
+from .engine.attack_result import AttackResult
+from .engine.task import Task
+from .objectives.cross_entropy import smoothed
 from .objectives.objective import Objective
-from .running.ascent import Ascent
-from .running.compiled_attack import CompiledAttack
-from .running.result import Result
-from .running.task import Task
-from .running.trajectory import trajectory
-from .running.worst_case import worst_case
 
 
 @register
 class GradientAttack(Attack):
     """Base class: climbs an objective inside a norm ball around the images.
 
-    A subclass chooses defaults, or overrides `start`, `target` or
-    `direction`.
+    A subclass chooses defaults, or overrides a step of the algorithm:
+    `target`, `reference`, `start`, `gradient`, `direction` with its `memory`,
+    or `perturbation_set`.
 
     Args:
         epsilon: Radius of the ball, in the units of the images: a number, or
-            a pair `(low, high)` from which it is drawn anew for each batch.
+            a pair `(low, high)` from which each batch draws its own.
             None means 8/255 of the value range (in `"l2"` 0.5 times it).
         step_size: Length of one step, in the units of the images. None
             derives it from `epsilon`.
         steps: Number of gradient steps.
-        objective: What is maximised: a name, an `Objective`, or a function
+        objective: What is maximized: a name, an `Objective`, or a function
             `(logits, labels) -> values`; see `kad.attacks.objectives`.
         random_start: Whether to start at a random point of the ball.
         label_smoothing: Smoothing of the labels in the cross-entropy.
@@ -89,8 +96,8 @@ class GradientAttack(Attack):
             "label_smoothing", label_smoothing, 0.0, 1.0
         )
         if self.label_smoothing:
-            self._smooth()
-        self._compiled = CompiledAttack(_functions)
+            self.objective = smoothed(self.objective, self.label_smoothing)
+        self._compiled = self._compiles(_functions)
 
     def perturb(
         self,
@@ -101,40 +108,52 @@ class GradientAttack(Attack):
         start: Tensor | None = None,
         steps: int | None = None,
     ) -> Tensor:
-        lengths = self.lengths(value_range)
-        return self.climb(
-            victim, images, labels, value_range, lengths, start, steps
-        )
+        epsilon, step_size = self.epsilon_and_step_size(value_range)
+        task = self._task(victim, images, labels, epsilon, value_range)
+        return self._run(task, step_size, start, steps)
 
-    def climb(
-        self,
-        victim: ClassifierView,
-        images: Tensor,
-        labels: Tensor,
-        value_range: ValueRange,
-        lengths: Any,
-        start: Tensor | None = None,
-        steps: int | None = None,
-    ) -> Any:
-        """`perturb` with the radius and the step size given.
+    def _task(self, victim, images, labels, epsilon, value_range):
+        labels, sign = self.target(victim, images, labels)
+        return Task(victim, images, labels, epsilon, value_range, sign)
 
-        Args:
-            lengths: `(epsilon, step_size)`, scalar tensors.
-        """
-        ascent = Ascent(self, victim, images, labels, value_range, lengths)
+    def _run(self, task, step_size, start=None, steps=None):
+        """Attacks one batch; of several runs, keeps the worst of each image."""
 
-        def run(number):
-            reference, state = ascent.begin(number, start)
+        def one_run(number):
+            reference, state = self._begin(task._replace(run=number), start)
 
             def step(i, state):
-                return ascent.step(reference, i, state)
+                return self._step(task, step_size, reference, i, state)
 
             return repeat(steps or self.steps, step, state)[0]
 
         if start is not None:
-            return run(0)
-        candidates = [run(number) for number in range(self.runs(victim))]
-        return worst_case(candidates, ascent.task)
+            return one_run(0)
+        return worst_case(map(one_run, range(self.runs(task.victim))), task)
+
+    def _begin(self, task, start=None):
+        """Returns the reference of a run, and its state before any step."""
+        reference = self.reference(task)
+        if start is None:
+            start = self.start(task.images, task.epsilon)
+            start = self._project(task, reference, start)
+        return reference, (start, self.memory(task.images))
+
+    def _step(self, task, step_size, reference, i, state):
+        """Returns the state after step `i`."""
+        x, memory = state
+        # A random model draws other numbers in each step.
+        current = task._replace(victim=task.victim.with_draw(i))
+        gradient = task.sign * self.gradient(current, x, reference, i)
+        ball = self.perturbation_set(reference)
+        gradient = ball.restrict(gradient, x, task.value_range)
+        direction, memory = self.direction(gradient, memory)
+        x = self._project(task, reference, x + step_size * direction)
+        return x, memory
+
+    def _project(self, task, reference, x):
+        ball = self.perturbation_set(reference)
+        return ball.projection(task.images, task.epsilon, task.value_range)(x)
 
     def trajectory(
         self,
@@ -143,46 +162,45 @@ class GradientAttack(Attack):
         y: Tensor | None = None,
         batch_size: int = 128,
     ) -> np.ndarray:
-        """The way of each image through the attack, step by step.
+        """Records the images after each step of the attack.
 
-        Each step is a compiled call of its own, the same one for all. Of
-        several runs, the first is followed; with a single one, the last entry
-        is what a call of the attack returns for the same seed.
+        Of several runs, the first is recorded; with a single one, the last
+        entry is what a call of the attack returns for the same seed.
 
         Args:
             model: As in a call.
             x: NumPy images `(N, height, width, channels)`.
             y: NumPy labels. None attacks the class that is predicted.
-            batch_size: Images in one compiled call.
+            batch_size: Images in one compiled call, one for each step.
 
         Returns:
-            Images in NumPy, float32, of shape `(steps + 1, N, height, width,
-            channels)`: the clean ones, then those after each step. A random
-            start has no entry of its own: the first step begins there.
+            NumPy images, `(steps + 1, N, height, width, channels)`: the clean
+            ones, then those after each step. A random start has no entry.
         """
         victim, value_range, images, labels = self._prepared(model, x, y)
-
-        def follow(x, y):
+        path = np.empty((self.steps + 1, *images.shape), "float32")
+        path[0] = images
+        for rows, batch in padded_batches(images, labels, size=batch_size):
             functions = self._compiled(self, victim, value_range)
-            batch = (x, y, *self.lengths(value_range))
-            reference, state = functions["begin"](*batch)
+            inputs = (*batch, *self.epsilon_and_step_size(value_range))
+            reference, state = functions["begin"](*inputs)
             for i in range(self.steps):
-                i = ops.convert_to_tensor(i)
-                state = functions["step"](*batch, reference, i, state)
-                yield state[0]
-
-        return trajectory(images, labels, self.steps, follow, batch_size)
+                step = ops.convert_to_tensor(i)
+                state = functions["step"](*inputs, reference, step, state)
+                x_adv = ops.convert_to_numpy(state[0])
+                path[i + 1, rows] = x_adv[: rows.stop - rows.start]
+        return path
 
     @property
     def takes_soft_labels(self) -> bool:  # type: ignore[override]
         return self.objective.takes_soft_labels and not self.targeted
 
     def runs(self, victim: ClassifierView) -> int:
-        """Restarts, times the classes that the objective goes through."""
+        """Counts the runs: restarts, times the objective's target classes."""
         return self.restarts * self.objective.runs(victim.num_classes)
 
     def start(self, images: Tensor, epsilon: Any) -> Tensor:
-        """Where the first step begins; projected afterwards."""
+        """Returns where the first step begins; it is projected afterwards."""
         if not self.random_start:
             return images
         shape = ops.shape(images)
@@ -190,28 +208,20 @@ class GradientAttack(Attack):
 
     def target(
         self, victim: ClassifierView, images: Tensor, labels: Tensor
-    ) -> Any:
-        """The class of the objective, and 1.0 to leave or -1.0 to reach it."""
+    ) -> tuple[Tensor, float]:
+        """Returns the objective's labels, and 1.0 to leave or -1.0 to reach."""
         return labels, -1.0 if self.targeted else 1.0
 
     def reference(self, task: Task) -> Any:
-        """What is computed once from the clean images, a dict of tensors.
-
-        Args:
-            task: The `Task`.
-        """
+        """Computes a dict of tensors that all steps of a run compare with."""
         return self.objective.reference(task)
 
     def perturbation_set(self, reference: Any) -> Any:
-        """What a perturbation may be.
-
-        Args:
-            reference: What `reference` returned.
-        """
+        """Returns a ball, or what has its `projection` and `restrict`."""
         return self.ball
 
-    def gradient(self, task: Task, x: Any, reference: Any, i: int) -> Any:
-        """The gradient of the objective at the images of one step.
+    def gradient(self, task: Task, x: Any, reference: Any, i: int) -> Tensor:
+        """Computes the gradient of the objective at the images of one step.
 
         Args:
             task: The `Task`.
@@ -224,19 +234,21 @@ class GradientAttack(Attack):
         )[1]
 
     def memory(self, images: Tensor) -> Any:
-        """What `direction` carries from step to step."""
+        """Returns what `direction` carries on from step to step, at first."""
         return ()
 
-    def direction(self, gradient: Tensor, memory: Any) -> Tensor:
-        """The step of norm one along `gradient`, and the new memory."""
+    def direction(self, gradient: Tensor, memory: Any) -> tuple[Tensor, Any]:
+        """Returns the step of norm one along `gradient`, and the new memory."""
         return self.ball.ascent_direction(gradient), memory
 
     def relative_step_size(self) -> Any:
-        """The step size as a share of epsilon, where none was given."""
+        """Returns the step size as a share of epsilon, if none was given."""
         return min(1.0, 2.5 / self.steps)
 
-    def lengths(self, value_range: ValueRange) -> Any:
-        """The radius and the step size, scalar tensors."""
+    def epsilon_and_step_size(
+        self, value_range: ValueRange
+    ) -> tuple[Tensor, Tensor]:
+        """Returns the radius and the step size, scalar tensors."""
         epsilon = self.radius(value_range)
         if self.step_size is None:
             return epsilon, epsilon * self.relative_step_size()
@@ -258,7 +270,7 @@ class GradientAttack(Attack):
         self, victim: ClassifierView, value_range: ValueRange, x: Any, y: Tensor
     ) -> Any:
         craft = self._compiled(self, victim, value_range)["craft"]
-        return craft(x, y, *self.lengths(value_range))
+        return craft(x, y, *self.epsilon_and_step_size(value_range))
 
     def run_batches(
         self,
@@ -275,7 +287,7 @@ class GradientAttack(Attack):
         runs = self.runs(victim)
         forward, backward = self.objective.passes
         ones = np.ones(len(images), "int64")
-        return Result(
+        return AttackResult(
             crafted,
             # The last pass of each run only chooses among them.
             ones * runs * (forward * self.steps + (runs > 1)),
@@ -293,27 +305,48 @@ class GradientAttack(Attack):
             "label_smoothing": self.label_smoothing,
         }
 
-    def _smooth(self):
-        if type(self.objective) is not objectives.CrossEntropy:
-            raise ValueError(
-                "`label_smoothing` is part of the cross-entropy. Received: "
-                f"label_smoothing={self.label_smoothing} with the objective "
-                f"{type(self.objective).__name__}. Leave one of them out."
-            )
-        self.objective = objectives.CrossEntropy(self.label_smoothing)
+
+def worst_case(candidates: Any, task: Task) -> Tensor:
+    """Chooses the candidate that does most harm, for each image alone.
+
+    Args:
+        candidates: Batches of adversarial images, in an iterable.
+        task: The `Task` that they were crafted for.
+
+    Returns:
+        A batch of images.
+    """
+    worst, *others = candidates
+    if not others:
+        return worst
+    most = _harm(worst, task)
+    for candidate in others:
+        harm = _harm(candidate, task)
+        is_worse = (harm > most)[:, None, None, None]
+        worst = ops.where(is_worse, candidate, worst)
+        most = ops.maximum(harm, most)
+    return worst
+
+
+def _harm(images, task):
+    logits = task.victim.frozen_logits(images)
+    loss = task.sign * objectives.cross_entropy(logits, task.labels)
+    # A success counts more than any height of the loss.
+    return loss + 1e4 * ops.cast(task.is_success(logits), loss.dtype)
 
 
 def _functions(attack, victim, value_range):
-    def ascent(x, y, *lengths):
-        return Ascent(attack, victim, x, y, value_range, lengths)
+    def task(x, y, epsilon):
+        return attack._task(victim, x, y, epsilon, value_range)
 
-    def craft(x, y, *lengths):
-        return attack.climb(victim, x, y, value_range, lengths)
+    def craft(x, y, epsilon, step_size):
+        return attack._run(task(x, y, epsilon), step_size)
 
-    def begin(*batch):
-        return ascent(*batch).begin(0)
+    def begin(x, y, epsilon, step_size):
+        return attack._begin(task(x, y, epsilon))
 
     def step(x, y, epsilon, step_size, reference, i, state):
-        return ascent(x, y, epsilon, step_size).step(reference, i, state)
+        batch = task(x, y, epsilon)
+        return attack._step(batch, step_size, reference, i, state)
 
     return {"craft": craft, "begin": begin, "step": step}

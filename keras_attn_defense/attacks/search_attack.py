@@ -14,9 +14,8 @@ from ..classifier import ClassifierView
 from ..classifier import not_defined
 from .arguments import check_count
 from .attack import Attack
-from .running import slots
-from .running.compiled_attack import CompiledAttack
-from .running.task import Task
+from .engine import search_loop
+from .engine.task import Task
 
 # Steps in one compiled call; between calls images that are done make room for
 # others.
@@ -64,7 +63,7 @@ class SearchAttack(Attack):
         def step(self, task, state, count, draws):
             x_adv = task.images + task.epsilon * draws["sign"]
             x_adv = keras.ops.clip(x_adv, *task.value_range)
-            found = task.broken(task.victim.frozen_logits(x_adv))
+            found = task.is_success(task.victim.frozen_logits(x_adv))
             return {**state, "adversarial": x_adv, "found": found}
 
 
@@ -81,7 +80,7 @@ class SearchAttack(Attack):
     ) -> None:
         super().__init__(epsilon, **kwargs)
         self.steps = check_count("steps", steps)
-        self._compiled = CompiledAttack(_functions)
+        self._compiled = self._compiles(_functions)
 
     def begin(self, task: Task) -> dict[str, Any]:
         """The state of a run before its first step.
@@ -147,7 +146,7 @@ class SearchAttack(Attack):
 
         def body(i, state):
             count = state["count"]
-            victim = task.victim.drawn(first_draw + i)
+            victim = task.victim.with_draw(first_draw + i)
             after = self.step(
                 task._replace(victim=victim),
                 {k: v for k, v in state.items() if k != "count"},
@@ -202,7 +201,7 @@ class SearchAttack(Attack):
         labels: Tensor,
         batch_size: int,
     ) -> Any:
-        return slots.search(
+        return search_loop.search(
             self,
             self._compiled(self, victim, value_range),
             self.runs(victim),

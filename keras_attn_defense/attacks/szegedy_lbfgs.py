@@ -15,11 +15,10 @@ from ..classifier import check_number
 from .arguments import check_count
 from .arguments import check_norm
 from .attack import Attack
+from .engine.attack_result import AttackResult
+from .engine.image_gradient import image_gradient
 from .objectives import cross_entropy
 from .objectives.margin import others
-from .running.compiled_attack import CompiledAttack
-from .running.image_gradient import image_gradient
-from .running.result import Result
 
 
 @register
@@ -88,7 +87,7 @@ class SzegedyLBFGS(Attack):
             "binary_search_steps", binary_search_steps
         )
         self.initial_const = check_number("initial_const", initial_const)
-        self._compiled = CompiledAttack(_functions)
+        self._compiled = self._compiles(_functions)
 
     def perturb(
         self,
@@ -124,7 +123,7 @@ class SzegedyLBFGS(Attack):
         )
         found = project(ops.convert_to_tensor(found))
         # One forward pass more: that of the clean image.
-        return Result(ops.convert_to_numpy(found), passes + 1, passes)
+        return AttackResult(ops.convert_to_numpy(found), passes + 1, passes)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -34,11 +34,12 @@ class ClassifierView:
     def refresh(self) -> None:
         """Brings what was read from a model up to date."""
 
-    def drawn(self, draw: Any) -> Any:
-        """This view, with random numbers of their own for each draw.
+    def with_draw(self, draw: Any) -> Any:
+        """Returns this view with the random numbers of one draw.
 
-        A draw of a draw is one of its own too: `view.drawn(2).drawn(0)` and
-        `view.drawn(3).drawn(0)` differ.
+        Draws may be nested, and no two of them are the same:
+        `view.with_draw(2).with_draw(0)` differs from
+        `view.with_draw(3).with_draw(0)`.
 
         Args:
             draw: A whole number, Python's or a scalar tensor.

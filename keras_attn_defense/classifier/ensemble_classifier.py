@@ -52,7 +52,7 @@ class EnsembleClassifier(ClassifierView):
         """The same with weights as constants."""
         members = self.members
         if self.draw is not None:
-            members = [member.drawn(self.draw) for member in members]
+            members = [member.with_draw(self.draw) for member in members]
         return self._mean(member.frozen_logits(images) for member in members)
 
     def check_logits(self, images: Tensor) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._typing import Tensor
-from ..attacks.threat_models import perturbation_sets
+from ..attacks import perturbation_sets
 from ..classifier import check_number
 
 # Rounding of float32: a share of epsilon, and a share of the value range.

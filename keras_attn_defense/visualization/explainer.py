@@ -148,7 +148,13 @@ def check_attack(attack, method=None):
         attack: An attack, or a function of a model, images and labels.
         method: What else it needs to be able to do, or None.
     """
-    if not callable(attack) or not hasattr(attack, method or "__call__"):
+    if callable(attack) and method and not hasattr(attack, method):
+        raise ValueError(
+            "`attack` should take a fixed number of gradient steps, such as "
+            f"`kad.attacks.BIM()` or `kad.attacks.PGD()`: it has no `{method}` "
+            f"otherwise. Received: {attack!r}."
+        )
+    if not callable(attack):
         raise ValueError(
             "`attack` should be an attack, such as `kad.attacks.PGD()` or "
             "`kad.attacks.get('pgd')`"

@@ -10,8 +10,8 @@ from keras_attn_defense.attacks import APGD
 from keras_attn_defense.attacks import BPDA
 from keras_attn_defense.attacks import FGSM
 from keras_attn_defense.attacks import PGD
+from keras_attn_defense.attacks.engine.image_gradient import image_gradient
 from keras_attn_defense.attacks.objectives import margin
-from keras_attn_defense.attacks.running.image_gradient import image_gradient
 from keras_attn_defense.classifier import as_classifier
 from tests import networks
 from tests.testing import assert_same_state
@@ -164,7 +164,7 @@ def test_random_preprocessing():
     victim = BPDA(plain, mask, approximation=mask)
     seed = to_numpy(mask.seed_generator.state.value)
 
-    gradients = [gradient(victim.drawn(draw)) for draw in (0, 0, 1)]
+    gradients = [gradient(victim.with_draw(draw)) for draw in (0, 0, 1)]
 
     np.testing.assert_array_equal(gradients[0], gradients[1])
     assert (gradients[0] != gradients[2]).mean() > 0.3

@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from keras_attn_defense.attacks import FAB
-from keras_attn_defense.attacks.running.task import Task
+from keras_attn_defense.attacks.engine.task import Task
 from keras_attn_defense.classifier import Classifier
 from tests import networks
 from tests.testing import perturbation_size

@@ -12,7 +12,7 @@ from keras_attn_defense.attacks import IterLL
 from keras_attn_defense.attacks import MomentumBIM
 from keras_attn_defense.attacks import RandomizedStepLL
 from keras_attn_defense.attacks import StepLL
-from keras_attn_defense.attacks.running.ascent import Ascent
+from keras_attn_defense.attacks.engine.task import Task
 from keras_attn_defense.classifier import Classifier
 from tests.testing import assert_inside
 from tests.testing import cross_entropy
@@ -196,10 +196,10 @@ def test_the_first_gradient_is_that_of_images_inside_the_ball(model, norm):
     x = np.round(X)  # At the bounds: half of the noise leaves them.
     attack, value_range = PGD(0.1, norm=norm, seed=0), (0.0, 1.0)
     batch = [ops.convert_to_tensor(values) for values in (x, Y)]
-    lengths = attack.lengths(value_range)
-    ascent = Ascent(attack, Classifier(model), *batch, value_range, lengths)
+    task = Task(Classifier(model), *batch, 0.1, value_range)
 
-    start = to_numpy(ascent.begin(0)[1][0])
+    _, (start, _) = attack._begin(task)
+    start = to_numpy(start)
 
     assert_inside(start, x, 0.1, norm, value_range)
     assert 0.3 < (start != x).mean() < 0.7

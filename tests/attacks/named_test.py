@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import keras_attn_defense as kad
-from keras_attn_defense.attacks import threat_models
+from keras_attn_defense.attacks import perturbation_sets
 from keras_attn_defense.attacks.named import _CLASSES
 from keras_attn_defense.attention.named import METHODS
 
@@ -27,7 +27,7 @@ def test_norms_of_the_attacks_of_smallest_perturbations():
         kad.attacks.get,
         kad.attention.get,
         kad.attacks.objectives.get,
-        threat_models.get,
+        perturbation_sets.get,
     ],
 )
 @pytest.mark.parametrize("foreign", [3, None, [], object(), "nosuch", b"pgd"])

@@ -26,12 +26,12 @@ def test_draws_differ_and_repeat():
 
     views = [
         view,
-        view.drawn(0),
-        view.drawn(1),
-        view.drawn(0).drawn(0),
-        view.drawn(0).drawn(1),
-        view.drawn(1).drawn(0),
-        view.drawn(2000).drawn(3),
+        view.with_draw(0),
+        view.with_draw(1),
+        view.with_draw(0).with_draw(0),
+        view.with_draw(0).with_draw(1),
+        view.with_draw(1).with_draw(0),
+        view.with_draw(2000).with_draw(3),
     ]
 
     values = [logits(each) for each in views]
@@ -49,12 +49,12 @@ def test_draw_of_a_tensor():
 
     @jitted
     def drawn(number, x):
-        return view.drawn(number).drawn(number).frozen_logits(x)
+        return view.with_draw(number).with_draw(number).frozen_logits(x)
 
     x = ops.convert_to_tensor(X)
     for number in (0, 5):
         value = drawn(ops.convert_to_tensor(number, "int32"), x)
-        expected = logits(view.drawn(number).drawn(number))
+        expected = logits(view.with_draw(number).with_draw(number))
         np.testing.assert_allclose(to_numpy(value), expected, atol=1e-5)
 
 

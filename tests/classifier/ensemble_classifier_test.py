@@ -63,11 +63,12 @@ def test_draws_reach_the_members():
     x = ops.convert_to_tensor(X)
 
     draws = [
-        to_numpy(ensemble.drawn(draw).frozen_logits(x)) for draw in (0, 0, 1)
+        to_numpy(ensemble.with_draw(draw).frozen_logits(x))
+        for draw in (0, 0, 1)
     ]
 
     np.testing.assert_array_equal(draws[0], draws[1])
     assert abs(draws[0] - draws[2]).max() > 1e-3
-    single = as_classifier(random).drawn(0).frozen_logits(x)
+    single = as_classifier(random).with_draw(0).frozen_logits(x)
     single = to_numpy(ops.log_softmax(single))
     np.testing.assert_allclose(draws[0], single, atol=1e-6)

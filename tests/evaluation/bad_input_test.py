@@ -6,7 +6,7 @@ import pytest
 
 from keras_attn_defense.attacks import APGD
 from keras_attn_defense.attacks import FGSM
-from keras_attn_defense.attacks import Result
+from keras_attn_defense.attacks import AttackResult
 from tests.evaluation.helpers import IMAGES
 from tests.evaluation.helpers import LABELS
 from tests.evaluation.helpers import brightness
@@ -22,7 +22,7 @@ class Cheat(FGSM):
 
     def run_batches(self, victim, value_range, images, labels, batch_size):
         passes = np.ones(len(images), "int64")
-        return Result(images + np.float32(self.offset), passes, passes)
+        return AttackResult(images + np.float32(self.offset), passes, passes)
 
 
 @pytest.mark.parametrize(

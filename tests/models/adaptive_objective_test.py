@@ -8,7 +8,7 @@ from keras import ops
 from keras_attn_defense import AttentionDefendedModel
 from keras_attn_defense.attacks import APGD
 from keras_attn_defense.attacks import PGD
-from keras_attn_defense.attacks.running.task import Task
+from keras_attn_defense.attacks.engine.task import Task
 from keras_attn_defense.classifier import Classifier
 from tests import networks
 from tests.testing import cross_entropy

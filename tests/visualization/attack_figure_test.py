@@ -182,7 +182,7 @@ def test_methods_of_many_passes():
         ({"images": IMAGES * 2}, "should lie in value_range"),
         ({"steps": [4]}, r"from 0, the clean image, to 3.*\[4\]"),
         ({"steps": []}, "from 0, the clean image"),
-        ({"attack": kad.attacks.DeepFool()}, "no trajectory to follow"),
+        ({"attack": kad.attacks.DeepFool()}, "fixed number of gradient steps"),
     ],
 )
 def test_bad_input(arguments, message):

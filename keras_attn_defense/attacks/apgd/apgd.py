@@ -14,8 +14,8 @@ from ...classifier import as_classifier
 from ...classifier import check_number
 from .. import objectives
 from ..arguments import check_targets
+from ..engine.task import Task
 from ..objectives.objective import Objective
-from ..running.task import Task
 from ..search_attack import SearchAttack
 from ..search_attack import select
 from . import apgd_l1
@@ -123,7 +123,7 @@ class APGD(SearchAttack):
             "halved": ops.ones_like(values),
             "adversarial": x,
             "score": values,
-            "found": task.broken(logits),
+            "found": task.is_success(logits),
             "reference": reference,
         }
 
@@ -145,7 +145,7 @@ class APGD(SearchAttack):
             "rises": state["rises"] + ops.cast(rose, values.dtype),
         }
         state = _with_best(state)
-        broken = task.broken(logits)
+        broken = task.is_success(logits)
         state["adversarial"] = ops.where(
             broken[:, None, None, None], x, state["best"]
         )

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from ..perturbation_sets.l1_projection import sparse_sign
 from ..search_attack import select
-from ..threat_models.l1_projection import sparse_sign
 
 # The radius of each phase, in multiples of the last; all but the last phase
 # have this share of the steps.
@@ -42,7 +42,7 @@ def begin(attack, task):
     reference = attack.objective.reference(task)
     values, gradient, logits = attack.evaluate(task, x, reference)
     inside = _is_inside(attack, task, x)
-    found = task.broken(logits) & inside
+    found = task.is_success(logits) & inside
     return {
         **_anew(task, x, radius),
         **_as_best(x, values, gradient),
@@ -72,7 +72,9 @@ def step(attack, task, state, count):
     state = select(enters | (values > state["best_value"]), risen, state)
     state = select(enters, {**state, **_anew(task, x, radius)}, state)
     state = select(adapts, _adapted(task, state, radius), state)
-    return _noted(attack, task, state, x, task.broken(logits), factor == 1.0)
+    return _noted(
+        attack, task, state, x, task.is_success(logits), factor == 1.0
+    )
 
 
 def schedule(steps):

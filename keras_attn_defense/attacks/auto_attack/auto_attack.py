@@ -18,8 +18,8 @@ from ...classifier import Unseen
 from ...classifier import as_classifier
 from ...classifier.padding import padded_batches
 from ..attack import Attack
-from ..running.result import Result
-from ..running.task import Task
+from ..engine.attack_result import AttackResult
+from ..engine.task import Task
 from . import versions
 
 
@@ -146,7 +146,7 @@ class AutoAttack(Attack):
                 result.forward_passes + 1,
                 result.backward_passes,
             ]
-        return Result(crafted, *passes)
+        return AttackResult(crafted, *passes)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -178,7 +178,7 @@ class _Parts(Unseen):
 def _functions(victim, value_range):
     def broken(images, labels):
         task = Task(victim, images, labels, None, value_range)
-        return task.broken(victim.logits(images))
+        return task.is_success(victim.logits(images))
 
     return {"broken": broken}
 

@@ -11,9 +11,9 @@ from ..._typing import Tensor
 from ...classifier import check_number
 from ..arguments import check_count
 from ..arguments import check_norm
+from ..engine.image_gradient import image_gradient
+from ..engine.task import Task
 from ..objectives import margin
-from ..running.image_gradient import image_gradient
-from ..running.task import Task
 from ..search_attack import SearchAttack
 from ..search_attack import select
 from .adam import adam_start
@@ -106,7 +106,7 @@ class CarliniWagner(SearchAttack):
 
     def begin(self, task: Task) -> dict[str, Any]:
         start = _to_unbounded(task.images, task.value_range)
-        broken = task.broken(task.victim.frozen_logits(task.images))
+        broken = task.is_success(task.victim.frozen_logits(task.images))
         nothing = ops.zeros_like(task.labels, dtype="float32")
         size = ops.where(broken, 0.0, nothing + float("inf"))
         return {
@@ -145,7 +145,7 @@ class CarliniWagner(SearchAttack):
         number = state["number"] + 1
         rate = self.learning_rate * self._penalty.pace(search)
         moved, adam = adam_step(state["adam"], gradient, number, rate)
-        success = task.broken(logits) & (gap <= 0)
+        success = task.is_success(logits) & (gap <= 0)
         met = success & self._penalty.is_met(penalty, search)
         stalled, checked_loss = self._stalled(state, number, loss)
         size = self.ball.norm(x - task.images)

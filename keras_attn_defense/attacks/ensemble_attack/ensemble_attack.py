@@ -17,8 +17,8 @@ from ...classifier import ClassifierView
 from ...classifier import EnsembleClassifier
 from ...classifier import as_classifier
 from ..attack import Attack
+from ..engine.attack_result import AttackResult
 from ..pgd import PGD
-from ..running.result import Result
 from .source_models import SourceModels
 
 
@@ -176,7 +176,7 @@ class EnsembleAttack(Attack):
             # Those of the attacked model count, not those of the sources.
             if view is victim or (self.mode == "joint" and self.include_victim):
                 passes[:, rows] = result[1:]
-        return Result(crafted, *passes)
+        return AttackResult(crafted, *passes)
 
     def _views(self, victim):
         """What to attack: each view with its share of the images."""

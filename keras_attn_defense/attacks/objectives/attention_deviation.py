@@ -17,8 +17,8 @@ from ...classifier import ClassifierView
 from ...classifier import check_number
 from ...classifier import frozen
 from ...losses import PreservationLoss
-from ..running.image_gradient import image_gradient
-from ..running.task import Task
+from ..engine.image_gradient import image_gradient
+from ..engine.task import Task
 from .naming import get
 from .naming import named
 from .naming import serialize

@@ -75,3 +75,22 @@ def cross_entropy(
         uniform = label_smoothing / logits.shape[-1]
         target = target * (1.0 - label_smoothing) + uniform
     return -ops.sum(target * log_probabilities, axis=-1)
+
+
+def smoothed(objective: Objective, label_smoothing: float) -> CrossEntropy:
+    """Returns the cross-entropy of smoothed labels, if that is the objective.
+
+    Args:
+        objective: An `Objective`.
+        label_smoothing: Share of the target spread over all classes.
+
+    Raises:
+        ValueError: If the objective is another one.
+    """
+    if type(objective) is not CrossEntropy:
+        raise ValueError(
+            "`label_smoothing` is part of the cross-entropy. Received: "
+            f"label_smoothing={label_smoothing} with the objective "
+            f"{type(objective).__name__}. Leave one of them out."
+        )
+    return CrossEntropy(label_smoothing)

@@ -5,7 +5,7 @@ from typing import Any
 from ..._registration import register
 from ..._typing import Tensor
 from ...classifier import ClassifierView
-from ..running.task import Task
+from ..engine.task import Task
 from .image_objective import ImageObjective
 from .naming import named
 

@@ -15,7 +15,7 @@ from ..._typing import Tensor
 from ...classifier import ClassifierView
 from ...classifier import frozen
 from ..arguments import check_count
-from ..running.task import Task
+from ..engine.task import Task
 from .naming import get
 from .naming import serialize
 from .objective import Objective
@@ -90,7 +90,7 @@ class ExpectationOverTransformation(Objective):
     ) -> tuple[Tensor, Tensor, Tensor]:
         def sample(number):
             values, gradient, logits = self._sample(
-                victim.drawn(number), x, labels, reference
+                victim.with_draw(number), x, labels, reference
             )
             return values, gradient, ops.softmax(logits, axis=-1)
 

@@ -6,7 +6,7 @@ from keras import ops
 
 from ..._registration import register
 from ..._typing import Tensor
-from ..running.task import Task
+from ..engine.task import Task
 from .naming import named
 from .objective import Objective
 

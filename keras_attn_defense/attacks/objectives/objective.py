@@ -7,8 +7,8 @@ from ..._registration import register
 from ..._typing import Tensor
 from ...classifier import ClassifierView
 from ...classifier import not_defined
-from ..running.image_gradient import image_gradient
-from ..running.task import Task
+from ..engine.image_gradient import image_gradient
+from ..engine.task import Task
 
 
 @register

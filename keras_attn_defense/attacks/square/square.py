@@ -14,8 +14,8 @@ from ...classifier import as_classifier
 from ...classifier import check_number
 from .. import objectives
 from ..arguments import check_count
+from ..engine.task import Task
 from ..objectives.objective import Objective
-from ..running.task import Task
 from ..search_attack import SearchAttack
 from ..search_attack import select
 from .moves import PatternedSquares
@@ -140,7 +140,7 @@ class Square(SearchAttack):
         return {
             "adversarial": x,
             "score": task.sign * values,
-            "found": task.broken(logits),
+            "found": task.is_success(logits),
         }
 
     def get_config(self) -> dict[str, Any]:

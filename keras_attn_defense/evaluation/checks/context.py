@@ -11,10 +11,10 @@ from ... import attacks as kad_attacks
 from ..._backend import compiled
 from ...attacks import GradientAttack
 from ...attacks import SearchAttack
+from ...attacks import perturbation_sets
+from ...attacks.engine.image_gradient import image_gradient
 from ...attacks.objectives import cross_entropy
 from ...attacks.objectives import margin
-from ...attacks.running.image_gradient import image_gradient
-from ...attacks.threat_models import perturbation_sets
 from ...classifier import Classifier
 from ...classifier.padding import padded_batches
 from ..campaign import judge

@@ -5,8 +5,8 @@ import pytest
 from keras import ops
 
 from keras_attn_defense.attacks import PGD
+from keras_attn_defense.attacks.engine.task import Task
 from keras_attn_defense.attacks.objectives import AttentionDeviation
-from keras_attn_defense.attacks.running.task import Task
 from keras_attn_defense.attention import GradCAM
 from keras_attn_defense.classifier import Classifier
 from tests import networks

@@ -22,7 +22,7 @@ FREE = {"norm": "l2", "epsilon": 10.0, "step_size": 0.01}
 
 
 def evaluated(objective, model, draw=0):
-    victim = as_classifier(model).drawn(draw)
+    victim = as_classifier(model).with_draw(draw)
     with no_gradients():
         return [
             to_numpy(value)
@@ -61,9 +61,9 @@ def test_mean_gradient():
 
 def test_probabilities_are_averaged():
     model, _ = networks.masked_linear(0.5)
-    victim = as_classifier(model).drawn(7)
+    victim = as_classifier(model).with_draw(7)
     singles = [
-        to_numpy(ops.softmax(victim.drawn(k).frozen_logits(X)))
+        to_numpy(ops.softmax(victim.with_draw(k).frozen_logits(X)))
         for k in range(3)
     ]
     assert abs(singles[0] - singles[1]).max() > 0.01

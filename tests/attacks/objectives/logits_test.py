@@ -7,8 +7,8 @@ from keras import ops
 
 from keras_attn_defense.attacks import PGD
 from keras_attn_defense.attacks import objectives
+from keras_attn_defense.attacks.engine.task import Task
 from keras_attn_defense.attacks.objectives.targeted import ranked_target
-from keras_attn_defense.attacks.running.task import Task
 from keras_attn_defense.classifier import as_classifier
 from tests import networks
 from tests.testing import cross_entropy

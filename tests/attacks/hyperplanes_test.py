@@ -5,9 +5,7 @@ import pytest
 import scipy.optimize
 from keras import ops
 
-from keras_attn_defense.attacks.threat_models.hyperplanes import (
-    change_to_hyperplane,
-)
+from keras_attn_defense.attacks.hyperplanes import change_to_hyperplane
 from tests.testing import to_numpy
 
 NORMS = ("linf", "l2", "l1")

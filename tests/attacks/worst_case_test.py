@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_attn_defense.attacks.running.task import Task
-from keras_attn_defense.attacks.running.worst_case import worst_case
+from keras_attn_defense.attacks.engine.task import Task
+from keras_attn_defense.attacks.gradient_attack import worst_case
 from keras_attn_defense.classifier import as_classifier
 from tests.testing import to_numpy
 

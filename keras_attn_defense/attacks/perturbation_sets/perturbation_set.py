@@ -16,7 +16,7 @@ class PerturbationSet:
 
     ```python
     ball = kad.attacks.PGD(norm="l2").ball
-    assert isinstance(ball, kad.attacks.threat_models.PerturbationSet)
+    assert isinstance(ball, kad.attacks.perturbation_sets.PerturbationSet)
     change = keras.ops.ones((1, 2, 2, 1))
     np.testing.assert_allclose(ball.norm(change), [2.0])
     ```
@@ -67,7 +67,7 @@ class PerturbationSet:
             self, "ascent_direction", "it returns the best step of norm one"
         )
 
-    def followed(self, gradient, x, value_range):
+    def restrict(self, gradient, x, value_range):
         """The gradient, without what the images `x` cannot follow.
 
         Args:

@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from ...classifier.padding import padded_size
-from .result import Result
+from .attack_result import AttackResult
 
 # New images enter when this share of the places is free: beginning costs a
 # pass over the whole batch.
@@ -31,7 +31,7 @@ def search(attack, functions, runs, epsilon, images, labels, batch_size):
         batch_size: Largest number of places.
 
     Returns:
-        A `Result`.
+        A `AttackResult`.
     """
     size = padded_size(len(images), batch_size)
     places = _Places(functions, epsilon, images, labels, size)
@@ -152,4 +152,4 @@ class _Found:
         passes = [
             self._begun * begin[i] + self._steps * step[i] for i in range(2)
         ]
-        return Result(self._adversarial, *passes)
+        return AttackResult(self._adversarial, *passes)

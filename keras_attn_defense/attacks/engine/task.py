@@ -1,4 +1,4 @@
-"""What an attack works on."""
+"""One batch to attack."""
 
 from typing import Any
 from typing import NamedTuple
@@ -31,8 +31,8 @@ class Task(NamedTuple):
     sign: float = 1.0
     run: Any = 0
 
-    def broken(self, logits):
-        """Which images have these logits made a success, `(batch,)`."""
+    def is_success(self, logits):
+        """Tells which images these logits make a success, `(batch,)`."""
         labels = class_indices(self.labels, logits.shape[-1])
         predicted = ops.cast(ops.argmax(logits, axis=-1), labels.dtype)
         if self.sign > 0:

@@ -21,7 +21,7 @@ class Confined:
         project = self.ball.projection(images, epsilon, value_range)
         return lambda x: project(ops.where(self.region, x, images))
 
-    def followed(self, gradient, x, value_range):
+    def restrict(self, gradient, x, value_range):
         """As of a `PerturbationSet`: zero at the other pixels."""
-        gradient = self.ball.followed(gradient, x, value_range)
+        gradient = self.ball.restrict(gradient, x, value_range)
         return ops.where(self.region, gradient, 0.0)

@@ -17,7 +17,7 @@ class LinfBall(PerturbationSet):
     ```python
     # One image of two values.
     change = keras.ops.convert_to_tensor([[[[0.5, -0.1]]]])
-    inside = kad.attacks.threat_models.LinfBall().project(change, 0.2)
+    inside = kad.attacks.perturbation_sets.LinfBall().project(change, 0.2)
     np.testing.assert_allclose(inside, [[[[0.2, -0.1]]]])
     ```
     """
@@ -60,7 +60,7 @@ class L2Ball(PerturbationSet):
     ```python
     # One image of two values.
     change = keras.ops.convert_to_tensor([[[[3.0, -4.0]]]])
-    inside = kad.attacks.threat_models.L2Ball().project(change, 1.0)
+    inside = kad.attacks.perturbation_sets.L2Ball().project(change, 1.0)
     np.testing.assert_allclose(inside, [[[[0.6, -0.8]]]], rtol=1e-5)
     ```
     """
@@ -108,8 +108,8 @@ def get(norm: Norm) -> PerturbationSet:
     Example:
 
     ```python
-    ball = kad.attacks.threat_models.get("l2")
-    assert isinstance(ball, kad.attacks.threat_models.L2Ball)
+    ball = kad.attacks.perturbation_sets.get("l2")
+    assert isinstance(ball, kad.attacks.perturbation_sets.L2Ball)
     ```
     """
     known = {ball.name: ball for ball in (LinfBall, L2Ball, L1Ball)}

@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 
 from keras_attn_defense.attacks import SearchAttack
-from keras_attn_defense.attacks.running import slots
+from keras_attn_defense.attacks.engine import search_loop
 from keras_attn_defense.classifier.padding import padded_batches
 from keras_attn_defense.classifier.padding import padded_size
 from tests import networks
@@ -114,7 +114,7 @@ def test_success_counts_before_the_score():
 
 def test_a_smaller_batch_keeps_each_image_with_its_run():
     functions = {"begin": lambda images, labels, epsilon, run: {"run": run}}
-    places = slots._Places(functions, 0.5, X, NEEDED, 8)
+    places = search_loop._Places(functions, 0.5, X, NEEDED, 8)
     places.fill(deque((index, index % 3) for index in range(8)))
     places.active[[0, 2, 3, 4, 6, 7]] = False
 
@@ -156,7 +156,7 @@ def test_every_step_has_a_draw_of_its_own():
 class _View:
     num_classes = 20
 
-    def drawn(self, draw):
+    def with_draw(self, draw):
         return self
 
 

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_attn_defense.attacks.threat_models import perturbation_sets
-from keras_attn_defense.attacks.threat_models.l1_projection import shrink
-from keras_attn_defense.attacks.threat_models.l1_projection import sparse_sign
+from keras_attn_defense.attacks import perturbation_sets
+from keras_attn_defense.attacks.perturbation_sets.l1_projection import shrink
+from keras_attn_defense.attacks.perturbation_sets.l1_projection import (
+    sparse_sign,
+)
 from tests.testing import to_numpy
 
 GENERATOR = np.random.default_rng(0)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Result(NamedTuple):
+class AttackResult(NamedTuple):
     """What an attack found, in NumPy.
 
     Args:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_attn_defense.attacks.threat_models import perturbation_sets
+from keras_attn_defense.attacks import perturbation_sets
 from tests.testing import assert_inside
 from tests.testing import perturbation_size
 from tests.testing import to_numpy
@@ -96,11 +96,11 @@ def test_l1_steps_leave_out_what_is_at_its_bound():
     shape = (1, 2, 3, 1)
     tensors = [ops.convert_to_tensor(v.reshape(shape)) for v in (gradient, x)]
 
-    followed = ball_of("l1").followed(*tensors, (0.0, 1.0))
+    followed = ball_of("l1").restrict(*tensors, (0.0, 1.0))
     expected = [1.0, 0.0, 0.0, -4.0, 5.0, 0.0]
     np.testing.assert_array_equal(to_numpy(followed).ravel(), expected)
     for norm in ("linf", "l2"):
-        followed = ball_of(norm).followed(*tensors, (0.0, 1.0))
+        followed = ball_of(norm).restrict(*tensors, (0.0, 1.0))
         np.testing.assert_array_equal(to_numpy(followed).ravel(), gradient)
 
 

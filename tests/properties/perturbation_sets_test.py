@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from keras_attn_defense.attacks import threat_models
+from keras_attn_defense.attacks import perturbation_sets
 from tests.properties import strategies
 from tests.properties.strategies import SHAPE
 from tests.properties.strategies import examples
@@ -52,7 +52,7 @@ def _assert_nearest(point, projected, member):
 @examples(25)
 @given(change=changes, epsilon=radii, seed=strategies.seeds)
 def test_projection_onto_the_ball(norm, change, epsilon, seed):
-    ball = threat_models.get(norm)
+    ball = perturbation_sets.get(norm)
 
     projected = to_numpy(ball.project(tensor(change), epsilon))
 
@@ -82,7 +82,7 @@ def test_projection_onto_the_ball_and_the_range(norm, value_range, data):
     largest = perturbation_size(corner, np.zeros_like(corner), norm)[0]
     share = st.one_of(st.just(0.0), st.floats(1e-3, 1.0))
     epsilon = data.draw(share) * largest
-    ball = threat_models.get(norm)
+    ball = perturbation_sets.get(norm)
     radius = keras.ops.convert_to_tensor(epsilon, "float32")
     project = ball.projection(tensor(x), radius, value_range)
 
@@ -107,7 +107,7 @@ def test_steepest_steps(norm, gradient, power, epsilon):
     """Of length one and uphill, at whatever size of the gradient."""
     gradient = (gradient * 10.0**power).astype("float32")
     gradient[abs(gradient) < 1e-30] = 0  # Not subnormal after the scaling.
-    ball = threat_models.get(norm)
+    ball = perturbation_sets.get(norm)
 
     step = to_numpy(ball.ascent_direction(tensor(gradient)))
 
@@ -126,7 +126,7 @@ def test_steepest_steps(norm, gradient, power, epsilon):
 @examples(10)
 @given(epsilon=radii, seed=strategies.seeds)
 def test_samples(norm, epsilon, seed):
-    ball = threat_models.get(norm)
+    ball = perturbation_sets.get(norm)
     shape = (BATCH, *SHAPE)
     generator = keras.random.SeedGenerator(seed)
 

@@ -24,7 +24,7 @@ class L1Ball(PerturbationSet):
     Example:
 
     ```python
-    ball = kad.attacks.threat_models.L1Ball()
+    ball = kad.attacks.perturbation_sets.L1Ball()
     # One image of two values.
     change = keras.ops.convert_to_tensor([[[[3.0, -1.0]]]])
     np.testing.assert_allclose(ball.norm(change), [4.0])
@@ -76,7 +76,7 @@ class L1Ball(PerturbationSet):
         """
         return sparse_sign(gradient, _SPARSE_SHARE)
 
-    def followed(self, gradient, x, value_range):
+    def restrict(self, gradient, x, value_range):
         # Values at their bound would be chosen again and again.
         lower, upper = value_range
         room = ops.where(gradient > 0, upper - x, x - lower)

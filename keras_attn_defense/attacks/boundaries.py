@@ -2,9 +2,9 @@
 
 from keras import ops
 
-from ..objectives.margin import logit_of
-from ..running.image_gradient import logit_gradients
-from ..search_attack import select
+from .engine.image_gradient import logit_gradients
+from .objectives.margin import logit_of
+from .search_attack import select
 
 
 def nearest_boundary(victim, x, labels, rivals, ball):
