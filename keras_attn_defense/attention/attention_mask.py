@@ -1,4 +1,4 @@
-"""Hide what a network attends to."""
+"""Masks that hide the attention area of images."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from ..classifier import plain_errors
 from .black_box import check_fill
 from .resizing import upsampled
 
-# The range of a map, relative to its values, that is rounding alone.
+# A range of values that is smaller, relative to them, is due to rounding.
 _ROUNDING = 1e-6
 _THRESHOLDS = ("mean", "maximum", "quantile", "area")
 
@@ -39,7 +39,7 @@ class AttentionMask(keras.layers.Layer):
             max(g))`.
         sharpness: Slope of the soft mask.
         fill: Value of the hidden pixels, a number or one for each channel;
-            None means mid-grey, the middle of `value_range`.
+            None means mid-gray, the middle of `value_range`.
         value_range: `(lower, upper)` bounds of the images.
         name: Name of the layer.
 
@@ -126,18 +126,31 @@ class AttentionMask(keras.layers.Layer):
         return images * (1.0 - area) + fill * area
 
     def area(self, maps: Tensor) -> Tensor:
-        """The attention area of maps `(batch, h, w)`: 0 or 1, or between."""
+        """Computes the attention area of maps `(batch, h, w)`.
+
+        Args:
+            maps: Attention maps `(batch, h, w)`.
+
+        Returns:
+            Values of the shape of `maps`: 0 or 1 in the mode `"hard"`, from
+            0 to 1 in the mode `"soft"`.
+        """
         kappa = self._kappa(maps)
         if self.mode == "soft":
+            # Relative to the map's size, so that `sharpness` means the same
+            # for maps of any scale.
             top = ops.max(ops.abs(maps), axis=(1, 2), keepdims=True)
             distance = ops.divide_no_nan(maps - kappa, top)
             return ops.sigmoid(self.sharpness * distance)
         above = maps > kappa
         if self.threshold in ("mean", "quantile"):
+            # The mean of equal values may come out a little below them, which
+            # would put all of a constant map into the area.
             above = above & _varies(maps)
         return ops.stop_gradient(ops.cast(above, maps.dtype))
 
     def _kappa(self, maps):
+        """Returns the threshold of each map, `(batch, 1, 1)`."""
         if self.threshold == "mean":
             return ops.mean(maps, axis=(1, 2), keepdims=True)
         level = self.level
@@ -150,15 +163,19 @@ class AttentionMask(keras.layers.Layer):
         return self._area_kappa(maps, 0.2 if level is None else level)
 
     def _area_kappa(self, maps, share):
+        """Returns the thresholds that leave `share` of each map above them."""
         shape = ops.shape(maps)
         count = shape[1] * shape[2]
         ordered = ops.sort(ops.reshape(maps, (shape[0], -1)), axis=-1)
+        # The threshold is the highest value that does not belong to the area.
         if isinstance(count, int):
             index = count - 1 - round(share * count)
         else:
+            # The size is a tensor of the graph, not known yet.
             kept = ops.round(share * ops.cast(count, "float32"))
             index = count - 1 - ops.cast(kept, count.dtype)
-        # Below the smallest value, the area is the whole map.
+        # An area of the whole map has index -1: put a value below all others
+        # in front, and count from there.
         lowest = ordered[:, :1] - 1.0
         padded = ops.concatenate([lowest, ordered], axis=-1)
         return ops.take(padded, index + 1, axis=-1)[:, None, None]
@@ -176,11 +193,7 @@ class AttentionMask(keras.layers.Layer):
 
 
 def _varies(maps):
-    """Which maps are not constant up to rounding, `(batch, 1, 1)`.
-
-    The mean of equal values may come out below them, and all of the map would
-    be above it.
-    """
+    """Tells which maps are not constant up to rounding, `(batch, 1, 1)`."""
     highest = ops.max(maps, axis=(1, 2), keepdims=True)
     lowest = ops.min(maps, axis=(1, 2), keepdims=True)
     size = ops.maximum(ops.abs(highest), ops.abs(lowest))

@@ -20,7 +20,7 @@ from .class_choice import check_choice
 
 @register
 class AttentionMethod(keras.layers.Layer):
-    """Base class: where a classifier looks for a class.
+    """Base class of attention maps: where a classifier looks for a class.
 
     A subclass defines `explain`.
 
@@ -60,7 +60,8 @@ class AttentionMethod(keras.layers.Layer):
     def __call__(
         self, images: Tensor, labels: Tensor | str | None = None, **kwargs: Any
     ) -> Tensor:
-        # By keyword: Keras takes tensors alone by position, no names.
+        # By keyword, as Keras takes only tensors by position, and `labels`
+        # may be a string.
         with plain_errors():
             maps = super().__call__(images, labels=labels, **kwargs)
         return readable(maps)
@@ -68,7 +69,7 @@ class AttentionMethod(keras.layers.Layer):
     def call(
         self, images: Tensor, labels: Tensor | str | None = None
     ) -> Tensor:
-        """Attention maps of images.
+        """Computes the attention maps of images.
 
         Args:
             images: `(batch, height, width, channels)`.
@@ -90,8 +91,8 @@ class AttentionMethod(keras.layers.Layer):
             )
         classifier = Classifier(self.model)
         check_choice(labels, classifier.num_classes, images)
-        # What runs outside of the step is compiled: nothing of a scope may be
-        # written down there.
+        # A method that is not differentiable compiles functions of its own
+        # and keeps them; they must not be traced inside this scope.
         scope = classifier.untouched() if self.differentiable else nullcontext()
         with scope:
             return self.explain(classifier, images, labels)[1]
@@ -100,10 +101,10 @@ class AttentionMethod(keras.layers.Layer):
         self,
         classifier: Classifier,
         images: Tensor,
-        labels: Tensor | None = None,
+        labels: Tensor | str | None = None,
         training: bool = False,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Explains images, and tells what the classifier says of them.
+        """Computes maps together with the classifier's predictions.
 
         Args:
             classifier: A `Classifier`.
@@ -112,8 +113,8 @@ class AttentionMethod(keras.layers.Layer):
             training: Whether layers run in training mode.
 
         Returns:
-            The logits `(batch, classes)`, the maps, and what the classifier's
-            model returns.
+            The logits `(batch, classes)`, the maps, and the output of the
+            classifier's model.
         """
         raise not_defined(
             self, "explain", "it returns logits, maps and predictions"
@@ -132,14 +133,23 @@ class AttentionMethod(keras.layers.Layer):
             raise ValueError(
                 f"{type(self).__name__} runs the model many times, outside of "
                 "the training step, so no gradient flows through its maps and "
-                "no loss or attack can use them. Choose a method of gradients "
-                "there, such as GradCAM, LayerCAM or InputGradients, and this "
-                "one to look at the result."
+                "no loss or attack can use them. Choose a gradient-based "
+                "method here, such as GradCAM, LayerCAM or InputGradients, "
+                "and use this one to look at the result."
             )
 
     def check(self, classifier: Classifier) -> None:
-        """The same, and that the maps can be computed, without computing."""
+        """Checks that maps can be computed and that a loss can use them.
+
+        Args:
+            classifier: A `Classifier`.
+
+        Raises:
+            ValueError: If no gradient flows through the maps, or they cannot
+                be computed for this classifier.
+        """
         self.check_use(classifier)
+        # Shapes alone are inferred; nothing is computed.
         classifier.try_out(lambda x: self.explain(classifier, x)[1])
 
     def get_config(self) -> dict[str, Any]:

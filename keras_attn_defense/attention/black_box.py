@@ -1,4 +1,7 @@
-"""Run a classifier many times, outside of any compiled step."""
+"""Predictions for methods that run a classifier many times.
+
+They run outside of any compiled step, in NumPy.
+"""
 
 import numpy as np
 import scipy
@@ -12,10 +15,10 @@ from ..classifier.predictor import predictions
 
 
 class BlackBox:
-    """What a method of many passes asks of a classifier.
+    """Logits and probabilities of NumPy images, a batch at a time.
 
     Args:
-        batch_size: Images in one call of the model.
+        batch_size: Number of images in one call of the model.
     """
 
     def __init__(self, batch_size):
@@ -23,12 +26,12 @@ class BlackBox:
         self._code = predictions()
 
     def logits(self, classifier, images):
-        """Logits `(N, classes)` of images in NumPy, in NumPy."""
+        """Returns logits `(N, classes)` of NumPy images, as a NumPy array."""
         predictor = Predictor(classifier, self.batch_size, self._code)
         return predictor.logits(images)
 
     def probabilities(self, classifier, images, classes):
-        """Probabilities `(N,)` of one class for each image."""
+        """Returns the probability `(N,)` of one class for each image."""
         logits = self.logits(classifier, images).astype("float64")
         return scipy.special.softmax(logits, axis=-1)[
             np.arange(len(images)), classes
@@ -36,7 +39,11 @@ class BlackBox:
 
 
 def check_fill(fill):
-    """Returns what replaces hidden pixels: a number, one a channel, or None."""
+    """Checks the value of hidden pixels.
+
+    Returns:
+        A number, a tuple with one number for each channel, or None.
+    """
     if fill is None:
         return None
     try:
@@ -52,17 +59,17 @@ def check_fill(fill):
         ) from None
 
 
-def at_hand(images, user):
-    """Images in NumPy, float32.
+def concrete_images(images, user):
+    """Returns images as a NumPy array of type float32.
 
     Raises:
-        ValueError: If they have no values yet, as in a step that is compiled
-            or a functional model.
+        ValueError: If they have no values yet, as inside a compiled step or a
+            functional model.
     """
     if is_traced(images):
         raise ValueError(
-            f"{user} runs the model many times and needs images at hand. It "
-            "cannot be part of a compiled step or of a functional model: call "
-            "it on arrays."
+            f"{user} runs the model many times and needs images with values. "
+            "It cannot be part of a compiled step or of a functional model: "
+            "call it on arrays."
         )
     return np.asarray(ops.convert_to_numpy(images), "float32")

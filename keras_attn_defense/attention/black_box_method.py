@@ -1,4 +1,4 @@
-"""The base class of maps that ask for predictions alone."""
+"""The base class of maps that need only predictions, no gradients."""
 
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -15,30 +15,30 @@ from ..classifier import Classifier
 from ..classifier import not_defined
 from .attention_method import AttentionMethod
 from .black_box import BlackBox
-from .black_box import at_hand
 from .black_box import check_fill
+from .black_box import concrete_images
 from .class_choice import chosen_classes
 
 
 @register
 class BlackBoxMethod(AttentionMethod):
-    """Base class: a map from the predictions on altered images.
+    """Base class of maps made from the predictions on altered images.
 
     A subclass defines `raw_maps`. No gradient flows through the maps, and
-    images have to be at hand: it cannot be part of a compiled step.
+    images need values: it cannot be part of a compiled step.
 
     Args:
         normalization: As in `AttentionMethod`.
         fill: Value of hidden pixels, a number or one for each channel; None
-            means the mean colour of each image.
-        batch_size: Images in one call of the model.
+            means the mean color of each image.
+        batch_size: Number of images in one call of the model.
         model: The classifier to explain.
         name: Name of the layer.
 
     Example:
 
     ```python
-    # What hiding the left or the right half costs.
+    # How much hiding the left or the right half lowers the probability.
     @keras.saving.register_keras_serializable(package="examples")
     class HalfOcclusion(kad.attention.BlackBoxMethod):
         def raw_maps(self, score, images, classes):
@@ -72,27 +72,34 @@ class BlackBoxMethod(AttentionMethod):
         self.batch_size = self.black_box.batch_size
 
     def raw_maps(
-        self, score: Callable[..., Any], images: Tensor, classes: Tensor
-    ) -> Any:
-        """Maps `(batch, height, width)` in NumPy, before normalisation.
+        self,
+        score: Callable[..., np.ndarray],
+        images: np.ndarray,
+        classes: np.ndarray,
+    ) -> np.ndarray:
+        """Computes maps before normalization.
 
         Args:
-            score: Function of images and classes: the probabilities.
-            images: In NumPy, channels last.
-            classes: Indices `(batch,)` in NumPy.
+            score: Function of images and class indices that returns the
+                probability of each image's class.
+            images: NumPy array `(batch, height, width, channels)`.
+            classes: NumPy array of class indices `(batch,)`.
+
+        Returns:
+            Maps `(batch, height, width)`, a NumPy array.
         """
         raise not_defined(
-            self, "raw_maps", "it returns maps in NumPy, one an image"
+            self, "raw_maps", "it returns one map for each image, in NumPy"
         )
 
     def explain(
         self,
         classifier: Classifier,
         images: Tensor,
-        labels: Tensor | None = None,
+        labels: Tensor | str | None = None,
         training: bool = False,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        images = at_hand(images, type(self).__name__)
+        images = concrete_images(images, type(self).__name__)
         with classifier.untouched():
             logits, predictions = classifier(ops.convert_to_tensor(images))
         classes = ops.convert_to_numpy(chosen_classes(labels, logits))
@@ -106,8 +113,8 @@ class BlackBoxMethod(AttentionMethod):
         maps = ops.convert_to_tensor(maps, "float32")
         return logits, self.normalize(maps), predictions
 
-    def hidden(self, image: Tensor) -> np.ndarray:
-        """What takes the place of hidden pixels: one number a channel."""
+    def hidden(self, image: np.ndarray) -> np.ndarray:
+        """Returns the values of hidden pixels, one number for each channel."""
         if self.fill is None:
             return image.mean((0, 1))
         return np.broadcast_to(np.asarray(self.fill, "float32"), image.shape[2])
@@ -121,7 +128,7 @@ class BlackBoxMethod(AttentionMethod):
 
 
 def _axes():
-    """Transpositions to channels last, and back."""
+    """Returns the transpositions to channels last, and back."""
     if keras.config.image_data_format() == "channels_first":
         return (0, 2, 3, 1), (0, 3, 1, 2)
     return (0, 1, 2, 3), (0, 1, 2, 3)

@@ -1,4 +1,4 @@
-"""Which class a map explains."""
+"""The choice of the class that a map explains."""
 
 from keras import ops
 
@@ -27,7 +27,7 @@ CHOICES = {
 
 
 def chosen_classes(labels, logits):
-    """The classes to explain.
+    """Returns the indices of the classes to explain.
 
     Args:
         labels: Indices `(batch,)`, one-hot, a name of `CHOICES`, or None for
@@ -38,17 +38,16 @@ def chosen_classes(labels, logits):
         Class indices `(batch,)`.
     """
     if labels is None or isinstance(labels, str):
-        found = CHOICES[labels or "predicted"](ops.stop_gradient(logits))
-        return ops.cast(found, "int32")
+        choose = CHOICES[labels or "predicted"]
+        return ops.cast(choose(ops.stop_gradient(logits)), "int32")
     return class_indices(labels, logits.shape[-1])
 
 
 def check_choice(labels, num_classes, images):
-    """Checks the classes to explain, as far as their values are at hand.
+    """Checks the classes to explain, as far as their values are known.
 
     Raises:
-        ValueError: If they are not among the classes, or there is no such
-            choice.
+        ValueError: If they are not among the classes, or the name is unknown.
     """
     if isinstance(labels, str):
         if labels not in CHOICES:

@@ -1,4 +1,4 @@
-"""An attention method on one classifier, compiled once where it can be."""
+"""An attention method on one classifier, compiled once where possible."""
 
 from keras import ops
 
@@ -7,9 +7,10 @@ from .resizing import upsampled
 
 
 class CompiledMethod:
-    """Logits and maps at the size of the images; the model stays untouched.
+    """Logits and maps at the size of the images.
 
-    They are those of the model as it is in each call.
+    They are computed with the weights that the model has at each call. The
+    model's state does not change.
 
     Args:
         attention: The `AttentionMethod`.
@@ -35,7 +36,7 @@ class CompiledMethod:
             labels = ops.convert_to_tensor(labels)
         images = ops.convert_to_tensor(images)
         if not self.attention.differentiable:
-            # It runs the model by itself, outside of any step.
+            # Such a method runs the model itself, outside of any step.
             self.classifier.refresh()
             return _explain(self.attention, self.classifier, images, labels)
         run = self._code(self.attention, self.classifier)["explain"]

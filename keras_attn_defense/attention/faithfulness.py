@@ -1,6 +1,5 @@
-"""Whether what a map shows is what the classifier uses."""
+"""Scores of how faithful maps are to what the classifier uses."""
 
-from typing import Any
 from typing import NamedTuple
 
 import keras
@@ -13,7 +12,7 @@ from .._typing import Tensor
 from ..classifier import Classifier
 from ..classifier import check_count
 from .black_box import BlackBox
-from .black_box import at_hand
+from .black_box import concrete_images
 from .class_choice import check_choice
 from .class_choice import chosen_classes
 from .normalization import maximum
@@ -26,7 +25,8 @@ class FaithfulnessCurve(NamedTuple):
     Args:
         shares: Shares of the pixels that were replaced `(steps + 1,)`, from 0
             to 1.
-        probabilities: `(batch, steps + 1)`.
+        probabilities: Probability of each image's class at each share,
+            `(batch, steps + 1)`.
         areas: Area under each image's curve `(batch,)`, from 0 to 1.
     """
 
@@ -36,7 +36,7 @@ class FaithfulnessCurve(NamedTuple):
 
 
 class AverageDrop(NamedTuple):
-    """How confidence changes when only what a map shows is left.
+    """Change in confidence when only the area that a map shows is left.
 
     Args:
         average_drop: Mean relative drop, from 0 to 1; less is better.
@@ -58,8 +58,10 @@ def deletion_curve(
     steps: int = 20,
     fill: float | Tensor | str | None = None,
     batch_size: int = 128,
-) -> Any:
-    """Hides the pixels of highest attention first.
+) -> FaithfulnessCurve:
+    """Computes the probability while the pixels of attention are hidden.
+
+    The pixels of highest attention are hidden first.
 
     The sooner the probability falls, the more faithful the map: a small area
     is good.
@@ -71,10 +73,10 @@ def deletion_curve(
         labels: The classes: indices, one-hot, `"runner_up"` or
             `"least_likely"`; None means the predicted ones.
         steps: How many times pixels are replaced, in equal portions.
-        fill: What replaces them: a number, images of the shape of `images`,
+        fill: The replacement: a number, images of the shape of `images`,
             or `"blur"`, the images blurred over a tenth of their size. None
-            means the mean colour of each image.
-        batch_size: Images in one call of the model.
+            means the mean color of each image.
+        batch_size: Number of images in one call of the model.
 
     Returns:
         A `FaithfulnessCurve`.
@@ -84,7 +86,7 @@ def deletion_curve(
     ```python
     maps = kad.attention.GradCAM(model=model)(x, y)
     curve = kad.attention.deletion_curve(model, x, maps, y)
-    curve.areas.mean()  # small: what the map shows is what counts
+    curve.areas.mean()  # small: the classifier uses what the map shows
     ```
 
     Reference:
@@ -103,20 +105,24 @@ def insertion_curve(
     steps: int = 20,
     fill: float | Tensor | str | None = "blur",
     batch_size: int = 128,
-) -> Any:
-    """Shows the pixels of highest attention first, on a blurred image.
+) -> FaithfulnessCurve:
+    """Computes the probability while the pixels of attention are revealed.
 
+    The pixels of highest attention are revealed first, on a blurred image.
     The sooner the probability rises, the more faithful the map: a large area
     is good.
 
     Args:
-        model: As in `deletion_curve`, as are the others.
+        model: A Keras classifier.
         images: `(batch, height, width, channels)`.
         maps: Attention maps `(batch, h, w)` of any size.
-        labels: The classes; None means the predicted ones.
+        labels: The classes: indices, one-hot, `"runner_up"` or
+            `"least_likely"`; None means the predicted ones.
         steps: How many times pixels are replaced, in equal portions.
-        fill: What images start from.
-        batch_size: Images in one call of the model.
+        fill: The images to start from: a number, images of the shape of
+            `images`, `"blur"`, the images blurred over a tenth of their size,
+            or None for the mean color of each image.
+        batch_size: Number of images in one call of the model.
 
     Returns:
         A `FaithfulnessCurve`.
@@ -126,7 +132,7 @@ def insertion_curve(
     ```python
     maps = kad.attention.GradCAM(model=model)(x, y)
     curve = kad.attention.insertion_curve(model, x, maps, y)
-    curve.areas.mean()  # large: what the map shows is what counts
+    curve.areas.mean()  # large: the classifier uses what the map shows
     ```
 
     Reference:
@@ -144,19 +150,21 @@ def average_drop(
     *,
     fill: float | Tensor | str | None = 0.0,
     batch_size: int = 128,
-) -> Any:
-    """Compares confidence on images and on what their maps show of them.
+) -> AverageDrop:
+    """Compares confidence on images and on the parts that their maps show.
 
     Maps go from 0 to 1, after ReLU and division by their maximum, and are
     multiplied with the images.
 
     Args:
-        model: As in `deletion_curve`, as are the others.
+        model: A Keras classifier.
         images: `(batch, height, width, channels)`.
         maps: Attention maps `(batch, h, w)` of any size.
-        labels: The classes; None means the predicted ones.
-        fill: What shows where a map is zero: black, if images start at zero.
-        batch_size: Images in one call of the model.
+        labels: The classes: indices, one-hot, `"runner_up"` or
+            `"least_likely"`; None means the predicted ones.
+        fill: The image where a map is zero, as in `deletion_curve`; zero is
+            black if the images start at zero.
+        batch_size: Number of images in one call of the model.
 
     Returns:
         An `AverageDrop`.
@@ -184,10 +192,10 @@ def average_drop(
 
 
 class _Task:
-    """Images, their maps at the same size, and the classes to look at."""
+    """Images, maps of the same size, and the classes whose scores count."""
 
     def __init__(self, model, images, maps, labels, batch_size):
-        self.images = at_hand(images, "A faithfulness score")
+        self.images = concrete_images(images, "A faithfulness score")
         maps = np.asarray(ops.convert_to_numpy(maps), "float32")
         if maps.ndim != 3 or len(maps) != len(self.images):
             raise ValueError(
@@ -199,21 +207,23 @@ class _Task:
         self.black_box = BlackBox(batch_size)
         check_choice(labels, self.classifier.num_classes, self.images)
         self.maps = upsampled(ops.convert_to_tensor(maps), self.images)
+        # The predicted classes are those of the original images.
         logits = self.black_box.logits(self.classifier, self.images)
         classes = chosen_classes(labels, ops.convert_to_tensor(logits))
         self.classes = ops.convert_to_numpy(classes)
 
     def probabilities(self, images):
+        """Returns the probability of each image's class, `(batch,)`."""
         return self.black_box.probabilities(
             self.classifier, images, self.classes
         )
 
     def pixelwise(self, maps):
-        """Maps with an axis for the channels."""
+        """Adds an axis for the channels to maps."""
         return np.expand_dims(maps, self._channel_axis)
 
     def filled(self, fill):
-        """What replaces pixels: an array that broadcasts to the images."""
+        """Returns the replacement pixels, which broadcast to the images."""
         sides = tuple({1, 2, 3} - {self._channel_axis})
         if fill is None:
             return self.images.mean(sides, keepdims=True)
@@ -225,28 +235,31 @@ class _Task:
         if isinstance(fill, str):
             raise ValueError(
                 "`fill` should be a number, images, 'blur', or None for the "
-                f"mean colour. Received: fill={fill!r}"
+                f"mean color. Received: fill={fill!r}"
             )
         return np.asarray(fill, "float32")
 
     def curve(self, start, end, steps):
-        """Replaces pixels of `start` by those of `end`, the highest first."""
+        """Replaces the pixels of `start` by those of `end`, step by step.
+
+        Pixels of highest attention are replaced first.
+        """
         steps = check_count("steps", steps)
-        flat = ops.convert_to_numpy(self.maps).reshape(len(self.images), -1)
-        order = np.argsort(-flat, axis=-1, kind="stable")
+        values = ops.convert_to_numpy(self.maps).reshape(len(self.images), -1)
+        # The rank of each pixel, 0 for the highest attention: sorting the
+        # order gives the place of each pixel in it. Ties keep their order.
+        order = np.argsort(-values, axis=-1, kind="stable")
         ranks = np.argsort(order, axis=-1, kind="stable")
         ranks = self.pixelwise(ranks.reshape(self.maps.shape))
         shares = np.linspace(0.0, 1.0, steps + 1)
-        found = [
-            self.probabilities(
-                np.where(ranks < round(share * flat.shape[1]), end, start)
-            )
-            for share in shares
-        ]
-        found = np.stack(found, axis=-1)
-        return FaithfulnessCurve(
-            shares, found, np.trapezoid(found, shares, axis=-1)
-        )
+        probabilities = []
+        for share in shares:
+            replaced = ranks < round(share * values.shape[1])
+            images = np.where(replaced, end, start)
+            probabilities.append(self.probabilities(images))
+        probabilities = np.stack(probabilities, axis=-1)
+        areas = np.trapezoid(probabilities, shares, axis=-1)
+        return FaithfulnessCurve(shares, probabilities, areas)
 
     @property
     def _channel_axis(self):

@@ -1,4 +1,4 @@
-"""The base class of maps that are read from layers."""
+"""The base class of maps made from the features of layers."""
 
 import warnings
 from collections.abc import Sequence
@@ -25,31 +25,31 @@ from .resizing import upsampled
 from .score_gradients import score_gradients
 
 
-class Reading(NamedTuple):
-    """What one pass of a classifier tells.
+class ClassifierPass(NamedTuple):
+    """The results of running a classifier once.
 
     Args:
         logits: `(batch, classes)`.
-        predictions: What the classifier's model returns.
+        predictions: The output of the classifier's model.
         classes: The classes to explain `(batch,)`.
         features: For each layer, `(batch, h, w, channels)`, float32.
         gradients: For each layer, the gradient of the class's logit with
             respect to its features; None if they are not used.
     """
 
-    logits: Any
-    predictions: Any
-    classes: Any
-    features: list
-    gradients: list
+    logits: Tensor
+    predictions: Tensor
+    classes: Tensor
+    features: list[Tensor]
+    gradients: list[Tensor | None]
 
 
 @register
 class FeatureMethod(AttentionMethod):
-    """Base class: a map from the features of layers, class activation maps.
+    """Base class of class activation maps, made from the features of layers.
 
     A subclass defines `channel_weights(features, gradients)`, or `raw_map` if
-    its map is no weighted sum of the features. Maps are differentiable to
+    its map is not a weighted sum of the features. Maps are differentiable to
     second order: through the features and through the weights.
 
     Args:
@@ -72,7 +72,7 @@ class FeatureMethod(AttentionMethod):
     Example:
 
     ```python
-    # Where the features are active, whatever the class.
+    # The places where features are active, for any class.
     @keras.saving.register_keras_serializable(package="examples")
     class MeanActivation(kad.attention.FeatureMethod):
         uses_gradients = False
@@ -103,16 +103,17 @@ class FeatureMethod(AttentionMethod):
     ) -> None:
         super().__init__(normalization, model=model, name=name)
         self.upsample = bool(upsample)
-        # Names: layers belong to the model and are not tracked here.
+        # Only names are kept: layers belong to the model, and Keras would
+        # track them as parts of this layer.
         self.layer: Any
         if isinstance(layer, (list, tuple)) and layer:
             self.layer = [_identifier(each) for each in layer]
         else:
             self.layer = layer if layer is None else _identifier(layer)
-        self.grid = _checked(grid)
+        self.grid = _check_grid(grid)
 
     def channel_weights(self, features: Tensor, gradients: Tensor) -> Tensor:
-        """Weights the features by the gradient of the class score.
+        """Computes the weights of the features.
 
         Args:
             features: `(batch, h, w, channels)`, float32.
@@ -127,14 +128,14 @@ class FeatureMethod(AttentionMethod):
         )
 
     def raw_map(self, features: Tensor, gradients: Tensor) -> Tensor:
-        """The map `(batch, h, w)` of one layer, before normalisation."""
+        """Computes the map `(batch, h, w)` of one layer, not yet normalized."""
         weights = self.channel_weights(features, gradients)
         return ops.sum(weights * features, axis=-1)
 
     def raw_maps(
-        self, classifier: Classifier, images: Tensor, reading: Any
-    ) -> Any:
-        """The maps of all layers, in the order in which they run."""
+        self, classifier: Classifier, images: Tensor, reading: ClassifierPass
+    ) -> list[Tensor]:
+        """Computes the maps of all layers, in the order in which they run."""
         pairs = zip(reading.features, reading.gradients, strict=True)
         return [self.raw_map(*pair) for pair in pairs]
 
@@ -142,7 +143,7 @@ class FeatureMethod(AttentionMethod):
         self,
         classifier: Classifier,
         images: Tensor,
-        labels: Tensor | None = None,
+        labels: Tensor | str | None = None,
         training: bool = False,
     ) -> tuple[Tensor, Tensor, Tensor]:
         reading = self.read(classifier, images, labels, training)
@@ -156,10 +157,10 @@ class FeatureMethod(AttentionMethod):
         self,
         classifier: Classifier,
         images: Tensor,
-        labels: Tensor,
+        labels: Tensor | str | None,
         training: bool,
-    ) -> Any:
-        """Runs the classifier once; returns its `Reading`."""
+    ) -> ClassifierPass:
+        """Runs the classifier once, for its features and their gradients."""
         layers = classifier.feature_layers(self.layer, self.grid)
 
         def forward(tap):
@@ -177,7 +178,7 @@ class FeatureMethod(AttentionMethod):
         if self.uses_gradients:
             gradients = as_maps(score_gradients(pullback, logits, classes))
         features = [full_precision(tensor) for tensor in as_maps(features)]
-        return Reading(logits, predictions, classes, features, gradients)
+        return ClassifierPass(logits, predictions, classes, features, gradients)
 
     def check_use(self, classifier: ClassifierView) -> None:
         super().check_use(classifier)
@@ -207,6 +208,7 @@ class FeatureMethod(AttentionMethod):
 
 
 def _merged(maps):
+    """Averages the maps of layers, at the size of the first."""
     if len(maps) == 1:
         return maps[0]
     size = ops.shape(maps[0])[1:]
@@ -214,6 +216,7 @@ def _merged(maps):
 
 
 def _identifier(layer):
+    """Returns the path or the name of a layer."""
     if isinstance(layer, keras.layers.Layer):
         return getattr(layer, "path", None) or layer.name
     if isinstance(layer, str):
@@ -224,7 +227,7 @@ def _identifier(layer):
     )
 
 
-def _checked(grid):
+def _check_grid(grid):
     if grid is None:
         return None
     sides = tuple(grid) if isinstance(grid, (list, tuple)) else ()

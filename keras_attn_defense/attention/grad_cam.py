@@ -1,4 +1,4 @@
-"""Gradient-weighted class activation maps."""
+"""Grad-CAM attention maps."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,10 +26,10 @@ class GradCAM(FeatureMethod):
             or the flattening; in a vision transformer the tokens that enter
             the last self-attention. The maps of a list are merged; see
             `FeatureMethod`.
-        normalization: `"softmax"` over all positions without ReLU (what the
-            authors of the attention defence train with, as it keeps a
+        normalization: `"softmax"` over all positions without ReLU (used by the
+            authors of the attention defense in training, as it keeps a
             gradient everywhere), or ReLU followed by division by the map's
-            `"max"` (what they attack and draw with), `"sum"` or `"l2"`
+            `"max"` (used by them for attacks and figures), `"sum"` or `"l2"`
             length, or None for ReLU alone.
         upsample: Whether maps are brought to the size of the images
             (bilinear), or stay at the size of the features.

@@ -1,4 +1,4 @@
-"""Grad-CAM with weights for each position."""
+"""Grad-CAM++ attention maps."""
 
 from keras import ops
 
@@ -9,7 +9,7 @@ from .feature_method import FeatureMethod
 
 @register
 class GradCAMPlusPlus(FeatureMethod):
-    """Grad-CAM++, which finds several objects of one class.
+    """Grad-CAM++, which shows several objects of one class.
 
     `w_k = sum_ij a_ijk relu(g_ijk)` with `a_ijk = 1 / (2 + g_ijk sum_ab A_abk)`
     where `g = d z_y / d A`: the gradients of the logit, averaged with more
@@ -17,7 +17,7 @@ class GradCAMPlusPlus(FeatureMethod):
     published denominator can vanish; sums below zero count as zero here.
 
     Args:
-        layer: As in `FeatureMethod`, as are the others.
+        layer: The layer whose output is weighted; see `FeatureMethod`.
         normalization: How the values of a map are scaled.
         upsample: Whether maps are brought to the size of the images.
         grid: The map that the tokens of a vision transformer form.

@@ -1,4 +1,4 @@
-"""Class activation maps without averaging."""
+"""HiRes-CAM attention maps."""
 
 from .._registration import register
 from .._typing import Tensor
@@ -14,7 +14,7 @@ class HiResCAM(FeatureMethod):
     logit.
 
     Args:
-        layer: As in `FeatureMethod`, as are the others.
+        layer: The layer whose output is weighted; see `FeatureMethod`.
         normalization: How the values of a map are scaled.
         upsample: Whether maps are brought to the size of the images.
         grid: The map that the tokens of a vision transformer form.

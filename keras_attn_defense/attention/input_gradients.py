@@ -1,4 +1,4 @@
-"""Gradients of the class score by the pixels."""
+"""Input gradients as attention maps."""
 
 from typing import Any
 
@@ -33,8 +33,9 @@ class InputGradients(AttentionMethod):
 
     Args:
         reduction: How the channels of a pixel become one number: `"max"` or
-            `"mean"` of the gradient's size, or its `"sum"`, signed: with
-            `times_input` what the pixel adds to the logit of a linear model.
+            `"mean"` of the gradient's size, or its signed `"sum"`; together
+            with `times_input`, the sum is what the pixel adds to the logit of
+            a linear model.
         times_input: Whether gradients are multiplied with the images.
         normalization: ReLU followed by division by the `"max"`, `"sum"` or
             `"l2"` length of the map, `"softmax"` over all positions, or None
@@ -75,7 +76,7 @@ class InputGradients(AttentionMethod):
         self,
         classifier: Classifier,
         images: Tensor,
-        labels: Tensor | None = None,
+        labels: Tensor | str | None = None,
         training: bool = False,
     ) -> tuple[Tensor, Tensor, Tensor]:
         images = full_precision(ops.convert_to_tensor(images))
@@ -88,11 +89,11 @@ class InputGradients(AttentionMethod):
         self,
         classifier: Classifier,
         images: Tensor,
-        labels: Tensor,
+        labels: Tensor | str | None,
         training: bool,
-    ) -> Any:
-        """Logits with predictions, and the gradients of the images."""
-        # Through what a training step allows: layers may update their state.
+    ) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """Returns logits with predictions, and the gradients of the images."""
+        # As in a training step, layers may update their state meanwhile.
         outputs, _, pullback = vjp_inside(
             lambda tap: classifier(tap(images), training=training),
             classifier.variables,
@@ -103,7 +104,7 @@ class InputGradients(AttentionMethod):
         return outputs, gradients
 
     def pixel_maps(self, gradients: Tensor, images: Tensor) -> Tensor:
-        """From a gradient for each channel to a finished map."""
+        """Reduces the gradients of all channels to normalized maps."""
         if self.times_input:
             gradients = gradients * images
         first = keras.config.image_data_format() == "channels_first"

@@ -1,4 +1,4 @@
-"""Class activation maps of early layers too."""
+"""Layer-CAM attention maps."""
 
 from keras import ops
 
@@ -11,11 +11,12 @@ from .feature_method import FeatureMethod
 class LayerCAM(FeatureMethod):
     """Layer-CAM: features times the positive part of their gradients.
 
-    `G_ij = sum_k relu(g_ijk) A_ijk` with `g = d z_y / d A`. It stays clean in
-    early layers, whose finer maps a list of layers merges with the last one.
+    `G_ij = sum_k relu(g_ijk) A_ijk` with `g = d z_y / d A`. It has little
+    noise in early layers too; a list of layers merges their finer maps with
+    the last one.
 
     Args:
-        layer: As in `FeatureMethod`, as are the others.
+        layer: The layer whose output is weighted; see `FeatureMethod`.
         normalization: How the values of a map are scaled.
         upsample: Whether maps are brought to the size of the images.
         grid: The map that the tokens of a vision transformer form.

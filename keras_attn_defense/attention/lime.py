@@ -1,4 +1,4 @@
-"""Regions that a local linear model finds important."""
+"""LIME attention maps."""
 
 import contextlib
 import io
@@ -10,7 +10,6 @@ import numpy as np
 
 from .._registration import register
 from .._typing import Model
-from .._typing import Tensor
 from ..classifier import check_count
 from .black_box_method import BlackBoxMethod
 
@@ -19,10 +18,11 @@ from .black_box_method import BlackBoxMethod
 class LIME(BlackBoxMethod):
     """LIME: the weight of each region in a linear model of the classifier.
 
-    An image is cut into superpixels. Copies of it with a random part of them
-    hidden are classified, and a linear model is fitted to the probability of
-    the class, near copies counting more. A region's pixels all have its
-    weight; regions that speak against the class are below zero.
+    An image is cut into superpixels. Copies of it with some of them hidden at
+    random are classified, and a linear model is fitted to the probability of
+    the class, with more weight on copies that are close to the image. A
+    region's pixels all have its weight; regions that speak against the class
+    are below zero.
 
     Args:
         regions: About how many superpixels an image is cut into (SLIC).
@@ -31,10 +31,10 @@ class LIME(BlackBoxMethod):
             `"l2"` length of the map, `"softmax"` over all positions, or None
             for ReLU alone.
         fill: Value of hidden pixels, a number or one for each channel; None
-            means the mean colour of each image.
-        seed: Whole number that the copies are drawn from, the same for every
+            means the mean color of each image.
+        seed: Whole number that seeds the random copies, the same for every
             image.
-        batch_size: Images in one call of the model.
+        batch_size: Number of images in one call of the model.
         model: The classifier to explain.
         name: Name of the layer.
 
@@ -76,8 +76,11 @@ class LIME(BlackBoxMethod):
         self.seed = check_count("seed", seed, lowest=None)
 
     def raw_maps(
-        self, score: Callable[..., Any], images: Tensor, classes: Tensor
-    ) -> Any:
+        self,
+        score: Callable[..., np.ndarray],
+        images: np.ndarray,
+        classes: np.ndarray,
+    ) -> np.ndarray:
         try:
             from lime.lime_image import LimeImageExplainer
             from skimage.segmentation import slic
@@ -88,7 +91,8 @@ class LIME(BlackBoxMethod):
             ) from error
 
         def segments(image):
-            # SLIC weighs colours against distances: the same for any range.
+            # SLIC weighs colors against distances, so colors are brought to
+            # one scale for images of any range.
             extent = max(np.ptp(image), 1e-30)
             scaled = (image - image.min()) / extent
             return slic(scaled, n_segments=self.regions, start_label=0)
@@ -97,8 +101,9 @@ class LIME(BlackBoxMethod):
         for index, image in enumerate(images):
             label = classes[index]
             explainer = LimeImageExplainer(random_state=self.seed)
-            with contextlib.redirect_stderr(io.StringIO()):  # A progress bar.
-                found = explainer.explain_instance(
+            # LIME writes a progress bar for every image.
+            with contextlib.redirect_stderr(io.StringIO()):
+                explanation = explainer.explain_instance(
                     image,
                     _against_the_rest(score, label),
                     labels=(1,),
@@ -109,9 +114,10 @@ class LIME(BlackBoxMethod):
                     segmentation_fn=segments,
                     random_seed=self.seed,
                 )
-            weights = dict(found.local_exp[1])
+            # One weight for each superpixel goes to all of its pixels.
+            weights = dict(explanation.local_exp[1])
             for region, weight in weights.items():
-                maps[index][found.segments == region] = weight
+                maps[index][explanation.segments == region] = weight
         return maps
 
     def get_config(self) -> dict[str, Any]:
@@ -124,10 +130,10 @@ class LIME(BlackBoxMethod):
 
 
 def _against_the_rest(score, label):
-    """Probabilities of two classes: all others, and `label`."""
+    """Returns a function of images: probabilities of the rest and `label`."""
 
     def probabilities(images):
-        found = score(np.asarray(images), np.full(len(images), label))
-        return np.stack([1.0 - found, found], axis=-1)
+        of_label = score(np.asarray(images), np.full(len(images), label))
+        return np.stack([1.0 - of_label, of_label], axis=-1)
 
     return probabilities

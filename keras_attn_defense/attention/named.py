@@ -1,4 +1,4 @@
-"""Attention methods by their usual names."""
+"""The attention methods by name."""
 
 from typing import Any
 
@@ -38,8 +38,8 @@ def get(name: Any, **kwargs: Any) -> AttentionMethod:
     Args:
         name: `"grad-cam"`, `"grad-cam++"`, `"xgrad-cam"`, `"hires-cam"`,
             `"layer-cam"`, `"eigen-cam"`, `"score-cam"`, `"input-gradients"`,
-            `"smoothgrad"`, `"occlusion"` or `"lime"`. A method is returned as
-            it is.
+            `"smoothgrad"`, `"occlusion"` or `"lime"`. An `AttentionMethod` is
+            returned as it is.
         **kwargs: Arguments of that method.
 
     Returns:
@@ -47,7 +47,7 @@ def get(name: Any, **kwargs: Any) -> AttentionMethod:
 
     Raises:
         ValueError: If there is no method of that name, or arguments are given
-            beside a method.
+            together with an `AttentionMethod`.
 
     Example:
 

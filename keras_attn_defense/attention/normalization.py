@@ -1,4 +1,4 @@
-"""How the values of an attention map are brought to a common scale."""
+"""Functions that bring the values of maps to a common scale."""
 
 from keras import ops
 
@@ -6,7 +6,7 @@ _AXES = (1, 2)
 
 
 def softmax(maps):
-    """Softmax over all positions: what the authors train with.
+    """Applies the softmax over all positions, as the authors do in training.
 
     There is no ReLU, so every position keeps a gradient.
     """
@@ -16,19 +16,19 @@ def softmax(maps):
 
 
 def maximum(maps):
-    """ReLU, then division by the map's own maximum."""
+    """Applies ReLU and divides each map by its maximum."""
     maps = ops.relu(maps)
     return ops.divide_no_nan(maps, ops.max(maps, axis=_AXES, keepdims=True))
 
 
 def total(maps):
-    """ReLU, then division by the map's own sum."""
+    """Applies ReLU and divides each map by its sum."""
     maps = ops.relu(maps)
     return ops.divide_no_nan(maps, ops.sum(maps, axis=_AXES, keepdims=True))
 
 
 def l2(maps):
-    """ReLU, then division by the map's own Euclidean length."""
+    """Applies ReLU and divides each map by its Euclidean length."""
     maps = ops.relu(maps)
     squares = ops.sum(ops.square(maps), axis=_AXES, keepdims=True)
     # The square root has no derivative at zero.
@@ -46,9 +46,9 @@ _KNOWN = {
 
 
 def get(normalization):
-    """Returns the function of a normalisation's name."""
-    named = normalization is None or isinstance(normalization, str)
-    if not named or normalization not in _KNOWN:
+    """Returns a normalization function by its name."""
+    is_name = normalization is None or isinstance(normalization, str)
+    if not is_name or normalization not in _KNOWN:
         raise ValueError(
             f"`normalization` should be one of {list(_KNOWN)}. Received: "
             f"normalization={normalization!r}"

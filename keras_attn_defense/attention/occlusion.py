@@ -1,4 +1,4 @@
-"""What the classifier loses when a part of the image is hidden."""
+"""Occlusion attention maps."""
 
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -8,18 +8,17 @@ import numpy as np
 
 from .._registration import register
 from .._typing import Model
-from .._typing import Tensor
 from ..classifier import check_count
 from .black_box_method import BlackBoxMethod
 
 
 @register
 class Occlusion(BlackBoxMethod):
-    """Occlusion: how far the class's probability falls behind a patch.
+    """Occlusion: how far a patch over the image lowers the probability.
 
-    A patch slides over the image. A pixel's value is the mean fall of the
-    probability over the patches that cover it; pixels that speak against the
-    class are below zero.
+    A patch slides over the image. A pixel's value is the mean drop of the
+    class's probability over the patches that cover it; pixels that speak
+    against the class are below zero.
 
     Args:
         patch: Side of the square patch in pixels; None means a quarter of the
@@ -29,8 +28,8 @@ class Occlusion(BlackBoxMethod):
             `"l2"` length of the map, `"softmax"` over all positions, or None
             for ReLU alone.
         fill: Value of hidden pixels, a number or one for each channel; None
-            means the mean colour of each image.
-        batch_size: Images in one call of the model.
+            means the mean color of each image.
+        batch_size: Number of images in one call of the model.
         model: The classifier to explain.
         name: Name of the layer.
 
@@ -67,8 +66,11 @@ class Occlusion(BlackBoxMethod):
         self.stride = None if stride is None else check_count("stride", stride)
 
     def raw_maps(
-        self, score: Callable[..., Any], images: Tensor, classes: Tensor
-    ) -> Any:
+        self,
+        score: Callable[..., np.ndarray],
+        images: np.ndarray,
+        classes: np.ndarray,
+    ) -> np.ndarray:
         windows = self.windows(images.shape[1:3])
         whole = score(images, classes)
         maps = np.zeros(images.shape[:3])
@@ -76,15 +78,15 @@ class Occlusion(BlackBoxMethod):
         for window in windows:
             covered[window] += 1
         for index, image in enumerate(images):
-            falls = whole[index] - self._scores(
+            drops = whole[index] - self._scores(
                 score, image, classes[index], windows
             )
-            for window, fall in zip(windows, falls, strict=True):
-                maps[index][window] += fall
+            for window, drop in zip(windows, drops, strict=True):
+                maps[index][window] += drop
         return maps / covered
 
-    def windows(self, size: tuple[int, int]) -> Any:
-        """The patches, as slices of rows and columns."""
+    def windows(self, size: tuple[int, int]) -> list[tuple[slice, slice]]:
+        """Returns the patches, as slices of rows and columns."""
         patch = min(self.patch or max(min(size) // 4, 1), *size)
         stride = self.stride or max(patch // 2, 1)
         if stride > patch:
@@ -99,7 +101,7 @@ class Occlusion(BlackBoxMethod):
         ]
 
     def _scores(self, score, image, label, windows):
-        """The class's probability behind each patch, a batch at a time."""
+        """Returns the probability with each patch hidden, in batches."""
         scores = []
         for first in range(0, len(windows), self.batch_size):
             chosen = windows[first : first + self.batch_size]
@@ -118,5 +120,5 @@ class Occlusion(BlackBoxMethod):
 
 
 def _starts(length, patch, stride):
-    """Where patches start; the last one ends at the border."""
+    """Returns the first positions of patches; the last ends at the border."""
     return sorted({*range(0, length - patch, stride), length - patch})

@@ -1,4 +1,4 @@
-"""How far two attention areas cover each other."""
+"""The overlap of two attention areas."""
 
 from keras import ops
 
@@ -6,7 +6,7 @@ from .._typing import Tensor
 
 
 def intersection_over_union(areas: Tensor, others: Tensor) -> Tensor:
-    """Intersection over union of binary areas, image by image.
+    """Computes the intersection over union of binary areas, per image.
 
     Args:
         areas: `(batch, h, w)` of zeros and ones.

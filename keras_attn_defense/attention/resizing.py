@@ -1,13 +1,13 @@
-"""Bring maps to another size."""
+"""Resizing of maps."""
 
 import keras
 from keras import ops
 
 
 def resized(maps, size):
-    """Brings maps `(batch, h, w)` to `size`, bilinearly."""
+    """Resizes maps `(batch, h, w)` to `size`, bilinearly."""
     old = tuple(maps.shape[1:])
-    # Sizes that are not known yet, of graphs, cannot be compared.
+    # Sizes that a graph does not know yet cannot be compared.
     known = all(isinstance(side, int) for side in (*old, *size))
     if known and old == tuple(size):
         return maps
@@ -22,12 +22,12 @@ def resized(maps, size):
 
 
 def upsampled(maps, images):
-    """Brings maps `(batch, h, w)` to the size of `images`."""
+    """Resizes maps `(batch, h, w)` to the size of `images`."""
     return resized(maps, image_size(images))
 
 
 def image_size(images):
-    """`(height, width)` of images, whatever their data format."""
+    """Returns `(height, width)` of images in the current data format."""
     if keras.config.image_data_format() == "channels_first":
         return ops.shape(images)[2:4]
     return ops.shape(images)[1:3]
@@ -35,7 +35,7 @@ def image_size(images):
 
 def _resized_in_graph(maps, size):
     # `ops.image.resize` compares sizes with zero, which a graph of TensorFlow
-    # cannot. The same is a product with a matrix for each axis.
+    # cannot do. A product with one matrix for each axis is equivalent.
     rows, columns = (
         _interpolation(old, new)
         for old, new in zip(ops.shape(maps)[1:], size, strict=True)
@@ -44,7 +44,7 @@ def _resized_in_graph(maps, size):
 
 
 def _interpolation(old, new):
-    """The matrix `(new, old)` that interpolates between pixel centers."""
+    """Returns the matrix `(new, old)` that interpolates pixel centers."""
     old_pixels, new_pixels = (
         ops.cast(ops.arange(side), "float32") for side in (old, new)
     )

@@ -1,4 +1,4 @@
-"""Class activation maps whose weights are scores, not gradients."""
+"""Score-CAM attention maps."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,28 +14,29 @@ from .._typing import Tensor
 from ..classifier import Classifier
 from ..classifier import check_count
 from .black_box import BlackBox
-from .black_box import at_hand
+from .black_box import concrete_images
+from .feature_method import ClassifierPass
 from .feature_method import FeatureMethod
 from .resizing import upsampled
 
 
 @register
 class ScoreCAM(FeatureMethod):
-    """Score-CAM: channels weighted by the class's logit on what they show.
+    """Score-CAM: channels weighted by scores instead of gradients.
 
-    Each channel, brought to the size of the image and between 0 and 1, is
-    multiplied with the image; the softmax over the channels of the class's
-    logits of these images are the weights. That is one pass of the model for
-    each channel and image, outside of any compiled step: no gradient flows
-    through the map.
+    Each channel is resized to the image, scaled to values from 0 to 1 and
+    multiplied with the image. The weights of the channels are the softmax of
+    the class's logits on these images. That is one pass of the model for each
+    channel and image, outside of any compiled step: no gradient flows through
+    the map.
 
     Args:
-        layer: As in `FeatureMethod`, as are the others.
+        layer: The layer whose output is weighted; see `FeatureMethod`.
         normalization: How the values of a map are scaled.
         upsample: Whether maps are brought to the size of the images.
-        channels: How many channels are used: those that vary most over the
+        channels: Number of channels to use: those that vary most over the
             positions of each image. None means all.
-        batch_size: Images in one call of the model.
+        batch_size: Number of images in one call of the model.
         grid: The map that the tokens of a vision transformer form.
         model: The classifier to explain.
         name: Name of the layer.
@@ -81,17 +82,17 @@ class ScoreCAM(FeatureMethod):
         self,
         classifier: Classifier,
         images: Tensor,
-        labels: Tensor,
+        labels: Tensor | str | None,
         training: bool,
-    ) -> Any:
-        at_hand(images, "ScoreCAM")
+    ) -> ClassifierPass:
+        concrete_images(images, "ScoreCAM")
         with classifier.untouched():
             return super().read(classifier, images, labels, False)
 
     def raw_maps(
-        self, classifier: Classifier, images: Tensor, reading: Any
-    ) -> Any:
-        images = at_hand(images, "ScoreCAM")
+        self, classifier: Classifier, images: Tensor, reading: ClassifierPass
+    ) -> list[Tensor]:
+        images = concrete_images(images, "ScoreCAM")
         classes = ops.convert_to_numpy(reading.classes)
         return [
             ops.stack(
@@ -104,6 +105,8 @@ class ScoreCAM(FeatureMethod):
         ]
 
     def _raw_map(self, classifier, image, label, features):
+        """Computes the map of one image in NumPy."""
+        # The channels that vary most, in descending order.
         order = np.argsort(-features.std((0, 1)), kind="stable")
         channels = features.transpose(2, 0, 1)[order[: self.channels]]
         logits = np.concatenate(
@@ -129,13 +132,13 @@ def _chunks(rows, size):
 
 
 def _shown(image, channels):
-    """The image seen through each channel `(number, h, w)`."""
-    whole = ops.convert_to_tensor(image[None])
-    shades = ops.convert_to_numpy(
-        upsampled(ops.convert_to_tensor(channels, "float32"), whole)
+    """Multiplies an image with each of its channels `(number, h, w)`."""
+    batch = ops.convert_to_tensor(image[None])
+    masks = ops.convert_to_numpy(
+        upsampled(ops.convert_to_tensor(channels, "float32"), batch)
     )
-    low = shades.min((1, 2), keepdims=True)
-    extent = shades.max((1, 2), keepdims=True) - low
-    shades = (shades - low) / np.where(extent > 0, extent, 1.0)
+    low = masks.min((1, 2), keepdims=True)
+    extent = masks.max((1, 2), keepdims=True) - low
+    masks = (masks - low) / np.where(extent > 0, extent, 1.0)
     first = keras.config.image_data_format() == "channels_first"
-    return image * np.expand_dims(shades, 1 if first else -1)
+    return image * np.expand_dims(masks, 1 if first else -1)

@@ -1,4 +1,4 @@
-"""Gradients of class scores at tensors inside a classifier."""
+"""Gradients of class scores with respect to tensors of a classifier."""
 
 from keras import ops
 
@@ -9,15 +9,15 @@ _SCALE = 2.0**10
 
 
 def score_gradients(pullback, logits, classes):
-    """Gradients of the logits of `classes`, in float32 or wider.
+    """Computes the gradients of the logits of `classes`.
 
     Args:
-        pullback: What `vjp_inside` returned.
+        pullback: The pullback that `vjp_inside` returned.
         logits: `(batch, num_classes)`.
         classes: Indices `(batch,)`.
 
     Returns:
-        A list with one gradient for each tensor.
+        A list with one gradient for each tensor, in float32 or wider.
     """
     cotangent = ops.one_hot(classes, logits.shape[-1], dtype=logits.dtype)
     gradients = pullback(cotangent * _SCALE)

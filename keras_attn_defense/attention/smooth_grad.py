@@ -1,4 +1,4 @@
-"""Input gradients, averaged over noise."""
+"""SmoothGrad attention maps."""
 
 from typing import Any
 
@@ -20,18 +20,20 @@ from .input_gradients import InputGradients
 class SmoothGrad(InputGradients):
     """SmoothGrad: the mean input gradient of noisy copies of an image.
 
-    All copies go through the model at once: a pass of `samples` times the
-    batch. The noise is the same for every image and in every call, so a map
-    depends on its image alone, and two maps differ by their images.
+    All copies go through the model at once, as a batch `samples` times as
+    large. The noise is the same for every image and in every call, so a map
+    depends on its image alone.
 
     Args:
         noise: Standard deviation of the noise, as a share of the distance
             between an image's lowest and highest value; 0.1 to 0.2 is usual.
         samples: Number of noisy copies.
-        reduction: As in `InputGradients`, as are the others.
+        reduction: How the channels of a pixel become one number; see
+            `InputGradients`.
         times_input: Whether gradients are multiplied with the images.
-        normalization: How the values of a map are scaled.
-        seed: Whole number that the noise is drawn from.
+        normalization: How the values of a map are scaled; see
+            `InputGradients`.
+        seed: Whole number that seeds the noise.
         model: The classifier to explain.
         name: Name of the layer.
 
@@ -74,14 +76,15 @@ class SmoothGrad(InputGradients):
         self,
         classifier: Classifier,
         images: Tensor,
-        labels: Tensor | None = None,
+        labels: Tensor | str | None = None,
         training: bool = False,
     ) -> tuple[Tensor, Tensor, Tensor]:
         images = full_precision(ops.convert_to_tensor(images))
         logits, predictions = classifier(images, training=training)
         classes = chosen_classes(labels, logits)
         noisy = self.noisy(images)
-        # Statistics, seeds and losses are those of the clean images.
+        # The noisy copies must not change statistics, seeds and losses: those
+        # of the clean images count.
         with classifier.untouched():
             _, gradients = self.gradients(
                 classifier, noisy, ops.tile(classes, [self.samples]), training
@@ -91,7 +94,7 @@ class SmoothGrad(InputGradients):
         return logits, maps, predictions
 
     def noisy(self, images: Tensor) -> Tensor:
-        """`samples` copies of a batch, one after the other."""
+        """Returns `samples` noisy copies of a batch, one after the other."""
         shape = ops.shape(images)
         axes = (1, 2, 3)
         lowest = ops.min(images, axis=axes, keepdims=True)

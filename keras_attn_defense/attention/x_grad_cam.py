@@ -1,4 +1,4 @@
-"""Grad-CAM that adds up to the class score as far as it can."""
+"""XGrad-CAM attention maps."""
 
 from keras import ops
 
@@ -15,7 +15,7 @@ class XGradCAM(FeatureMethod):
     whose features sum to zero has no weight.
 
     Args:
-        layer: As in `FeatureMethod`, as are the others.
+        layer: The layer whose output is weighted; see `FeatureMethod`.
         normalization: How the values of a map are scaled.
         upsample: Whether maps are brought to the size of the images.
         grid: The map that the tokens of a vision transformer form.

@@ -1,4 +1,4 @@
-"""Tests of what maps and masks take, and of their errors."""
+"""Tests of the arguments of maps and masks, and of their errors."""
 
 import keras
 import numpy as np
@@ -49,10 +49,10 @@ def model():
     ],
 )
 def test_numbers_of_numpy_are_numbers(with_numpy, plain):
-    found, expected = with_numpy.get_config(), plain.get_config()
-    for key in found.keys() - {"name"}:
-        assert found[key] == expected[key]
-        assert type(found[key]) is type(expected[key]), key
+    actual, expected = with_numpy.get_config(), plain.get_config()
+    for key in actual.keys() - {"name"}:
+        assert actual[key] == expected[key]
+        assert type(actual[key]) is type(expected[key]), key
 
 
 @pytest.mark.parametrize(
@@ -81,12 +81,12 @@ def test_a_mask_fills_each_channel(first):
     if first:
         keras.config.set_image_data_format("channels_first")
 
-    found = to_numpy(AttentionMask(fill=(0.1, 0.2, 0.3))(images, MAPS))
+    actual = to_numpy(AttentionMask(fill=(0.1, 0.2, 0.3))(images, MAPS))
 
-    found = found.transpose(0, 2, 3, 1) if first else found
+    actual = actual.transpose(0, 2, 3, 1) if first else actual
     hidden = MAPS > MAPS.mean((1, 2), keepdims=True)
     expected = np.where(hidden[..., None], np.float32([0.1, 0.2, 0.3]), X)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -106,11 +106,11 @@ def test_a_mask_takes_images_of_every_type(dtype):
     images = keras.ops.convert_to_tensor((100 * X).astype(dtype), dtype)
     mask = AttentionMask(fill=0.0, value_range=(0, 255))
 
-    found = to_numpy(mask(images, MAPS))
+    actual = to_numpy(mask(images, MAPS))
 
     hidden = MAPS > MAPS.mean((1, 2), keepdims=True)
     expected = np.where(hidden[..., None], 0.0, (100 * X).astype(dtype))
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
 @pytest.mark.backend("torch")
@@ -136,28 +136,28 @@ def test_every_way_to_name_a_class(model, labels):
         "runner_up": order[:, -2],
         "least_likely": order[:, 0],
     }
-    named = labels is None or isinstance(labels, str)
-    expected = classes[labels] if named else Y
+    is_name = labels is None or isinstance(labels, str)
+    indices = classes[labels] if is_name else Y
 
-    found = to_numpy(GradCAM(model=model)(X, labels))
+    actual = to_numpy(GradCAM(model=model)(X, labels))
 
-    right = to_numpy(GradCAM(model=model)(X, expected))
-    np.testing.assert_array_equal(found, right)
-    curve = kad.attention.deletion_curve(model, X, MAPS, labels, steps=2)
-    right = kad.attention.deletion_curve(model, X, MAPS, expected, steps=2)
-    np.testing.assert_array_equal(curve.areas, right.areas)
+    expected = to_numpy(GradCAM(model=model)(X, indices))
+    np.testing.assert_array_equal(actual, expected)
+    actual = kad.attention.deletion_curve(model, X, MAPS, labels, steps=2)
+    expected = kad.attention.deletion_curve(model, X, MAPS, indices, steps=2)
+    np.testing.assert_array_equal(actual.areas, expected.areas)
 
 
 @pytest.mark.backend("torch")
 @pytest.mark.parametrize("layer", [None, "last", ["last", "features"]])
 def test_every_way_to_name_a_layer(model, layer):
-    named = to_numpy(GradCAM(layer, model=model)(X, Y))
+    by_name = to_numpy(GradCAM(layer, model=model)(X, Y))
     if isinstance(layer, list):
         layers = [model.get_layer(name) for name in layer]
     else:
         layers = layer and model.get_layer(layer)
-    given = to_numpy(GradCAM(layers, model=model)(X, Y))
-    np.testing.assert_array_equal(named, given)
+    by_layer = to_numpy(GradCAM(layers, model=model)(X, Y))
+    np.testing.assert_array_equal(by_name, by_layer)
 
 
 @pytest.mark.backend("torch")

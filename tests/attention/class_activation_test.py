@@ -1,4 +1,4 @@
-"""Tests of the kin of Grad-CAM: closed forms, merged layers, second order."""
+"""Tests of the variants of Grad-CAM: closed forms, layers, second order."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def model():
 
 
 def grad_cam_plus_plus(features, gradients):
-    """As published, with squares and cubes."""
+    """Computes Grad-CAM++ as published, with squares and cubes."""
     total = features.sum(AXES, keepdims=True)
     squares = gradients**2
     shares = squares / (2 * squares + total * gradients**3)

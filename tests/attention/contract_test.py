@@ -1,4 +1,4 @@
-"""What every attention method fulfils, alone and in training."""
+"""Tests of the contract of all attention methods, alone and in training."""
 
 import keras
 import numpy as np
@@ -140,7 +140,7 @@ def test_methods_of_many_passes_are_refused_in_compiled_steps():
     model = networks.functional()
     for name in ("score-cam", "occlusion"):
         method = attention.get(name, model=model)
-        with pytest.raises(ValueError, match="needs images at hand"):
+        with pytest.raises(ValueError, match="needs images with values"):
             jitted(lambda x, method=method: method(x, Y))(tensor(X))
 
 

@@ -29,7 +29,7 @@ def probabilities(model, images):
 
 
 def replaced(start, end, count):
-    """`start` with the `count` pixels of highest attention of `end`."""
+    """Replaces the `count` pixels of highest attention by those of `end`."""
     images = start.copy()
     for index, each in enumerate(MAPS):
         for place in np.argsort(-each.ravel())[:count]:
@@ -90,12 +90,12 @@ def test_average_drop(model):
     after = probabilities(model, 0.5 + shown * (X - 0.5))
     drops = np.maximum(before - after, 0) / before
 
-    found = average_drop(model, X, small, Y, fill=0.5)
+    actual = average_drop(model, X, small, Y, fill=0.5)
 
-    np.testing.assert_allclose(found.drops, drops, rtol=1e-3, atol=1e-5)
-    assert found.average_drop == pytest.approx(drops.mean(), rel=1e-3)
-    assert found.increase_in_confidence == (after > before).mean()
-    assert 0 < found.increase_in_confidence < 1
+    np.testing.assert_allclose(actual.drops, drops, rtol=1e-3, atol=1e-5)
+    assert actual.average_drop == pytest.approx(drops.mean(), rel=1e-3)
+    assert actual.increase_in_confidence == (after > before).mean()
+    assert 0 < actual.increase_in_confidence < 1
 
 
 def test_predicted_class_and_constant_maps(model):
@@ -109,8 +109,8 @@ def test_predicted_class_and_constant_maps(model):
 
     np.testing.assert_array_equal(curves[0], curves[1])
     np.testing.assert_array_equal(curves[0], curves[2])
-    found = average_drop(model, X, flat)
-    assert np.isfinite(found.drops).all()
+    actual = average_drop(model, X, flat)
+    assert np.isfinite(actual.drops).all()
 
 
 def test_one_image_of_a_batch(model):
@@ -128,7 +128,7 @@ def test_one_image_of_a_batch(model):
         ({"maps": MAPS[..., None]}, "one map"),
         ({"labels": Y + 1}, "0 to 3"),
         ({"labels": "best"}, "`labels` should be class indices"),
-        ({"fill": "grey"}, "`fill` should be a number"),
+        ({"fill": "gray"}, "`fill` should be a number"),
         ({"steps": 0}, "`steps` should be a whole number"),
     ],
 )

@@ -122,7 +122,7 @@ def test_contract_with_batch_norm_and_dropout(normalization):
     )
 
 
-def test_nested_model_equals_its_flat_twin():
+def test_nested_model_equals_the_same_layers_in_one_model():
     # `Model(inputs, [backbone.output, output])` has no gradient here.
     model = networks.nested()
     flat = keras.Sequential(
@@ -206,14 +206,14 @@ def test_head_of_zeros():
 
 
 class FirstOrder(GradCAM):
-    """The usual imitation: weights are constants to the outer gradient."""
+    """Grad-CAM of first order: weights are constants to the gradient."""
 
     def channel_weights(self, features, gradients):
         return ops.stop_gradient(super().channel_weights(features, gradients))
 
 
 def preservation(method, model, images):
-    """`sum((g(x) - g(x_adv))^2)` of a float64 model."""
+    """Returns `sum((g(x) - g(x_adv))^2)` as a function, also compiled."""
 
     def loss(images):
         _, maps, _ = method.explain(Classifier(model), images, np.r_[Y, Y])

@@ -9,7 +9,10 @@ from tests.testing import to_numpy
 
 
 def positive_network(dtype=None, seed=14):
-    """Features above zero, of 8x8 and 4x4; a smooth head on the flat map."""
+    """Returns a network of positive features, 8x8 and 4x4, with a smooth head.
+
+    The head is applied to the flattened map.
+    """
     policy = keras.DTypePolicy(dtype or "float32")
     inputs = keras.Input(networks.IMAGE_SHAPE, dtype=policy.variable_dtype)
     arguments = {"padding": "same", "activation": "sigmoid", "dtype": dtype}
@@ -22,7 +25,10 @@ def positive_network(dtype=None, seed=14):
 
 
 def features_and_gradients(model, images, labels):
-    """What maps at "late" of `positive_network` are made of, by hand."""
+    """Computes features and gradients of the layer "late" by hand.
+
+    The model is a `positive_network`.
+    """
     layer = model.get_layer("late")
     features = to_numpy(keras.Model(model.inputs[0], layer.output)(images))
     hidden, bias = (
@@ -35,6 +41,7 @@ def features_and_gradients(model, images, labels):
 
 
 def normalized(maps, name):
+    """Normalizes maps in NumPy."""
     positive = np.maximum(maps, 0)
     if name == "softmax":
         powers = np.exp(maps - maps.max((1, 2), keepdims=True))
@@ -49,7 +56,7 @@ def normalized(maps, name):
 
 
 def bilinear(maps, height, width):
-    """Half-pixel centres, no antialiasing."""
+    """Resizes maps bilinearly: half-pixel centers, no antialiasing."""
 
     def matrix(new, old):
         at = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)

@@ -1,4 +1,4 @@
-"""Tests of the normalisations of maps, against NumPy."""
+"""Tests of the normalizations of maps, against NumPy."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The same maps as pytorch-grad-cam, on PyTorch."""
+"""Tests of the maps against pytorch-grad-cam, on PyTorch."""
 
 import sys
 import types
@@ -29,7 +29,7 @@ METHODS = {
 
 @pytest.fixture(scope="module")
 def library():
-    """The library, without torchvision, which it imports for other things."""
+    """Imports pytorch-grad-cam without torchvision, which maps do not need."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("", ".transforms", ".transforms.functional"):
             module = types.ModuleType(f"torchvision{name}")
@@ -40,7 +40,7 @@ def library():
 
 
 def raw_maps(library, name, model, layer):
-    """The library's maps, before it brings them to the size of the image."""
+    """Returns the maps of pytorch-grad-cam before they are resized."""
     target_of = library.utils.model_targets.ClassifierOutputTarget
     images, labels = as_torch(X, Y)
     targets = [target_of(int(label)) for label in labels]

@@ -14,7 +14,7 @@ X, Y = networks.images_and_labels()
 
 
 def slopes_of(model):
-    """The gradients of a linear classifier: its weights."""
+    """Returns the gradients of a linear classifier, which are its weights."""
     kernel = to_numpy(model.get_layer("head").kernel.value)
     return kernel[:, Y].T.reshape(X.shape)
 

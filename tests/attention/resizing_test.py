@@ -1,4 +1,4 @@
-"""Maps at another size, where only the graph will know which."""
+"""Tests of resizing maps to a size that only the graph knows."""
 
 import numpy as np
 import pytest
