@@ -1,4 +1,4 @@
-"""A loss of a user's own."""
+"""A loss from a user's function."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,9 +16,9 @@ class FunctionLoss(keras.losses.Loss):
     """A function of two tensors as a loss, averaged for each sample.
 
     Args:
-        function: Takes `y_true` and `y_pred`; returns values of which the
-            first axis is the batch, or a single one. To save it, register it
-            with `keras.saving.register_keras_serializable`.
+        function: Takes `y_true` and `y_pred`; returns values whose first axis
+            is the batch, or a single value. To save it, register it with
+            `keras.saving.register_keras_serializable`.
         reduction: As in `keras.losses.Loss`.
         name: Name of the loss.
     """

@@ -1,4 +1,4 @@
-"""Cross-entropy for whatever form labels and predictions have."""
+"""Cross-entropy for any form of labels and predictions."""
 
 from typing import Any
 
@@ -13,11 +13,12 @@ from .._typing import Tensor
 class LabelCrossentropy(keras.losses.Loss):
     """Cross-entropy of integer or one-hot labels, for two or more classes.
 
-    What `AttentionDefendedModel` is compiled with where nobody chose a loss:
-    it reads off the shapes which of Keras' cross-entropies is meant.
+    `AttentionDefendedModel` is compiled with it if no loss was chosen. The
+    shapes decide which of Keras' cross-entropies is used.
 
     Args:
-        from_logits: Whether predictions are logits, or else probabilities.
+        from_logits: Whether predictions are logits; otherwise they are
+            probabilities.
         reduction: As in `keras.losses.Loss`.
         name: Name of the loss.
 

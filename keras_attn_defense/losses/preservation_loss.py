@@ -1,4 +1,4 @@
-"""Keep the attention map of the adversarial image equal to the clean one."""
+"""The preservation loss: an attack should not move the attention."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from .._typing import Tensor
 
 @register
 class PreservationLoss(keras.losses.Loss):
-    """Distance of two attention maps: of an image and of its attack.
+    """Distance between the maps of an image and of its adversarial image.
 
     `L_p = sum_ij (g(x)_ij - g(x_adv)_ij)^2`, both maps taken for the true
     class. Its gradient is a gradient of a gradient: it reaches the classifier
@@ -20,7 +20,8 @@ class PreservationLoss(keras.losses.Loss):
     Args:
         distance: `"squared_error"`, the sum over positions of the squared
             difference; `"l1"`, the sum of its absolute value, which the
-            authors tried too; or `"mean_absolute_error"`, the mean of that.
+            authors tried too; or `"mean_absolute_error"`, the mean of its
+            absolute value.
         reduction: As in `keras.losses.Loss`. The authors' code sums over the
             batch: `"sum"`.
         name: Name of the loss.

@@ -1,4 +1,4 @@
-"""Drive the prediction on what is left outside the attention area away."""
+"""The rectification loss: no evidence outside of the attention area."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ _TINY = 1e-7
 
 @register
 class RectificationLoss(keras.losses.Loss):
-    """Minus the distance of two predictions: on an image and on the rest.
+    """Negative distance of the predictions on an image and a masked image.
 
     `L_r = -distance(f(x), f(x_m))`, where `x_m` is the image with its
-    attention area hidden. Minimising it leaves no evidence outside the area,
-    which becomes complete. It is never positive. Gradients flow through both
-    predictions.
+    attention area hidden. Minimizing it leaves no evidence outside the area:
+    the attention becomes complete. It is never positive. Gradients flow
+    through both predictions.
 
     Args:
         distance: `"squared_error"`, the sum over classes of `(p - p_m)^2`
@@ -26,7 +26,8 @@ class RectificationLoss(keras.losses.Loss):
             over classes (the authors' code); `"l1"`, the sum of `|p - p_m|`;
             `"kl"`, `KL(p || p_m)`; `"jensen_shannon"`, in nats, at most
             `log(2)`; `"cross_entropy"`, `-sum p log(p_m)`.
-        from_logits: Whether inputs are logits, or else probabilities.
+        from_logits: Whether inputs are logits; otherwise they are
+            probabilities.
         reduction: As in `keras.losses.Loss`.
         name: Name of the loss.
 
