@@ -1,4 +1,4 @@
-"""Analysis: what attacks do to attention, in numbers."""
+"""Measures of attention under attack, and the study of the paper."""
 
 from .attention_study import AttentionStudy as AttentionStudy
 from .compare_studies import StudyComparison as StudyComparison

@@ -1,4 +1,4 @@
-"""The paper's two observations, on any classifier and data."""
+"""A study of the paper's two observations, for any classifier and data."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,32 +34,32 @@ from .study_result import StudyResult
 
 
 class AttentionStudy:
-    """Attacks images and compares the attention of those that fall.
+    """Compares the attention of images with successful and failed attacks.
 
     Two observations are tested on the images that are classified correctly:
-    those whose attention is incomplete fall first, and successful attacks move
-    the attention further and scatter it more than failed ones. All maps are
-    taken for the true class. It is a study of associations: it cannot tell
-    what is the cause.
+    attacks succeed first on those whose attention is incomplete, and
+    successful attacks move the attention further and scatter it more than
+    failed ones. All maps are taken for the true class. It is a study of
+    associations, not of causes.
 
     Args:
         model: A Keras classifier, or an `AttentionDefendedModel`.
         attack: The attack, its name, or a function as in
-            `kad.adapters.from_function`; the observations are about one of
-            which some images withstand it. None means `BIM(steps=10)`, which
-            is the same each time. Attacks of a fixed number of gradient steps
-            are followed step by step (of several restarts, the first), others
-            are looked at before and after.
-        attention: The attention method, or its name. None means Grad-CAM,
-            read where the model was defended, if it was.
+            `kad.adapters.from_function`. It should fail on some images, so
+            that there is something to compare. None means `BIM(steps=10)`,
+            which is the same each time. Attacks of a fixed number of gradient
+            steps are measured after each step (of several restarts, the
+            first), others before and after.
+        attention: The attention method, or its name. None means Grad-CAM, of
+            the layer that an `AttentionDefendedModel` was defended at.
         other_attention: A second method to repeat the study with, such as
             `LIME` or `Occlusion`, or None.
-        mask: The `AttentionMask` that tells the area of a map where no box
-            does. None means what lies above the map's mean.
+        mask: The `AttentionMask` that defines the area of a map where no box
+            does. None means the positions above the map's mean.
         value_range: `(lower, upper)` bounds of the images. None means the
             model's `value_range`, or `(0.0, 1.0)`.
-        batch_size: Images at a time. All images along the attack are held in
-            memory for one batch.
+        batch_size: Number of images at a time. The images after all steps of
+            the attack are held in memory for one batch.
 
     Example:
 
@@ -113,7 +113,7 @@ class AttentionStudy:
         limit: int | None = None,
         verbose: int | str = "auto",
     ) -> StudyResult:
-        """Goes once through the data.
+        """Attacks and measures all images of the data once.
 
         Args:
             x: Images `(num, height, width, channels)`, or a data set of
@@ -124,14 +124,15 @@ class AttentionStudy:
             boxes: Boxes or masks of the objects, if `x` are images; see
                 `attention_completeness`. Without them the drop in confidence
                 on the masked image stands in for completeness.
-            limit: Use only so many images, the first ones. None uses all.
+            limit: Number of images to use, the first ones. None uses all.
             verbose: `"auto"` or 1 for a progress bar, 0 for silence.
 
         Returns:
             A `StudyResult`.
 
         Raises:
-            ValueError: If images, labels or boxes are not what is expected.
+            ValueError: If images, labels or boxes do not have the expected
+                form, or no image is classified correctly.
         """
         limit = None if limit is None else check_count("limit", limit)
         measure = Measurements(
@@ -147,17 +148,18 @@ class AttentionStudy:
         bar = keras.utils.Progbar(
             total, verbose=0 if verbose == 0 else 1, unit_name="image"
         )
-        found, done = [], 0
+        measured, done = [], 0
         for columns in blocks(x, y, boxes, size=self.batch_size, limit=limit):
-            found.append(self._block(measure, done, *columns))
+            measured.append(self._block(measure, done, *columns))
             done += len(columns[0])
             bar.update(done, finalize=False)
-        if not found:
+        if not measured:
             raise ValueError("There are no images in `x`.")
         bar.update(done, finalize=True)
-        return StudyResult(_joined(found), self._settings())
+        return StudyResult(_joined(measured), self._settings())
 
     def _block(self, measure, position, images, labels, boxes=None):
+        """Measures one block of the data, whose first image is `position`."""
         try:
             check_images(images, self.value_range)
             check_labels(labels, self.classifier.num_classes, len(images))
@@ -183,8 +185,9 @@ class AttentionStudy:
             "prediction": predictions,
         }
         if correct.any():
-            some = None if boxes is None else boxes[correct]
-            measured = measure(images[correct], labels[correct], some)
+            # Only correct images are attacked. The rows of the others are NaN.
+            masks = None if boxes is None else boxes[correct]
+            measured = measure(images[correct], labels[correct], masks)
             for name, values in measured.items():
                 whole = np.full((len(images), *values.shape[1:]), np.nan)
                 whole[correct] = values
@@ -192,7 +195,9 @@ class AttentionStudy:
         return rows
 
     def _settings(self):
-        def described(part):
+        """Describes the study in values that JSON can hold."""
+
+        def description(part):
             if part is None:
                 return None
             config = part.get_config()
@@ -201,18 +206,19 @@ class AttentionStudy:
         epsilon = ops.convert_to_numpy(self.attack.radius(self.value_range))
         return {
             "model": self.model.name,
-            "attack": described(self.attack),
-            # JSON knows no infinity: a minimal attack has no radius.
+            "attack": description(self.attack),
+            # Attacks that minimize the change have an infinite radius, which
+            # JSON cannot hold.
             "epsilon": float(epsilon) if np.isfinite(epsilon) else None,
-            "attention": described(self.attention),
-            "other_attention": described(self.other_attention),
-            "mask": described(self.mask),
+            "attention": description(self.attention),
+            "other_attention": description(self.other_attention),
+            "mask": description(self.mask),
             "value_range": list(self.value_range),
         }
 
 
 def _plain(value):
-    """The parts of a configuration that JSON can hold."""
+    """Converts a configuration to values that JSON can hold."""
     if isinstance(value, dict):
         return {str(k): _plain(v) for k, v in value.items() if k != "model"}
     if isinstance(value, (list, tuple)):
@@ -221,16 +227,20 @@ def _plain(value):
     return value if simple else repr(value)
 
 
-def _joined(found):
-    """Blocks without any correct image lack the measured columns."""
-    columns = max(found, key=len)
+def _joined(blocks_of_rows):
+    """Concatenates the columns of all blocks.
+
+    Blocks without any correct image lack the measured columns: NaN takes
+    their place.
+    """
+    columns = max(blocks_of_rows, key=len)
     joined = {}
     for name, example in columns.items():
         shape = example.shape[1:]
         joined[name] = np.concatenate(
             [
                 rows.get(name, np.full((len(rows["index"]), *shape), np.nan))
-                for rows in found
+                for rows in blocks_of_rows
             ]
         )
     if "fallen" not in joined:

@@ -7,13 +7,13 @@ from ..datasets.boxes import checked_boxes
 
 
 def object_masks(boxes, size):
-    """Where the objects are.
+    """Returns the positions of the objects as masks.
 
     Args:
         boxes: `(batch, 4)`, `(batch, n, 4)` or a list of `(k, 4)`: `(x_min,
             y_min, x_max, y_max)` in fractions of width and height, the right
-            and bottom corner exclusive. Rows of NaN or -1 are padding. Or
-            masks `(batch, height, width)` of zeros and ones.
+            and bottom corner exclusive. Rows of NaN or -1 are padding.
+            Alternatively, masks `(batch, height, width)` of zeros and ones.
         size: `(height, width)` of the maps.
 
     Returns:
@@ -25,7 +25,7 @@ def object_masks(boxes, size):
     """
     values = box_array(boxes)
     if values.ndim in (2, 3) and values.shape[-1] == 4:
-        masks = _drawn(checked_boxes(values), size)
+        masks = _rasterized(checked_boxes(values), size)
     elif values.ndim == 3 and values.shape[1:] == tuple(size):
         masks = _binary(values)
     else:
@@ -44,8 +44,8 @@ def object_masks(boxes, size):
     return masks
 
 
-def _drawn(boxes, size):
-    """A position belongs to a box that its centre lies in."""
+def _rasterized(boxes, size):
+    """Marks the positions whose centers lie in a box."""
     height, width = size
     x = (np.arange(width) + 0.5) / width
     y = (np.arange(height) + 0.5) / height
@@ -56,6 +56,7 @@ def _drawn(boxes, size):
 
 
 def _binary(masks):
+    """Checks masks of zeros and ones, and returns booleans."""
     if not np.isin(masks, (0, 1)).all():
         raise ValueError(
             "Masks should hold zeros and ones only. Received values from "

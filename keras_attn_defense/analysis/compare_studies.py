@@ -1,4 +1,4 @@
-"""The same study of several models, side by side."""
+"""Comparison of the studies of several models."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,9 +25,10 @@ _MEASURES = {
     "spread_rise": "rise in spread",
 }
 
-# Means of one image in two sizes differ by less.
+# The mean brightness of one image in two sizes differs by less than this.
 _SAME_IMAGE = 0.01
-# What does not make an attack stronger; the radius is compared by itself.
+# Settings that do not change the strength of an attack; the radius is compared
+# separately.
 _UNIMPORTANT = ("name", "seed", "value_range", "epsilon")
 
 
@@ -35,14 +36,14 @@ def compare_studies(results: Mapping[str, StudyResult]) -> "StudyComparison":
     """Compares models on the images that all of them classify correctly.
 
     Args:
-        results: A dict of `StudyResult` by the name of the model, all of the
-            same images.
+        results: A dict of `StudyResult` by the name of the model. All studies
+            must use the same images in the same order.
 
     Returns:
         A `StudyComparison`.
 
     Raises:
-        ValueError: If the studies are of other images, or of other attacks.
+        ValueError: If the studies differ in their images or attacks.
 
     Example:
 
@@ -69,9 +70,10 @@ def compare_studies(results: Mapping[str, StudyResult]) -> "StudyComparison":
     for name, each in zip(results, labels, strict=True):
         if not np.array_equal(each, labels[0]):
             raise ValueError(
-                f"The study '{name}' is of other images than the first: it "
-                f"has {len(each)} labels, the first {len(labels[0])}, and they "
-                "differ. Run all studies on the same data, in one order."
+                f"The study '{name}' does not use the images of the first "
+                f"study: it has {len(each)} labels, the first "
+                f"{len(labels[0])}, and they differ. Run all studies on the "
+                "same data, in the same order."
             )
     _check_images(results)
     _check_attacks(results)
@@ -79,7 +81,10 @@ def compare_studies(results: Mapping[str, StudyResult]) -> "StudyComparison":
 
 
 def _check_images(results):
-    """Sorted sets may have equal labels: images are told apart by a number."""
+    """Checks by their brightness that all studies use the same images.
+
+    Labels alone do not tell, as two sorted data sets may have equal ones.
+    """
     means = {
         name: r.per_sample.get("brightness") for name, r in results.items()
     }
@@ -88,15 +93,18 @@ def _check_images(results):
         apart = abs(each - next(iter(known.values()))) > _SAME_IMAGE
         if apart.any():
             raise ValueError(
-                f"The study '{name}' is of other images than the first: image "
-                f"{int(apart.argmax())} differs in its mean brightness. Run "
-                "all studies on the same data, in one order."
+                f"The study '{name}' does not use the images of the first "
+                f"study: image {int(apart.argmax())} differs in its mean "
+                "brightness. Run all studies on the same data, in the same "
+                "order."
             )
 
 
 def _check_attacks(results):
+    """Checks that all studies use an attack of the same strength."""
+
     def attack(result):
-        """What decides how strong it is, in words and in full."""
+        """Describes all settings that decide the strength of an attack."""
         settings = result.settings
         kind, epsilon = settings["attack"]["name"], settings["epsilon"]
         steps = result.steps["iou"].shape[1] - 1
@@ -113,12 +121,14 @@ def _check_attacks(results):
         listed = "; ".join(f"{k}: {about}" for k, about in attacks.items())
         raise ValueError(
             f"The studies differ in their attack: {listed}. Run all of them "
-            "with the same one."
+            "with the same attack."
         )
 
 
 class StudyComparison:
-    """Several models' studies on common images; see `compare_studies`.
+    """The studies of several models on common images.
+
+    Made by `compare_studies`. `str(comparison)` is the text of the table.
 
     Args:
         results: A dict of `StudyResult` by name.
@@ -141,10 +151,10 @@ class StudyComparison:
 
     @property
     def rows(self) -> dict[str, Any]:
-        """A dict by measure and by model of means and standard errors.
+        """Means and standard errors, a dict by measure and by model.
 
-        `p` is that of Wilcoxon's paired test against the first model, None for
-        that itself and where no image differs.
+        `p` is the p-value of Wilcoxon's paired test against the first model.
+        It is None for the first model, and where no image differs.
         """
         samples = {k: v.per_sample for k, v in self.results.items()}
         rows = {}
@@ -154,7 +164,7 @@ class StudyComparison:
                     each[measure][self.common] for each in samples.values()
                 ]
                 rows[measure] = {
-                    name: _described(each, values[0])
+                    name: _statistics(each, values[0])
                     for name, each in zip(samples, values, strict=True)
                 }
         return rows
@@ -167,7 +177,7 @@ class StudyComparison:
         return as_text(lambda console: console.print(self._table()))
 
     def plot(self, path: Path | None = None) -> Figure:
-        """Draws the way of attention along the attack, for each model.
+        """Draws how attention changes along the attack, for each model.
 
         Args:
             path: An image file to write, if any.
@@ -198,7 +208,8 @@ class StudyComparison:
         return table
 
 
-def _described(values, first):
+def _statistics(values, first):
+    """Returns mean and standard error, and compares with the first model."""
     n = len(values)
     p = None
     if n and (values != first).any():
@@ -212,6 +223,7 @@ def _described(values, first):
 
 
 def _cell(cell):
+    """Formats the statistics of one measure and model."""
     if cell["mean"] is None:
         return ""
     star = "*" if cell["p"] is not None and cell["p"] < 0.05 else " "

@@ -1,4 +1,4 @@
-"""How completely the attention covers the object."""
+"""Completeness: the overlap of the attention with the object."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ from .maps import checked_maps
 
 
 def attention_completeness(maps: Tensor, boxes: Tensor) -> np.ndarray:
-    """Intersection over union of the attention area and the object.
+    """Computes the intersection over union of attention area and object.
 
     The area holds the highest positions of the map, as many as the object
     has. Positions of equal value at its border belong to it in equal parts,
-    so that no order of pixels decides: a constant map has the completeness
-    that an area without preference has.
+    so that the order of pixels does not matter: a constant map has the
+    completeness of an area that prefers no position.
 
     Args:
         maps: Attention maps `(batch, height, width)`, best at the size of the
@@ -28,8 +28,8 @@ def attention_completeness(maps: Tensor, boxes: Tensor) -> np.ndarray:
         `(batch,)` from 0 to 1, in NumPy.
 
     Raises:
-        ValueError: If maps and boxes do not fit, a box is empty or lies
-            outside of its image.
+        ValueError: If the numbers of maps and boxes differ, or a box is empty
+            or lies outside of its image.
 
     Example:
 
@@ -56,11 +56,13 @@ def attention_completeness(maps: Tensor, boxes: Tensor) -> np.ndarray:
 
 
 def _matched_areas(maps, counts):
-    """Areas of `counts` positions; those at the border belong in part."""
+    """Returns areas of `counts` positions, those at the border in part."""
     flat = maps.reshape(len(maps), -1)
     ordered = np.sort(flat, axis=-1)[:, ::-1]
+    # The lowest value inside of the area, which positions outside may share.
     border = np.take_along_axis(ordered, counts[:, None] - 1, axis=-1)
     above, at = flat > border, flat == border
+    # All positions at the border share the places that are left.
     left = counts - above.sum(-1)
     areas = above + at * (left / at.sum(-1))[:, None]
     return areas.reshape(maps.shape)

@@ -1,4 +1,4 @@
-"""What the classifier loses without what it attends to."""
+"""The drop in confidence when the attention area is hidden."""
 
 import keras
 import numpy as np
@@ -27,27 +27,27 @@ def confidence_drop(
     value_range: ValueRange | None = None,
     batch_size: int = 128,
 ) -> np.ndarray:
-    """How far the class's probability falls when its area is hidden.
+    """Computes the drop in the class's probability when its area is hidden.
 
-    Where there are no boxes it stands in for completeness: an incomplete area
-    leaves evidence outside, and the probability falls less.
+    It replaces completeness where there are no boxes: an incomplete area
+    leaves evidence outside, and the probability drops less.
 
     Args:
         model: A Keras classifier.
         images: `(batch, height, width, channels)`.
         maps: Attention maps `(batch, h, w)` of any size.
         labels: The classes, indices `(batch,)` or one-hot.
-        mask: The `AttentionMask` that hides the area. None means what lies
-            above the map's mean, in mid-grey.
+        mask: The `AttentionMask` that hides the area. None means the positions
+            above the map's mean, in mid-gray.
         value_range: `(lower, upper)` bounds of the images. None means the
             model's `value_range`, or `(0.0, 1.0)`.
-        batch_size: Images in one call of the model.
+        batch_size: Number of images in one call of the model.
 
     Returns:
         `(batch,)` from -1 to 1, in NumPy.
 
     Raises:
-        ValueError: If images, maps and labels do not fit.
+        ValueError: If images, maps and labels do not fit together.
 
     Example:
 
@@ -73,7 +73,7 @@ def confidence_drop(
 
 
 class ConfidenceDrop:
-    """The same for arrays that are checked, by code compiled once.
+    """Computes `confidence_drop` of checked arrays, with compiled code.
 
     Args:
         predictor: A `Predictor`.

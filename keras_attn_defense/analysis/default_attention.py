@@ -1,4 +1,4 @@
-"""The attention map that a model is looked at with, unless told otherwise."""
+"""The attention method of a study for which none was chosen."""
 
 from ..attention import FeatureMethod
 from ..attention import GradCAM
@@ -6,10 +6,11 @@ from ..models import AttentionDefendedModel
 
 
 def default_attention(model):
-    """Grad-CAM from 0 to 1, read where a defended model was defended.
+    """Returns Grad-CAM with values from 0 to 1.
 
     Args:
-        model: A Keras classifier, or an `AttentionDefendedModel`.
+        model: A Keras classifier, or an `AttentionDefendedModel`, whose
+            attention layer is then used.
     """
     place = {}
     if isinstance(model, AttentionDefendedModel) and isinstance(

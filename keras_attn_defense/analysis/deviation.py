@@ -1,4 +1,4 @@
-"""How far attention has moved."""
+"""The deviation of attention between two maps."""
 
 from typing import NamedTuple
 
@@ -15,12 +15,12 @@ from .maps import weights
 
 
 class Deviation(NamedTuple):
-    """How far the attention of each image has moved, `(batch,)` each.
+    """Measures of how far the attention has moved, `(batch,)` each.
 
     Args:
         iou: Intersection over union of the attention areas, 0 to 1.
-        rank_correlation: Spearman's rank correlation of the maps, -1 to 1; of
-            two constant maps 1, of one constant map with another 0.
+        rank_correlation: Spearman's rank correlation of the maps, -1 to 1. It
+            is 1 if both maps are constant, and 0 if only one of them is.
         centroid_shift: Distance of the centroids, as a share of the diagonal.
 
     Example:
@@ -46,8 +46,8 @@ def attention_deviation(
     Args:
         maps: Attention maps of clean images `(batch, height, width)`.
         maps_adv: Maps of the attacked images, of the same shape.
-        mask: The `AttentionMask` that tells the area of a map. None means what
-            lies above the map's mean.
+        mask: The `AttentionMask` that defines the area of a map. None means
+            the positions above the map's mean.
 
     Returns:
         A `Deviation`.
@@ -68,41 +68,42 @@ def attention_deviation(
         Attention, Please! Adversarial Defense via Activation Rectification
         and Preservation, [Wu et al., 2023](https://doi.org/10.1145/3572843).
     """
-    maps, others = checked_maps(maps), checked_maps(maps_adv, "maps_adv")
-    if maps.shape != others.shape:
+    maps, maps_adv = checked_maps(maps), checked_maps(maps_adv, "maps_adv")
+    if maps.shape != maps_adv.shape:
         raise ValueError(
             "`maps` and `maps_adv` should have the same shape. Received: "
-            f"{maps.shape} and {others.shape}."
+            f"{maps.shape} and {maps_adv.shape}."
         )
     mask = mask or AttentionMask()
     areas = [
         mask.area(ops.convert_to_tensor(each, "float32"))
-        for each in (maps, others)
+        for each in (maps, maps_adv)
     ]
     iou = ops.convert_to_numpy(intersection_over_union(*areas))
-    shift = centroids(maps) - centroids(others)
+    shift = centroids(maps) - centroids(maps_adv)
     diagonal = positions(maps)[1]
     return Deviation(
         np.asarray(iou, "float64"),
-        _rank_correlation(maps, others),
+        _rank_correlation(maps, maps_adv),
         np.linalg.norm(shift, axis=-1) / diagonal,
     )
 
 
 def centroids(maps):
-    """Centres of mass `(batch, 2)`, row and column, in pixels."""
+    """Returns the centers of mass `(batch, 2)`, row and column, in pixels."""
     return weights(maps) @ positions(maps)[0]
 
 
-def _rank_correlation(maps, others):
+def _rank_correlation(maps, maps_adv):
+    """Computes Spearman's correlation: Pearson's correlation of the ranks."""
     ranks = [
         scipy.stats.rankdata(each.reshape(len(each), -1), axis=-1)
-        for each in (maps, others)
+        for each in (maps, maps_adv)
     ]
     a, b = (each - each.mean(-1, keepdims=True) for each in ranks)
     lengths = np.linalg.norm(a, axis=-1), np.linalg.norm(b, axis=-1)
     product = lengths[0] * lengths[1]
-    # A constant map has no order to agree with.
+    # A constant map has no order, so that the correlation is not defined.
     constant = np.where((lengths[0] == 0) & (lengths[1] == 0), 1.0, 0.0)
-    found = (a * b).sum(-1) / np.where(product > 0, product, 1.0)
-    return np.where(product > 0, found, constant)
+    correlation = (a * b).sum(-1) / np.where(product > 0, product, 1.0)
+    return np.where(product > 0, correlation, constant)

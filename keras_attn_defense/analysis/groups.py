@@ -1,13 +1,14 @@
-"""Two groups of images compared, and shares with intervals."""
+"""Statistics of two groups of images, and shares with intervals."""
 
 import math
 
 import numpy as np
 import scipy
 
-#: A difference this improbable by chance is called one.
+#: Level of significance: differences of a smaller p-value count.
 LEVEL = 0.05
-# Expected number, in the smaller group, of values that are not the common one.
+# The normal approximation of the rank test is used if the smaller group is
+# expected to have at least this many values that differ from the commonest.
 _ENOUGH = 5
 
 
@@ -15,57 +16,63 @@ def compare_groups(values, chosen):
     """Compares the values of the chosen images with those of the others.
 
     Args:
-        values: `(N,)`; NaN where there is none.
+        values: `(N,)`; NaN where a value is missing.
         chosen: `(N,)` of booleans.
 
     Returns:
         A dict: `n`, `mean` and `standard_error` of the `chosen` and of the
-        `others`; their `difference` and its 95 % `interval` (Welch); `p`, of
-        the two-sided rank test of Mann and Whitney; `effect`, the probability
-        that an image of the others has the larger value, ties counting half.
-        None stands for what two groups of this size do not tell.
+        `others`; their `difference` and its 95 % `interval` (Welch); the
+        p-value `p` of the two-sided rank test of Mann and Whitney; `effect`,
+        the probability that an image of the others has the larger value, ties
+        counting half. Numbers that two groups of this size do not define are
+        None.
     """
     known = ~np.isnan(values)
     first, second = values[known & chosen], values[known & ~chosen]
-    found = {"chosen": _described(first), "others": _described(second)}
-    blank = dict.fromkeys(("difference", "interval", "p", "effect"))
+    groups = {"chosen": _statistics(first), "others": _statistics(second)}
+    undefined = dict.fromkeys(("difference", "interval", "p", "effect"))
     if min(len(first), len(second)) < 2:
-        return {**found, **blank}
+        return {**groups, **undefined}
     test = _rank_test(first, second)
     pairs = len(first) * len(second)
     difference = float(first.mean() - second.mean())
-    margin = _welch_margin(first, second, scipy.stats.t)
+    margin = _welch_margin(first, second)
     return {
-        **found,
+        **groups,
         "difference": difference,
         "interval": [difference - margin, difference + margin],
         "p": float(test.pvalue),
+        # The test's statistic counts the pairs in which the first is larger.
         "effect": float(1 - test.statistic / pairs),
     }
 
 
 def share(count, total):
-    """A share of images with its Wilson interval; None of none."""
-    found = {"n": int(total), "count": int(count), "share": None}
+    """Computes a share of images with its 95 % Wilson interval.
+
+    Without images, both are None.
+    """
+    numbers = {"n": int(total), "count": int(count), "share": None}
     if not total:
-        return {**found, "interval": None}
+        return {**numbers, "interval": None}
     interval = scipy.stats.binomtest(int(count), int(total)).proportion_ci(
         method="wilson"
     )
     low, high = float(interval.low), float(interval.high)
-    return {**found, "share": float(count / total), "interval": [low, high]}
+    return {**numbers, "share": float(count / total), "interval": [low, high]}
 
 
 def compare_shares(happened, chosen):
-    """Compares how often something happened to the chosen and to the others.
+    """Compares the shares of two groups of images to which something happened.
 
     Args:
         happened: `(N,)` of booleans.
         chosen: `(N,)` of booleans.
 
     Returns:
-        A dict: the `share` of the `chosen` and of the `others`, and `p`, of
-        Fisher's exact test, two-sided; None if one group is empty.
+        A dict: the `share` of the `chosen` and of the `others`, and the
+        two-sided p-value `p` of Fisher's exact test, None if one group is
+        empty.
     """
     groups = happened[chosen], happened[~chosen]
     first, second = (share(group.sum(), len(group)) for group in groups)
@@ -80,10 +87,10 @@ def compare_shares(happened, chosen):
 
 
 def verdict(comparison, sign):
-    """Whether a comparison bears out what was expected.
+    """Decides whether a comparison confirms an expectation.
 
     Args:
-        comparison: What `compare_groups` returned.
+        comparison: The dict that `compare_groups` returned.
         sign: 1 if the chosen are expected to have the larger values, -1 if
             the smaller ones.
 
@@ -97,7 +104,8 @@ def verdict(comparison, sign):
     return "holds" if larger == sign else "the opposite holds"
 
 
-def _described(values):
+def _statistics(values):
+    """Returns the mean and its standard error."""
     n = len(values)
     error = values.std(ddof=1) / math.sqrt(n) if n > 1 else None
     return {
@@ -108,10 +116,11 @@ def _described(values):
 
 
 def _rank_test(first, second):
-    """The test of Mann and Whitney.
+    """Runs the rank test of Mann and Whitney.
 
-    Its normal approximation needs values that differ: where nearly all are
-    equal, as numbers of parts are, random permutations tell the chances.
+    Its normal approximation needs values that differ. Where nearly all are
+    equal, as numbers of components often are, the p-value comes from random
+    permutations.
     """
     values = np.concatenate([first, second])
     common = np.unique(values, return_counts=True)[1].max()
@@ -124,14 +133,16 @@ def _rank_test(first, second):
     return scipy.stats.mannwhitneyu(first, second, method=method)
 
 
-def _welch_margin(first, second, student):
-    """Half of the 95 % interval of a difference of means."""
+def _welch_margin(first, second):
+    """Returns half of the 95 % interval of a difference of means."""
     variances = [group.var(ddof=1) / len(group) for group in (first, second)]
     total = sum(variances)
     if total == 0:
         return 0.0
+    # Welch and Satterthwaite's degrees of freedom.
     parts = [
         variance**2 / (len(group) - 1)
         for variance, group in zip(variances, (first, second), strict=True)
     ]
-    return float(student.ppf(0.975, total**2 / sum(parts)) * math.sqrt(total))
+    quantile = scipy.stats.t.ppf(0.975, total**2 / sum(parts))
+    return float(quantile * math.sqrt(total))

@@ -1,17 +1,20 @@
-"""Maps as NumPy arrays, and what is measured on all of them."""
+"""Attention maps as NumPy arrays, and what all measures of them share."""
 
 import numpy as np
 from keras import ops
 
-# The range of a map, relative to its values, that is rounding alone.
+# A range of values that is smaller, relative to them, is due to rounding.
 _ROUNDING = 1e-6
 
 
 def checked_maps(maps, name="maps"):
-    """Maps in NumPy, `(batch, height, width)`, float64.
+    """Checks maps and converts them to float64 NumPy arrays.
 
-    A map that is constant up to rounding tells nothing of places. It is made
-    zero, so that no rounding decides what its area or its order is.
+    A map that is constant up to rounding is set to zero, so that rounding
+    errors do not decide its area or the order of its positions.
+
+    Returns:
+        Maps `(batch, height, width)`.
 
     Raises:
         ValueError: If they have another rank, or are not finite.
@@ -20,7 +23,7 @@ def checked_maps(maps, name="maps"):
     if maps.ndim != 3 or 0 in maps.shape[1:]:
         raise ValueError(
             f"`{name}` should be attention maps (batch, height, width). "
-            f"Received an array of shape {maps.shape}. A single map is "
+            f"Received an array of shape {maps.shape}. Pass a single map as "
             "maps[None]."
         )
     wrong = ~np.isfinite(maps).all((1, 2))
@@ -35,25 +38,25 @@ def checked_maps(maps, name="maps"):
 
 
 def weights(maps):
-    """The maps as distributions over the positions, `(batch, positions)`.
+    """Returns maps as distributions over positions, `(batch, positions)`.
 
-    Negative values count as zero. A map without any positive value says
-    nothing about places: all weigh the same.
+    Negative values count as zero. In a map without positive values all
+    positions have the same weight.
     """
-    flat = np.maximum(maps, 0).reshape(len(maps), -1)
-    total = flat.sum(-1, keepdims=True)
-    even = np.full_like(flat, 1 / flat.shape[1])
-    return np.where(total > 0, flat / np.where(total > 0, total, 1.0), even)
+    values = np.maximum(maps, 0).reshape(len(maps), -1)
+    total = values.sum(-1, keepdims=True)
+    even = np.full_like(values, 1 / values.shape[1])
+    return np.where(total > 0, values / np.where(total > 0, total, 1.0), even)
 
 
 def positions(maps):
-    """The centres of the pixels, `(positions, 2)`, and the diagonal."""
+    """Returns the places of the pixels, `(positions, 2)`, and the diagonal."""
     height, width = maps.shape[1:]
     grid = np.stack(np.mgrid[:height, :width], -1).reshape(-1, 2)
     return grid.astype("float64"), float(np.hypot(height, width))
 
 
 def area_of(maps, mask):
-    """The binary attention areas that an `AttentionMask` sees."""
+    """Returns the attention areas of an `AttentionMask`, as booleans."""
     area = mask.area(ops.convert_to_tensor(maps, "float32"))
     return ops.convert_to_numpy(area) > 0.5

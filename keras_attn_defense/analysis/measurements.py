@@ -1,4 +1,4 @@
-"""What is measured of one block of images."""
+"""Measurements of the attention to one block of images."""
 
 import numpy as np
 from keras import ops
@@ -12,7 +12,7 @@ from .deviation import attention_deviation
 from .maps import checked_maps
 from .scatter import attention_scatter
 
-#: What is measured after each step of the attack.
+#: The measures that are taken after each step of the attack.
 STEP_MEASURES = (
     "fallen",
     "iou",
@@ -28,12 +28,12 @@ class Measurements:
     """Attacks images and measures the attention along the way.
 
     Args:
-        model: The model, as the attack takes it.
+        model: The model that the attack is called with.
         predictor: A `Predictor` of its classifier.
         attack: The attack.
         attention: The attention method.
         other: Another attention method, or None.
-        mask: The `AttentionMask` that tells the area of a map.
+        mask: The `AttentionMask` that defines the area of a map.
         value_range: `(lower, upper)` bounds of the images.
     """
 
@@ -51,10 +51,10 @@ class Measurements:
         self.drop = ConfidenceDrop(predictor, mask, value_range)
 
     def __call__(self, images, labels, boxes):
-        """Measures images that are classified correctly.
+        """Measures the attention to images before, during and after an attack.
 
         Args:
-            images: Float32 images in NumPy.
+            images: Correctly classified images, float32 in NumPy.
             labels: Their classes `(N,)`.
             boxes: Their boxes or masks, or None.
 
@@ -63,26 +63,27 @@ class Measurements:
             1)`, the others `(N,)`.
         """
         clean = self._maps(self.attention, images, labels)
-        found = {"confidence_drop": self.drop(images, clean, labels)}
+        measured = {"confidence_drop": self.drop(images, clean, labels)}
         if boxes is not None:
-            found["completeness"] = attention_completeness(clean, boxes)
+            measured["completeness"] = attention_completeness(clean, boxes)
         path = self._path(images, labels)
         steps = [self._step(x_adv, labels, clean) for x_adv in path]
         for name in STEP_MEASURES:
-            found[name] = np.stack([each[name] for each in steps], axis=1)
+            measured[name] = np.stack([each[name] for each in steps], axis=1)
         if self.other is not None:
-            found.update(self._other(images, path[-1], labels, boxes))
-        return found
+            measured.update(self._other(images, path[-1], labels, boxes))
+        return measured
 
     def _maps(self, attention, images, labels):
-        size, found = self.predictor.batch_size, []
+        """Computes the maps of images in batches of one size."""
+        size, batches = self.predictor.batch_size, []
         for rows, batch in padded_batches(images, labels, size=size):
             maps = ops.convert_to_numpy(attention(*batch)[1])
-            found.append(maps[: rows.stop - rows.start])
-        return checked_maps(np.concatenate(found))
+            batches.append(maps[: rows.stop - rows.start])
+        return checked_maps(np.concatenate(batches))
 
     def _path(self, images, labels):
-        """The images after each step, the clean ones first."""
+        """Returns the images after each step, the clean ones first."""
         if isinstance(self.attack, GradientAttack):
             size = self.predictor.batch_size
             return self.attack.trajectory(self.model, images, labels, size)
@@ -92,6 +93,7 @@ class Measurements:
         return np.stack([images, crafted.images])
 
     def _step(self, x_adv, labels, clean):
+        """Takes the measures of one step of the attack."""
         maps = self._maps(self.attention, x_adv, labels)
         return {
             "fallen": self.predictor.classes(x_adv) != labels,
@@ -100,17 +102,18 @@ class Measurements:
         }
 
     def _other(self, images, x_adv, labels, boxes):
+        """Repeats the measurements with the other attention method."""
         before = self._maps(self.other, images, labels)
         after = self._maps(self.other, x_adv, labels)
         deviation = attention_deviation(before, after, self.mask)
-        found = {f"other_{k}": v for k, v in deviation._asdict().items()}
+        measured = {f"other_{k}": v for k, v in deviation._asdict().items()}
         if boxes is not None:
             completeness = attention_completeness(before, boxes)
-            found["other_completeness"] = completeness
+            measured["other_completeness"] = completeness
         for name in ("components", "entropy", "spread"):
             rise = [
                 getattr(attention_scatter(maps, self.mask), name)
                 for maps in (before, after)
             ]
-            found[f"other_{name}_rise"] = rise[1] - rise[0]
-        return found
+            measured[f"other_{name}_rise"] = rise[1] - rise[0]
+        return measured

@@ -1,4 +1,4 @@
-"""How scattered attention is."""
+"""The scatter of attention maps."""
 
 from typing import NamedTuple
 
@@ -14,11 +14,11 @@ from .maps import positions
 from .maps import weights
 
 # Pixels that touch at a corner are connected.
-_NEIGHBOURS = np.ones((3, 3))
+_NEIGHBORS = np.ones((3, 3))
 
 
 class Scatter(NamedTuple):
-    """How scattered the attention to each image is, `(batch,)` each.
+    """Measures of how scattered the attention is, `(batch,)` each.
 
     Args:
         components: Number of connected parts of the attention area.
@@ -46,13 +46,13 @@ def attention_scatter(
 ) -> Scatter:
     """Measures how scattered maps are.
 
-    Values below zero count as zero. A constant map is spread evenly: it has
-    an entropy of 1, and no area above its mean.
+    Values below zero count as zero. A constant map is spread evenly: its
+    entropy is 1, and it has no area above its mean.
 
     Args:
         maps: Attention maps `(batch, height, width)`.
-        mask: The `AttentionMask` that tells the area of a map. None means what
-            lies above the map's mean.
+        mask: The `AttentionMask` that defines the area of a map. None means
+            the positions above the map's mean.
 
     Returns:
         A `Scatter`.
@@ -67,10 +67,11 @@ def attention_scatter(
     """
     maps = checked_maps(maps)
     areas = area_of(maps, mask or AttentionMask())
-    components = [scipy.ndimage.label(area, _NEIGHBOURS)[1] for area in areas]
+    components = [scipy.ndimage.label(area, _NEIGHBORS)[1] for area in areas]
     share = weights(maps)
     logs = np.log(np.where(share > 0, share, 1.0))
-    # One position alone is as even as it is concentrated.
+    # Divided by the entropy of an even map. A map of a single position has
+    # none: the maximum avoids 0 / 0.
     entropy = -(share * logs).sum(-1) / max(np.log(share.shape[1]), 1e-30)
     grid, diagonal = positions(maps)
     offsets = grid[None] - centroids(maps)[:, None]

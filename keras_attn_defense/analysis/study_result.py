@@ -1,4 +1,4 @@
-"""What a study found."""
+"""The result of an attention study."""
 
 from typing import Any
 
@@ -18,9 +18,10 @@ from .study_table import text_of_study
 _FORMAT = "keras_attn_defense attention study 1"
 _BINS = np.arange(11) / 10
 _INTEGERS = ("index", "label", "prediction")
-#: The paper calls images vulnerable whose completeness is below it.
+#: The paper calls images of a smaller completeness vulnerable.
 _INCOMPLETE = 0.5
-#: Measures of the observations, and the sign expected where attacks succeed.
+#: The sign of the difference that the paper's observations predict, between
+#: the images where the attack succeeds and the others.
 _EXPECTED = {
     "completeness": -1,
     "confidence_drop": -1,
@@ -34,20 +35,20 @@ _EXPECTED = {
 
 
 class StudyResult:
-    """The numbers of a study, for each image and in summary.
+    """The numbers of a study, for each image and as a summary.
 
     Made by `AttentionStudy.run`. `str(result)` is the text of the table.
 
     Args:
-        columns: A dict of arrays, one row an image; NaN for images that the
-            model classifies wrongly as they are.
-        settings: A dict of what was studied, of plain values.
+        columns: A dict of arrays with one row for each image; NaN for images
+            that the model classifies wrongly before the attack.
+        settings: A dict of plain values that describe the study.
 
     Example:
 
     ```python
     result = kad.analysis.AttentionStudy(model).run(x, y, boxes)
-    result.summary["success"]  # share of the images that fell
+    result.summary["success"]  # share of images where the attack succeeded
     result.per_sample["completeness"]  # (8,)
     result.steps["iou"]  # (8, 11), after each step of the attack
     result.save("study.json")
@@ -55,7 +56,7 @@ class StudyResult:
     """
 
     def __init__(
-        self, columns: dict[str, Any], settings: dict[str, Any]
+        self, columns: dict[str, np.ndarray], settings: dict[str, Any]
     ) -> None:
         self._columns = columns
         self.settings = settings
@@ -65,12 +66,12 @@ class StudyResult:
 
     @property
     def correct(self) -> np.ndarray:
-        """Which images are classified correctly as they are, `(N,)`."""
+        """Booleans `(N,)`: images classified correctly before the attack."""
         return self._columns["label"] == self._columns["prediction"]
 
     @property
     def steps(self) -> dict[str, np.ndarray]:
-        """Measures after each step, a dict of arrays `(N, steps + 1)`.
+        """The measures after each step, a dict of arrays `(N, steps + 1)`.
 
         The first column is the clean image. `fallen` is 1 where the image is
         classified wrongly.
@@ -78,16 +79,17 @@ class StudyResult:
         return {name: self._columns[name] for name in STEP_MEASURES}
 
     @property
-    def per_sample(self) -> dict[str, Any]:
-        """A flat dict of arrays with one entry an image.
+    def per_sample(self) -> dict[str, np.ndarray]:
+        """The measures of each image, a dict of arrays `(N,)`.
 
-        `index`, `label`, `prediction`; `brightness`, the mean of the image as
-        a share of its range; `success` of the attack;
+        Its keys are `index`, `label`, `prediction`; `brightness`, the mean of
+        the image as a share of its range; `success` of the attack;
         `completeness` (with boxes) and `confidence_drop` of the clean image;
         `iou`, `rank_correlation` and `centroid_shift` between the maps before
-        and after; `components`, `entropy` and `spread` of the clean map and
-        their `_rise`; with a second method the same, begun with `other_`. NaN
-        where the model is wrong on the clean image.
+        and after; `components`, `entropy` and `spread` of the clean map, and
+        their change by the attack, with the suffix `_rise`. The measures of a
+        second method have the prefix `other_`. NaN where the model is wrong
+        on the clean image.
         """
         samples = {}
         for name, values in self._columns.items():
@@ -104,34 +106,34 @@ class StudyResult:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The comparisons and the two verdicts, a dict of plain values."""
+        """The comparisons and their verdicts, a dict of plain values."""
         samples, correct = self.per_sample, self.correct
-        fallen = samples["success"] == 1
+        success = samples["success"] == 1
         measures = {}
         for name, values in samples.items():
             kind = name.removeprefix("other_")
             if kind in _EXPECTED:
-                compared = compare_groups(values[correct], fallen[correct])
-                found = verdict(compared, _EXPECTED[kind])
-                measures[name] = {**compared, "verdict": found}
+                compared = compare_groups(values[correct], success[correct])
+                outcome = verdict(compared, _EXPECTED[kind])
+                measures[name] = {**compared, "verdict": outcome}
         summary = {
             "images": len(self),
             "correct": int(correct.sum()),
-            "success": share((fallen & correct).sum(), correct.sum()),
+            "success": share((success & correct).sum(), correct.sum()),
             "measures": measures,
-            "steps": self._mean_steps(correct, fallen),
+            "steps": self._mean_steps(correct, success),
         }
         for prefix in ("", "other_"):
             if f"{prefix}completeness" in samples:
                 values = samples[f"{prefix}completeness"][correct]
-                summary[f"{prefix}bins"] = _bins(values, fallen[correct])
+                summary[f"{prefix}bins"] = _bins(values, success[correct])
                 summary[f"{prefix}incomplete"] = compare_shares(
-                    fallen[correct], values < _INCOMPLETE
+                    success[correct], values < _INCOMPLETE
                 )
         return summary
 
     def table(self) -> None:
-        """Prints the comparisons and what they say."""
+        """Prints the comparisons and their verdicts."""
         print_study(self)
 
     def __str__(self) -> str:
@@ -157,10 +159,10 @@ class StudyResult:
         """Writes settings, summary and all numbers to a JSON file.
 
         Args:
-            path: The file, `.json`. `load_study` reads it.
+            path: The file, whose name ends in `.json`. `load_study` reads it.
 
         Raises:
-            ValueError: If the file's name ends otherwise.
+            ValueError: If the file's name has another ending.
         """
         _files.check_suffix(path, ".json", "as a study is written as JSON")
         columns = {name: _listed(v) for name, v in self._columns.items()}
@@ -172,21 +174,22 @@ class StudyResult:
         }
         _files.write_json(path, content)
 
-    def _mean_steps(self, correct, fallen):
+    def _mean_steps(self, correct, success):
+        """Returns the mean of each group after each step; None for NaN."""
         steps = {}
         for name, values in self.steps.items():
             steps[name] = {
                 group: [None if np.isnan(v) else float(v) for v in means]
                 for group, means in (
-                    ("chosen", _means(values[correct & fallen])),
-                    ("others", _means(values[correct & ~fallen])),
+                    ("chosen", _means(values[correct & success])),
+                    ("others", _means(values[correct & ~success])),
                 )
             }
         return steps
 
 
 def load_study(path: Path) -> StudyResult:
-    """Reads what `StudyResult.save` wrote.
+    """Reads a study that `StudyResult.save` wrote.
 
     Args:
         path: The file.
@@ -195,7 +198,7 @@ def load_study(path: Path) -> StudyResult:
         A `StudyResult`.
 
     Raises:
-        ValueError: If the file is damaged or something else.
+        ValueError: If the file is damaged or does not hold a study.
 
     Example:
 
@@ -209,7 +212,7 @@ def load_study(path: Path) -> StudyResult:
     content = _files.read_json(path, "study")
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise ValueError(
-            f"'{path}' is no study of this version. Expected a file that "
+            f"'{path}' is not a study of this version. Expected a file that "
             "`StudyResult.save` has written."
         )
     try:
@@ -219,13 +222,13 @@ def load_study(path: Path) -> StudyResult:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(
             f"The study '{path}' lacks some of its settings or numbers: "
-            f"{error!r}. Save it anew."
+            f"{error!r}. Save it again."
         ) from None
     return StudyResult(columns, settings)
 
 
 def _read_columns(listed):
-    """Columns as `StudyResult` takes them, of lists by name."""
+    """Converts lists by name to the columns of a `StudyResult`."""
     columns = {}
     for name, values in listed.items():
         kind = "int64" if name in _INTEGERS else "float64"
@@ -235,32 +238,35 @@ def _read_columns(listed):
             raise ValueError(f"'{name}' is missing")
     steps = columns["fallen"].shape[-1:]
     for name, values in columns.items():
-        its_steps = steps if name in STEP_MEASURES else ()
-        if values.shape != (len(columns["index"]), *its_steps):
+        expected_steps = steps if name in STEP_MEASURES else ()
+        if values.shape != (len(columns["index"]), *expected_steps):
             raise ValueError(f"'{name}' has the shape {values.shape}")
     return columns
 
 
-def _bins(completeness, fallen):
-    """Success for each interval of completeness; the last one is closed."""
+def _bins(completeness, success):
+    """Returns the share of success for each interval of completeness."""
+    # The last interval is closed: a completeness of 1 belongs to it.
     places = np.clip(np.digitize(completeness, _BINS) - 1, 0, len(_BINS) - 2)
     rows = []
     for index in range(len(_BINS) - 1):
-        here = places == index
+        inside = places == index
         bounds = [float(_BINS[index]), float(_BINS[index + 1])]
         rows.append(
-            {"from_to": bounds, **share(fallen[here].sum(), here.sum())}
+            {"from_to": bounds, **share(success[inside].sum(), inside.sum())}
         )
     return rows
 
 
 def _means(values):
+    """Returns the mean over images, NaN without any."""
     if not len(values):
         return np.full(values.shape[1], np.nan)
     return values.mean(0)
 
 
 def _listed(values):
+    """Converts an array to lists that JSON can hold, None for NaN."""
     if values.dtype.kind in "iu":
         return values.tolist()
     return np.where(np.isnan(values), None, values.astype(object)).tolist()

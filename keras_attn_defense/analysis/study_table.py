@@ -1,4 +1,4 @@
-"""A study as a table on the screen, or as plain text."""
+"""The table of a study, on the screen or as plain text."""
 
 import functools
 
@@ -20,8 +20,8 @@ _NAMES = {
     "spread_rise": "rise in spread",
 }
 _OBSERVATIONS = {
-    "completeness": "images with less complete attention fall first",
-    "confidence_drop": "images with more evidence outside fall first",
+    "completeness": "images with less complete attention are fooled first",
+    "confidence_drop": "images with more evidence outside are fooled first",
     "iou": "successful attacks move the attention area further",
     "rank_correlation": "successful attacks change the map more",
     "centroid_shift": "successful attacks move the centroid further",
@@ -32,27 +32,28 @@ _OBSERVATIONS = {
 
 
 def print_study(result):
-    """Prints a result."""
+    """Prints the table of a result."""
     show(functools.partial(_write, result))
 
 
 def text_of_study(result):
-    """The same as plain text."""
+    """Returns the table of a result as plain text."""
     return as_text(functools.partial(_write, result))
 
 
 def _write(result, console):
+    """Writes the table, and one sentence for each observation."""
     summary = result.summary
     console.print(_table(result, summary))
     for name, measure in summary["measures"].items():
         kind = name.removeprefix("other_")
-        by = " (second method)" if kind != name else ""
+        method = " (second method)" if kind != name else ""
         sizes = measure["chosen"]["n"], measure["others"]["n"]
-        chance = "" if measure["p"] is None else f"p = {measure['p']:.2g}, "
+        p = "" if measure["p"] is None else f"p = {measure['p']:.2g}, "
         console.print(
             Text(
-                f"{measure['verdict']}: {_OBSERVATIONS[kind]}{by} "
-                f"({chance}n = {sizes[0]} + {sizes[1]})."
+                f"{measure['verdict']}: {_OBSERVATIONS[kind]}{method} "
+                f"({p}n = {sizes[0]} + {sizes[1]})."
             )
         )
     for name in ("incomplete", "other_incomplete"):
@@ -61,16 +62,18 @@ def _write(result, console):
 
 
 def _incomplete(name, compared):
-    by = " (second method)" if name.startswith("other_") else ""
+    """Compares the success on images of low completeness in a sentence."""
+    method = " (second method)" if name.startswith("other_") else ""
     groups = [_success(compared[each]) for each in ("chosen", "others")]
     p = "" if compared["p"] is None else f" p = {compared['p']:.2g} (Fisher)."
     return (
-        f"Attack success where completeness{by} is below 0.5: {groups[0]}, "
+        f"Attack success where completeness{method} is below 0.5: {groups[0]}, "
         f"elsewhere: {groups[1]}.{p}"
     )
 
 
 def _success(share):
+    """Formats a share of success with its interval."""
     if not share["n"]:
         return "no image"
     low, high = (100 * bound for bound in share["interval"])
@@ -87,15 +90,16 @@ def _table(result, summary):
     table = Table(
         title=f"{settings['model']}: {summary['correct']} of "
         f"{summary['images']} images correct, {settings['attack']['name']} "
-        f"fells {success['count']} of them at {radius}",
-        caption="p: Mann-Whitney, two-sided. effect: probability that an "
-        "image that withstood has the larger value.",
+        f"succeeds on {success['count']} of them at {radius}",
+        caption="succeeded, failed: means over the images where the attack "
+        "did. p: Mann-Whitney, two-sided. effect: probability that an image "
+        "where the attack failed has the larger value.",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         collapse_padding=True,
     )
     table.add_column("")
-    for name in ("fell", "withstood", "difference (95 %)", "p", "effect"):
+    for name in ("succeeded", "failed", "difference (95 %)", "p", "effect"):
         table.add_column(name, justify="right", no_wrap=True)
     for name, measure in summary["measures"].items():
         table.add_row(*_row(name, measure))
@@ -103,6 +107,7 @@ def _table(result, summary):
 
 
 def _row(name, measure):
+    """Formats the comparison of one measure."""
     kind = name.removeprefix("other_")
     label = _NAMES[kind] + (", second method" if kind != name else "")
     means = [_number(measure[each]["mean"]) for each in ("chosen", "others")]

@@ -1,4 +1,4 @@
-"""Tests of the study: effects that were planted are found."""
+"""Tests of the study on data with planted effects."""
 
 import json
 import weakref
@@ -26,7 +26,10 @@ NUM = 22
 
 
 def classifier():
-    """Class 1 where red is above 0.28 on average; its map is what is above."""
+    """Returns a model of class 1 where red is above 0.28 on average.
+
+    Its map is the part of red above 0.28.
+    """
     inputs = keras.Input((8, 8, 3))
     x = layers.Conv2D(2, 1, name="last")(inputs)
     x = layers.GlobalAveragePooling2D()(x)
@@ -43,7 +46,10 @@ def classifier():
 
 
 def images(incomplete_first):
-    """A bright square in the box, or half of it outside; the last is wrong."""
+    """Returns images of a bright square, labels and boxes.
+
+    The square lies in the box, or half of it outside; the last label is wrong.
+    """
     rng = np.random.default_rng(0)
     x = np.full((NUM, 8, 8, 3), 0.2)
     outside = np.arange(NUM) % 2 == 1
@@ -70,7 +76,7 @@ def study(model):
 
 @pytest.fixture(scope="module")
 def results(study):
-    """Of images of which incomplete ones fall, and of the other kind."""
+    """Runs studies in which incomplete or complete images are misclassified."""
     return {
         first: study.run(*images(first)[:3], verbose=0)
         for first in (True, False)
@@ -124,11 +130,11 @@ def test_steps(results):
     steps = results[True].steps
     outside = images(True)[3][:-1]
 
-    fallen = steps["fallen"][:-1]
-    assert fallen.shape == (NUM - 1, 3)
+    success = steps["fallen"][:-1]
+    assert success.shape == (NUM - 1, 3)
     # 0.02 away: the first step, of 0.0625, goes to the border of the ball.
-    np.testing.assert_array_equal(fallen[:, 0], 0)
-    np.testing.assert_array_equal(fallen[:, 2], outside)
+    np.testing.assert_array_equal(success[:, 0], 0)
+    np.testing.assert_array_equal(success[:, 2], outside)
     np.testing.assert_allclose(steps["iou"][:-1], 1.0)
     np.testing.assert_array_equal(steps["components"][:-1], 1)
     np.testing.assert_allclose(steps["centroid_shift"][:-1], 0, atol=1e-6)
@@ -136,7 +142,7 @@ def test_steps(results):
     np.testing.assert_allclose(
         steps["entropy"][:-1], np.log(16) / np.log(64), rtol=1e-5
     )
-    # Nobody's attention moved.
+    # The attention did not move in any image.
     measures = results[True].summary["measures"]
     assert measures["iou"]["verdict"] == "cannot be told"
 
@@ -146,7 +152,7 @@ def test_confidence_drop(results, model):
 
     x, _, _, _ = images(True)
     masked = x.copy()
-    masked[x[..., 0] > 0.28] = 0.5  # The attention area, in grey.
+    masked[x[..., 0] > 0.28] = 0.5  # The attention area, in gray.
     logits = [100 * each[..., 0].mean((1, 2)) - 28 for each in (x, masked)]
     before, after = (1 / (1 + np.exp(-each)) for each in logits)
     np.testing.assert_allclose(drop, (before - after)[:-1], atol=1e-4)
@@ -203,11 +209,11 @@ def test_attack_without_a_radius(model, tmp_path):
 
     result = study.run(x, y, boxes, limit=8, verbose=0)
 
-    # It goes on until all have fallen: nobody to compare with.
+    # The attack goes on until all images are misclassified: no other group.
     assert result.per_sample["success"].all()
     completeness = result.summary["measures"]["completeness"]
     assert completeness["verdict"] == "cannot be told"
-    assert "fells 8 of them at any distance" in str(result)
+    assert "succeeds on 8 of them at any distance" in str(result)
     result.save(tmp_path / "study.json")
     assert load_study(tmp_path / "study.json").settings["epsilon"] is None
 
@@ -228,7 +234,7 @@ def test_saved_and_loaded(results, tmp_path):
     with pytest.raises(ValueError, match="truncated or no JSON"):
         load_study(path)
     path.write_text('{"format": "something else"}')
-    with pytest.raises(ValueError, match="is no study"):
+    with pytest.raises(ValueError, match="is not a study"):
         load_study(path)
     path.write_text(json.dumps({"format": content["format"]}))
     with pytest.raises(ValueError, match="lacks some of its settings"):
@@ -358,7 +364,8 @@ def test_comparison(results):
 
     rows = comparison.rows
     assert comparison.common.sum() == NUM - 1
-    # Of 21 images the ten beside the box fall, or the eleven in it.
+    # The attack succeeds on the ten of 21 images beside the box, or on the
+    # eleven in it.
     assert rows["success"]["first"]["mean"] == pytest.approx(10 / 21)
     assert rows["success"]["second"]["mean"] == pytest.approx(11 / 21)
     assert rows["completeness"]["first"]["p"] is None
@@ -397,9 +404,9 @@ def test_figures(results):
     np.testing.assert_allclose(overlap.lines[0].get_ydata(), 1.0)
 
     comparison = compare_studies({"a": results[True], "b": results[True]})
-    fell = comparison.plot().axes[0]
+    success = comparison.plot().axes[0]
     np.testing.assert_allclose(
-        [line.get_ydata()[-1] for line in fell.lines], [10 / 21, 10 / 21]
+        [line.get_ydata()[-1] for line in success.lines], [10 / 21, 10 / 21]
     )
 
 

@@ -1,4 +1,4 @@
-"""Tests of completeness: areas that are counted by hand."""
+"""Tests of completeness on areas counted by hand."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ LEFT_HALF = (0.0, 0.0, 0.5, 1.0)
 
 
 def ramp(height=4, width=4):
-    """Highest at the left border, and at its top."""
+    """Returns a map that is highest at the left border, and at its top."""
     return -np.arange(height * width).reshape(width, height).T.astype(float)
 
 
@@ -35,7 +35,7 @@ def test_ties_belong_to_the_area_in_part():
     np.testing.assert_allclose(
         attention_completeness(half, box), both / (16 - both)
     )
-    # No order of the pixels decides.
+    # The order of the pixels does not matter.
     np.testing.assert_allclose(
         attention_completeness(half[:, :, ::-1], [(0.5, 0, 1, 1)]),
         both / (16 - both),
@@ -57,15 +57,15 @@ def test_several_boxes_with_padding_and_masks():
     for each, mask in zip(maps, masks == 1, strict=True):
         area = each >= np.sort(each.ravel())[-mask.sum()]
         expected.append((area & mask).sum() / (area | mask).sum())
-    for given in (boxes, masks, masks == 1):
-        actual = attention_completeness(ops.convert_to_tensor(maps), given)
+    for form in (boxes, masks, masks == 1):
+        actual = attention_completeness(ops.convert_to_tensor(maps), form)
         np.testing.assert_allclose(actual, expected)
 
 
 @pytest.mark.parametrize(
     "maps, boxes, message",
     [
-        (np.ones((4, 4)), [LEFT_HALF], r"shape \(4, 4\). A single map is"),
+        (np.ones((4, 4)), [LEFT_HALF], r"shape \(4, 4\). Pass a single map"),
         (np.ones((2, 4, 4)), [LEFT_HALF], "2 maps, and boxes for 1 images"),
         (np.ones((1, 4, 4)), [(0, 0, 16, 32)], "fractions .* for image 0"),
         (np.ones((1, 4, 4)), [(0.5, 0, 0.2, 1)], "min < max"),

@@ -75,10 +75,10 @@ def test_share():
 
     # Wilson's interval, by its formula.
     z, p, n = 1.959964, 0.3, 10
-    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    center = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * np.sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2) / (1 + z**2 / n)
     np.testing.assert_allclose(
-        actual["interval"], [centre - half, centre + half], rtol=1e-5
+        actual["interval"], [center - half, center + half], rtol=1e-5
     )
     assert actual["share"] == 0.3
     assert share(0, 0)["share"] is None
