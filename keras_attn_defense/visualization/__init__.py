@@ -1,4 +1,4 @@
-"""Figures of attention, attacks and training; matplotlib is needed."""
+"""Figures of attention, attacks and training, drawn with matplotlib."""
 
 from .attack_figure import attack_figure as attack_figure
 from .attack_steps_figure import attack_steps_figure as attack_steps_figure

@@ -1,4 +1,4 @@
-"""Images and maps as arrays that can be drawn, with errors that teach."""
+"""Conversion of images and maps to arrays that can be drawn."""
 
 import numbers
 
@@ -13,26 +13,29 @@ from ..classifier import class_indices
 
 
 def numpy(values):
-    """NumPy of a tensor or of anything that NumPy understands."""
+    """Converts a tensor, or anything that NumPy understands, to an array."""
     if keras.ops.is_tensor(values):
         values = ops.convert_to_numpy(values)
     return np.asarray(values)
 
 
 def image_range(images, value_range=None):
-    """The bounds of images: as given, or of bytes 0 to 255, else 0 to 1."""
+    """Returns the bounds of images.
+
+    Where they are not given, they are 0 and 255 for bytes, 0 and 1 for others.
+    """
     if value_range is None:
         value_range = (0, 255) if numpy(images).dtype == "uint8" else (0, 1)
     return check_value_range(value_range)
 
 
 def displayed(images, value_range=None):
-    """Images of any number of channels as red, green and blue.
+    """Converts images of any number of channels to red, green and blue.
 
     Args:
-        images: `(N, height, width, channels)`, or channels first where Keras
-            is so configured. Other numbers of channels than three are shown by
-            their mean, in grey.
+        images: `(N, height, width, channels)`, or channels first if Keras is
+            configured that way. If there are not three channels, their mean
+            is shown in gray.
         value_range: `(lower, upper)` bounds of the images. None means 0 to
             255 for bytes and 0 to 1 for others.
 
@@ -52,14 +55,14 @@ def displayed(images, value_range=None):
 
 
 def scaled_maps(maps, images, limits=None):
-    """Maps of the size of the images, from 0 to 1.
+    """Scales maps to values from 0 to 1 and to the size of the images.
 
     Args:
         maps: `(N, h, w)`, of any size.
-        images: The images that they belong to.
+        images: The images of the maps.
         limits: `(low, high)`, the values that become 0 and 1. None takes the
-            lowest and the highest value of each map; a constant map, in which
-            nothing stands out, becomes 0.
+            lowest and the highest value of each map; a constant map becomes
+            0, as nothing stands out in it.
 
     Returns:
         Float32 `(N, height, width)`.
@@ -72,7 +75,7 @@ def scaled_maps(maps, images, limits=None):
         )
     if not np.isfinite(maps).all():
         raise ValueError(
-            "`maps` contain NaN or infinite values, which have no colour. "
+            "`maps` contain NaN or infinite values, which have no color. "
             "Attention methods of this package return none: check the maps "
             "that you computed."
         )
@@ -88,15 +91,15 @@ def scaled_maps(maps, images, limits=None):
 
 
 def label_indices(labels):
-    """Class indices, in NumPy, of indices or one-hot labels; or None."""
+    """Converts indices or one-hot labels to NumPy indices, and keeps None."""
     return None if labels is None else numpy(class_indices(labels, None))
 
 
 def first(max_images):
-    """The slice of the images to draw.
+    """Returns the slice of the images to draw.
 
     Args:
-        max_images: How many; at least one.
+        max_images: Number of images, at least one.
     """
     if not isinstance(max_images, numbers.Integral) or max_images < 1:
         raise ValueError(
@@ -107,11 +110,14 @@ def first(max_images):
 
 
 def check_lengths(num, **values):
-    """Raises a `ValueError` where there is not one entry for each image.
+    """Checks that there is one entry for each image.
 
     Args:
         num: Number of images.
         **values: Arrays or lists by the names of their arguments, or None.
+
+    Raises:
+        ValueError: If there is not, or there are no images.
     """
     if num == 0:
         raise ValueError("There are no images to draw. Received: 0 images.")

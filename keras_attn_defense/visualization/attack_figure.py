@@ -1,4 +1,4 @@
-"""What an attack does to images, and to the attention to them."""
+"""A figure of images and their attention before and after an attack."""
 
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -48,12 +48,12 @@ def attack_figure(
     value_range: ValueRange | None = None,
     max_images: int = 6,
 ) -> Figure:
-    """Draws what an attack does to images, and to the attention to them.
+    """Draws images and the attention to them before and after an attack.
 
-    A row for each image: the image, the attacked image, the change magnified,
+    Each image has a row: the image, the attacked image, the change magnified,
     the attention map before and after, and the image with its attention area
-    hidden, with what the model predicts for each. Under the map after the
-    attack stands the intersection over union of the two attention areas.
+    hidden, with the predictions of the model. The caption of the map after
+    the attack is the intersection over union of the two attention areas.
 
     Args:
         model: A Keras classifier, or an `AttentionDefendedModel`, whose
@@ -63,8 +63,8 @@ def attack_figure(
             them. None takes the class that is predicted for the image.
         attack: An attack, such as `kad.attacks.PGD()`.
         attention: The attention method, or its name. None means `GradCAM`.
-        mask: The `AttentionMask` that says what the attention area is. None
-            means what lies above the map's mean.
+        mask: The `AttentionMask` that defines the attention area. None means
+            the positions above the map's mean.
         class_names: Names of the classes.
         boxes: Boxes to draw on the maps: `(N, 4)`, with `(x_min, y_min, x_max,
             y_max)` in fractions of width and height, `(N, n, 4)` padded with
@@ -72,13 +72,13 @@ def attack_figure(
         value_range: `(lower, upper)` bounds of the images. None takes the
             attack's, or the model's, or else `(0, 255)` for bytes and `(0, 1)`
             for others.
-        max_images: Attack and draw only so many images, the first ones.
+        max_images: Number of images to attack and draw, the first ones.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: If arguments do not fit.
+        ValueError: If arguments do not fit together.
         ImportError: If matplotlib is not installed.
 
     Example:
@@ -103,48 +103,58 @@ def attack_figure(
 
 
 def draw_attack(explainer, attack, class_names=None, boxes=None):
-    """`attack_figure` of the images of an `Explainer`."""
+    """Draws the `attack_figure` of the images of an `Explainer`."""
     images, labels = explainer.images, explainer.labels
+    num, value_range = len(images), explainer.value_range
     clean = explainer(images, labels)
+    # Attack and maps are about the true class or, without labels, the class
+    # that is predicted for the clean image.
     classes = clean.predictions if labels is None else labels
-    attack = in_range(attack, explainer.model, explainer.value_range)
+    attack = in_range(attack, explainer.model, value_range)
     adversarial = numpy(attack(explainer.model, images, classes))
     attacked = explainer(adversarial, classes)
     hidden = explainer.hidden(clean.maps)
 
-    def named(start, labels):
-        return name_captions(start, labels, len(images), class_names)
-
-    def said(predictions, confidences):
+    def predicted(predictions, confidences):
         return prediction_captions(
-            predictions, confidences, labels, len(images), class_names
+            predictions, confidences, labels, num, class_names
         )
 
+    # The first three columns: image, attacked image, change.
     rows = perturbation_rows(
         images,
         adversarial,
-        named("true: ", labels),
-        said(*clean[:2]),
-        said(*attacked[:2]),
-        explainer.value_range,
+        name_captions("true: ", labels, num, class_names),
+        predicted(clean.predictions, clean.confidences),
+        predicted(attacked.predictions, attacked.confidences),
+        value_range,
     )
+    # The last three columns: map before, map after, attention hidden.
+    boxes = boxes_by_image(boxes, num)
     overlaps = explainer.overlap(clean.maps, attacked.maps)
-    boxes = boxes_by_image(boxes, len(images))
-    value_range = {"value_range": explainer.value_range}
     columns = [
-        (
-            overlay(images, clean.maps, **value_range),
-            named("for ", classes),
+        _column(
+            overlay(images, clean.maps, value_range=value_range),
+            name_captions("for ", classes, num, class_names),
             boxes,
         ),
-        (
-            overlay(adversarial, attacked.maps, **value_range),
+        _column(
+            overlay(adversarial, attacked.maps, value_range=value_range),
             [(Caption(f"IoU {each:.2f}"),) for each in overlaps],
             boxes,
         ),
-        (displayed(hidden, **value_range), said(*explainer.predict(hidden))),
+        _column(
+            displayed(hidden, value_range),
+            predicted(*explainer.predict(hidden)),
+            [None] * num,
+        ),
     ]
-    for column in columns:
-        for row, *cell in zip(rows, *column, strict=True):
-            row.append(Cell(*cell))
+    rows = [[*row, *cells] for row, *cells in zip(rows, *columns, strict=True)]
     return picture_grid(rows, _TITLES)
+
+
+def _column(pictures, captions, boxes):
+    """Returns one `Cell` for each image."""
+    return [
+        Cell(*parts) for parts in zip(pictures, captions, boxes, strict=True)
+    ]

@@ -1,4 +1,4 @@
-"""A film strip of an attack."""
+"""A figure of the steps of an attack."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -40,11 +40,11 @@ def attack_steps_figure(
     value_range: ValueRange | None = None,
     max_images: int = 4,
 ) -> Figure:
-    """Draws an iterative attack step by step, one image a row.
+    """Draws the steps of an iterative attack, one image in each row.
 
-    Below each picture stand the predicted class, its confidence, and the
-    intersection over union (IoU) of the attention area with that of the clean
-    image.
+    The captions of each picture are the predicted class, its confidence, and
+    the intersection over union (IoU) of the attention area with that of the
+    clean image.
 
     Args:
         model: A Keras classifier, or an `AttentionDefendedModel`, whose
@@ -58,20 +58,20 @@ def attack_steps_figure(
             image. None means up to six, evenly spread.
         attention: The attention method, or its name. None means `GradCAM`.
         overlays: Whether attention is laid over the images.
-        mask: The `AttentionMask` that says what the attention area is. None
-            means what lies above the map's mean.
+        mask: The `AttentionMask` that defines the attention area. None means
+            the positions above the map's mean.
         class_names: Names of the classes.
         value_range: `(lower, upper)` bounds of the images. None takes the
             attack's, or the model's, or else `(0, 255)` for bytes and `(0, 1)`
             for others.
-        max_images: Attack and draw only so many images, the first ones.
+        max_images: Number of images to attack and draw, the first ones.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: If arguments do not fit, or the attack has no steps to
-            follow.
+        ValueError: If arguments do not fit together, or the attack has no
+            fixed number of steps.
         ImportError: If matplotlib is not installed.
 
     Example:
@@ -96,7 +96,7 @@ def attack_steps_figure(
     classes = clean.predictions if labels is None else explainer.labels
     attack = in_range(attack, model, explainer.value_range)
     path = attack.trajectory(model, explainer.images, classes)
-    chosen = _chosen(steps, len(path) - 1)
+    chosen = _chosen_steps(steps, len(path) - 1)
     columns = [
         _cells(
             explainer, path[step], clean.maps, classes, overlays, class_names
@@ -108,7 +108,7 @@ def attack_steps_figure(
 
 
 def _cells(explainer, images, clean_maps, classes, overlays, class_names):
-    """The column of one step."""
+    """Returns the column of one step, a `Cell` for each image."""
     predictions, confidences, maps = explainer(images, classes)
     value_range = explainer.value_range
     pictures = (
@@ -116,19 +116,20 @@ def _cells(explainer, images, clean_maps, classes, overlays, class_names):
         if overlays
         else displayed(images, value_range)
     )
-    said = prediction_captions(
+    predicted = prediction_captions(
         predictions, confidences, explainer.labels, len(images), class_names
     )
     overlaps = explainer.overlap(clean_maps, maps)
     return [
-        Cell(picture, (*answer, Caption(f"IoU {overlap:.2f}")))
-        for picture, answer, overlap in zip(
-            pictures, said, overlaps, strict=True
+        Cell(picture, (*captions, Caption(f"IoU {overlap:.2f}")))
+        for picture, captions, overlap in zip(
+            pictures, predicted, overlaps, strict=True
         )
     ]
 
 
-def _chosen(steps, last):
+def _chosen_steps(steps, last):
+    """Checks the steps to show, or chooses some that are evenly spread."""
     if steps is None:
         number = min(_COLUMNS, last + 1)
         return np.linspace(0, last, number).round().astype(int).tolist()

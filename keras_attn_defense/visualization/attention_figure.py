@@ -1,4 +1,4 @@
-"""Images beside their attention."""
+"""A figure of images and their attention."""
 
 from collections.abc import Sequence
 
@@ -34,12 +34,12 @@ def attention_figure(
     limits: ValueRange | None = None,
     max_images: int = 12,
 ) -> Figure:
-    """Draws images, and the same with their attention laid over.
+    """Draws images, each with its attention maps as overlays.
 
     Args:
         images: `(N, height, width, channels)`, with any number of channels.
-        maps: Attention maps `(N, h, w)`, or a dict of them by the name that
-            stands above: one column for each.
+        maps: Attention maps `(N, h, w)`, or a dict of them by the title of
+            their column.
         labels: True classes: indices `(N,)` or one-hot.
         predictions: Predicted classes `(N,)`.
         confidences: Probabilities of the predictions `(N,)`.
@@ -52,14 +52,14 @@ def attention_figure(
         value_range: `(lower, upper)` bounds of the images. None means
             `(0, 255)` for bytes (uint8) and `(0, 1)` for others.
         limits: `(low, high)`, the map's values of the first and of the last
-            colour. None takes the lowest and the highest of each map.
-        max_images: Draw only so many images, the first ones.
+            color. None takes the lowest and the highest of each map.
+        max_images: Number of images to draw, the first ones.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: If arguments do not fit or are not finite.
+        ValueError: If arguments do not fit together or are not finite.
         ImportError: If matplotlib is not installed.
 
     Example:
@@ -96,7 +96,7 @@ def attention_figure(
     )
     labels, explained = label_indices(labels), label_indices(explained)
     num = len(images)
-    lit = [
+    overlays = [
         overlay(images, each[shown], value_range=value_range, limits=limits)
         for each in maps.values()
     ]
@@ -106,21 +106,22 @@ def attention_figure(
         prediction_captions(predictions, confidences, labels, num, class_names),
         name_captions("for ", explained, num, class_names),
         boxes_by_image(boxes, num),
-        *lit,
+        *overlays,
         strict=True,
     )
+    # One group for each image: the image itself, and one overlay a method.
     groups = [
         [
-            Cell(picture, name + said),
-            *(Cell(each, looked_for, box) for each in drawn),
+            Cell(picture, name + prediction),
+            *(Cell(overlaid, target, box) for overlaid in of_image),
         ]
-        for picture, name, said, looked_for, box, *drawn in pictures
+        for picture, name, prediction, target, box, *of_image in pictures
     ]
     return _side_by_side(groups, ["image", *maps])
 
 
 def _side_by_side(groups, titles):
-    """Several images in one row, as many as there is room for."""
+    """Draws as many images in each row as there is room for."""
     number = min(max(_COLUMNS // len(titles), 1), len(groups))
     rows = [
         sum(groups[first : first + number], [])

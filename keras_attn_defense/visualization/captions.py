@@ -1,4 +1,4 @@
-"""What stands under a picture."""
+"""Captions of pictures: names of classes, predictions, confidences."""
 
 from typing import NamedTuple
 
@@ -15,8 +15,8 @@ class Caption(NamedTuple):
     """One line under a picture.
 
     Args:
-        text: The text, cut where there is no room.
-        color: Its colour.
+        text: The text, shortened where there is no room.
+        color: Its color.
     """
 
     text: str
@@ -24,7 +24,7 @@ class Caption(NamedTuple):
 
 
 def class_name(index, class_names=None):
-    """The name of a class, or "class 3" where names are not known."""
+    """Returns the name of a class, or "class 3" where names are not known."""
     if class_names is None:
         return f"class {int(index)}"
     if not 0 <= index < len(class_names):
@@ -36,13 +36,16 @@ def class_name(index, class_names=None):
 
 
 def name_captions(start, labels, num, class_names=None):
-    """The captions of known classes: a tuple for each image.
+    """Returns the captions of known classes.
 
     Args:
-        start: What stands before the name.
+        start: Text before the name.
         labels: Class indices `(num,)`, or None.
         num: Number of images.
         class_names: Names of the classes, if any.
+
+    Returns:
+        A tuple of captions for each image, empty without labels.
     """
     if labels is None:
         return [()] * num
@@ -55,7 +58,7 @@ def name_captions(start, labels, num, class_names=None):
 def prediction_captions(
     predictions, confidences, labels, num, class_names=None
 ):
-    """The captions of predictions, green or red: a tuple for each image.
+    """Returns the captions of predictions, green or red if labels are known.
 
     Args:
         predictions: Class indices `(num,)`, or None.
@@ -63,6 +66,9 @@ def prediction_captions(
         labels: The true classes `(num,)`, or None.
         num: Number of images.
         class_names: Names of the classes, if any.
+
+    Returns:
+        A tuple of captions for each image, empty without predictions.
     """
     if predictions is None:
         return [()] * num
@@ -71,11 +77,12 @@ def prediction_captions(
         for each in (predictions, confidences, labels)
     ]
     return [
-        _predicted(*each, class_names) for each in zip(*columns, strict=True)
+        _prediction_lines(*each, class_names)
+        for each in zip(*columns, strict=True)
     ]
 
 
-def _predicted(prediction, confidence, label, class_names):
+def _prediction_lines(prediction, confidence, label, class_names):
     name, color = class_name(prediction, class_names), BLACK
     if label is not None:
         mark, color = ("✓", RIGHT) if prediction == label else ("✗", WRONG)

@@ -1,4 +1,4 @@
-"""What a model says of images, and where it looks."""
+"""Predictions and attention maps for figures."""
 
 import copy
 from typing import NamedTuple
@@ -24,7 +24,7 @@ from .arrays import numpy
 
 
 class Explained(NamedTuple):
-    """What a model says of images.
+    """Predictions and attention maps of images.
 
     Args:
         predictions: Predicted classes `(N,)`.
@@ -38,7 +38,7 @@ class Explained(NamedTuple):
 
 
 class Explainer:
-    """What a model says of a few images, by code that is compiled once.
+    """Predicts and explains images of one shape, with compiled code.
 
     Args:
         model: A Keras classifier; of an `AttentionDefendedModel`, its
@@ -47,8 +47,8 @@ class Explainer:
         labels: Class indices, one-hot labels, or None.
         attention: The attention method, or its name. None means `GradCAM`
             with maps divided by their maximum.
-        mask: The `AttentionMask` that says where the attention area is. None
-            means what lies above the map's mean.
+        mask: The `AttentionMask` that defines the attention area. None means
+            the positions above the map's mean.
         value_range: `(lower, upper)` bounds of the images. None means `(0,
             255)` for bytes and `(0, 1)` for others.
 
@@ -73,50 +73,50 @@ class Explainer:
         else:
             value_range = resolve_value_range(model, value_range)
         self.value_range = image_range(images, value_range)
-        self.images, self.labels = self._checked(images, labels)
+        self.images, self.labels = self._check_inputs(images, labels)
         self.attention = (
             named_attention(attention)
-            or _its_own(model, "attention", AttentionMethod)
+            or _attribute_of_type(model, "attention", AttentionMethod)
             or GradCAM(normalization="max")
         )
         self.mask = (
             mask
-            or _its_own(model, "mask", AttentionMask)
+            or _attribute_of_type(model, "mask", AttentionMask)
             or AttentionMask(value_range=self.value_range)
         )
         self._code = CompiledFunctions(_functions)
         self._explain = CompiledMethod(self.attention, self.classifier)
 
     def __call__(self, images, labels=None):
-        """Explains the images, or others of their shape.
+        """Predicts and explains images.
 
         Args:
-            images: Float32 images in NumPy.
-            labels: The classes to look for. None means the predicted ones.
+            images: Images of the shape of `self.images`, float32 in NumPy.
+            labels: The classes to explain. None means the predicted ones.
 
         Returns:
             An `Explained`.
         """
         logits, maps = self._explain(images, labels)
-        return Explained(*_likeliest(logits), numpy(maps))
+        return Explained(*_predictions(logits), numpy(maps))
 
     def predict(self, images):
-        """Predictions and confidences alone, `(N,)` each."""
+        """Returns predictions and confidences without maps, `(N,)` each."""
         run = self._code(self.classifier)["logits"]
-        return _likeliest(run(ops.convert_to_tensor(images)))
+        return _predictions(run(ops.convert_to_tensor(images)))
 
     def hidden(self, maps):
-        """The images with their attention area hidden, in NumPy."""
+        """Hides the attention area of the images; returns a NumPy array."""
         tensors = [ops.convert_to_tensor(x) for x in (self.images, maps)]
         return numpy(self.mask(*tensors))
 
-    def overlap(self, maps, others):
-        """Intersection over union of the attention areas of maps, `(N,)`."""
-        tensors = [ops.convert_to_tensor(each) for each in (maps, others)]
+    def overlap(self, maps, maps_adv):
+        """Returns the intersection over union of attention areas, `(N,)`."""
+        tensors = [ops.convert_to_tensor(each) for each in (maps, maps_adv)]
         areas = [self.mask.area(each) for each in tensors]
         return numpy(intersection_over_union(*areas))
 
-    def _checked(self, images, labels):
+    def _check_inputs(self, images, labels):
         check_images(images, self.value_range)
         if labels is not None:
             classes = self.classifier.num_classes
@@ -126,9 +126,9 @@ class Explainer:
 
 
 def named_attention(attention):
-    """An attention method, of a name or of itself; or None.
+    """Returns an attention method by its name, or a method or None as it is.
 
-    Maps of a method that is named are divided by their maximum.
+    Maps of a method that is given by name are divided by their maximum.
     """
     if isinstance(attention, str):
         attention = get(attention, normalization="max")
@@ -142,11 +142,14 @@ def named_attention(attention):
 
 
 def check_attack(attack, method=None):
-    """Raises a `ValueError` unless something is an attack to draw.
+    """Checks that an attack can be drawn.
 
     Args:
         attack: An attack, or a function of a model, images and labels.
-        method: What else it needs to be able to do, or None.
+        method: Name of a method that it needs, or None.
+
+    Raises:
+        ValueError: If it is not an attack, or lacks the method.
     """
     if callable(attack) and method and not hasattr(attack, method):
         raise ValueError(
@@ -158,7 +161,7 @@ def check_attack(attack, method=None):
         raise ValueError(
             "`attack` should be an attack, such as `kad.attacks.PGD()` or "
             "`kad.attacks.get('pgd')`"
-            + (", no function" if method else ", or a function")
+            + (", not a function" if method else ", or a function")
             + f". Received: {attack!r} (of type {type(attack).__name__})."
         )
 
@@ -168,37 +171,42 @@ def _functions(classifier):
 
 
 def in_range(attack, model, value_range):
-    """An attack for images of a value range.
+    """Returns an attack that keeps images in a value range.
 
     Args:
-        attack: An attack, or a function, which knows the range or not.
+        attack: An attack, or a function, which is returned as it is.
         model: The model that it attacks.
         value_range: `(lower, upper)` bounds of the images.
+
+    Returns:
+        The attack, or a copy of it with another range.
 
     Raises:
         ValueError: If the attack was built for another range.
     """
     if not hasattr(attack, "resolve_value_range"):
         return attack
-    its = attack.resolve_value_range(model)
-    if its == value_range:
+    attack_range = attack.resolve_value_range(model)
+    if attack_range == value_range:
         return attack
     if attack.value_range is not None:
         raise ValueError(
-            f"The attack is for images in value_range={its}, but these are in "
-            f"{value_range}. Pass the same `value_range` to both, or none to "
-            "the attack."
+            f"The attack is for images in value_range={attack_range}, but "
+            f"these are in {value_range}. Pass the same `value_range` to both, "
+            "or no `value_range` to the attack."
         )
     attack = copy.copy(attack)
     attack.value_range = value_range
     return attack
 
 
-def _its_own(model, name, kind):
-    found = getattr(model, name, None)
-    return found if isinstance(found, kind) else None
+def _attribute_of_type(model, name, kind):
+    """Returns an attribute if it has the expected type, otherwise None."""
+    value = getattr(model, name, None)
+    return value if isinstance(value, kind) else None
 
 
-def _likeliest(logits):
+def _predictions(logits):
+    """Returns the predicted classes and their probabilities."""
     probabilities = numpy(ops.softmax(logits))
     return probabilities.argmax(-1), probabilities.max(-1)

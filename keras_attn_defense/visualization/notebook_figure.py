@@ -1,4 +1,4 @@
-"""A figure that a notebook shows."""
+"""A figure that notebooks show."""
 
 import io
 
@@ -9,9 +9,9 @@ _DPI = 100
 
 
 class NotebookFigure(Figure):
-    """A figure that Jupyter shows where a cell ends with it.
+    """A figure that Jupyter shows if it is the last value of a cell.
 
-    Other figures are shown only once pyplot was imported.
+    Jupyter shows other figures only if pyplot was imported.
     """
 
     def _repr_png_(self):

@@ -1,4 +1,4 @@
-"""Attention laid over images."""
+"""Overlays of attention maps on images."""
 
 import numpy as np
 
@@ -18,24 +18,24 @@ def overlay(
     limits: ValueRange | None = None,
     colormap: str = COLORMAP,
 ) -> np.ndarray:
-    """Lays attention maps over images: grey, lit in colour where it lies.
+    """Lays attention maps over images, as color over gray.
 
     Args:
         images: `(N, height, width, channels)`, with any number of channels.
-        maps: Attention maps `(N, h, w)`. Those of another size are brought to
-            the size of the images (bilinear).
+        maps: Attention maps `(N, h, w)`. Those of another size are resized to
+            the images (bilinear).
         value_range: `(lower, upper)` bounds of the images. None means
             `(0, 255)` for bytes (uint8) and `(0, 1)` for others.
         limits: `(low, high)`, the map's values of the first and of the last
-            colour. None takes the lowest and the highest of each map; a
-            constant map is shown in the first colour.
-        colormap: Name of a matplotlib colour map.
+            color. None takes the lowest and the highest of each map; a
+            constant map is shown in the first color.
+        colormap: Name of a matplotlib color map.
 
     Returns:
         Pictures in NumPy: float32 `(N, height, width, 3)` from 0 to 1.
 
     Raises:
-        ValueError: If images and maps do not fit or have no finite values.
+        ValueError: If images and maps do not fit together or are not finite.
         ImportError: If matplotlib is not installed.
 
     Example:
@@ -52,5 +52,6 @@ def overlay(
     maps = scaled_maps(maps, images, limits)
     gray = pictures.mean(axis=-1, keepdims=True)
     color = colormaps[colormap](maps)[..., :3]
+    # Color is stronger where attention is high, and never hides the image.
     weight = 0.35 + 0.4 * maps[..., None]
     return ((1 - weight) * gray + weight * color).astype("float32")

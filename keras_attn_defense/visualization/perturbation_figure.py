@@ -1,4 +1,4 @@
-"""Images before and after an attack, and what changed."""
+"""A figure of images before and after an attack, with their change."""
 
 from collections.abc import Sequence
 
@@ -35,28 +35,30 @@ def perturbation_figure(
     value_range: ValueRange | None = None,
     max_images: int = 6,
 ) -> Figure:
-    """Draws images, the same after an attack, and the change magnified.
+    """Draws images before and after an attack, and the change magnified.
 
     Args:
         images: `(N, height, width, channels)`, with any number of channels.
         adversarial: The attacked images, of the same shape.
         labels: True classes: indices `(N,)` or one-hot.
         predictions: Predicted classes `(N,)` of the images.
-        adversarial_predictions: Those of the attacked images.
+        adversarial_predictions: Predicted classes `(N,)` of the attacked
+            images.
         confidences: Probabilities of the predictions `(N,)`.
-        adversarial_confidences: Those of the attacked images.
+        adversarial_confidences: Probabilities of the predictions `(N,)` for
+            the attacked images.
         class_names: Names of the classes.
         value_range: `(lower, upper)` bounds of the images. None means
             `(0, 255)` for bytes (uint8) and `(0, 1)` for others.
-        max_images: Draw only so many images, the first ones.
+        max_images: Number of images to draw, the first ones.
 
     Returns:
-        A `matplotlib.figure.Figure`. The change is shown on grey, in which no
-        change is; below stands its largest value, in the units of the images,
-        and how many times it was magnified.
+        A `matplotlib.figure.Figure`. Gray means no change. The caption of the
+        change is its largest value, in the units of the images, and how many
+        times it was magnified.
 
     Raises:
-        ValueError: If arguments do not fit or are not finite.
+        ValueError: If arguments do not fit together or are not finite.
         ImportError: If matplotlib is not installed.
 
     Example:
@@ -76,7 +78,7 @@ def perturbation_figure(
         adversarial_confidences=adversarial_confidences,
     )
     shown = first(max_images)
-    images, adversarial, labels, *said = (
+    images, adversarial, labels, *outputs = (
         None if each is None else each[shown]
         for each in (
             images,
@@ -89,33 +91,34 @@ def perturbation_figure(
         )
     )
     labels, num = label_indices(labels), len(images)
+    # Predictions and confidences before the attack, then those after it.
+    before, after = (
+        prediction_captions(predicted, confidence, labels, num, class_names)
+        for predicted, confidence in (outputs[:2], outputs[2:])
+    )
+    names = name_captions("true: ", labels, num, class_names)
     rows = perturbation_rows(
-        images,
-        adversarial,
-        name_captions("true: ", labels, num, class_names),
-        prediction_captions(said[0], said[1], labels, num, class_names),
-        prediction_captions(said[2], said[3], labels, num, class_names),
-        value_range,
+        images, adversarial, names, before, after, value_range
     )
     return picture_grid(rows, TITLES)
 
 
 def perturbation_rows(images, adversarial, names, before, after, value_range):
-    """Three `Cell`s for each image; see `perturbation_figure`.
+    """Returns the rows of `perturbation_figure`.
 
     Args:
         images: The images.
         adversarial: The attacked images.
         names: For each image, the captions of its true class.
-        before: For each image, the captions of what is predicted.
-        after: The same for the attacked images.
+        before: For each image, the captions of its prediction.
+        after: For each attacked image, the captions of its prediction.
         value_range: `(lower, upper)` bounds of the images, or None.
 
     Returns:
-        A list of lists.
+        A list with a list of three `Cell`s for each image.
     """
     changes, sizes = _magnified(images, adversarial, value_range)
-    pictures = zip(
+    columns = zip(
         displayed(images, value_range),
         displayed(adversarial, value_range),
         changes,
@@ -126,13 +129,25 @@ def perturbation_rows(images, adversarial, names, before, after, value_range):
         strict=True,
     )
     return [
-        [Cell(clean, name + said), Cell(attacked, answer), Cell(change, size)]
-        for clean, attacked, change, size, name, said, answer in pictures
+        [
+            Cell(clean, name + prediction),
+            Cell(attacked, prediction_adv),
+            Cell(change, size),
+        ]
+        for (
+            clean,
+            attacked,
+            change,
+            size,
+            name,
+            prediction,
+            prediction_adv,
+        ) in columns
     ]
 
 
 def _magnified(images, adversarial, value_range):
-    """The changes as pictures, and captions of their sizes."""
+    """Returns the changes as pictures, and captions of their sizes."""
     lower, upper = image_range(images, value_range)
     images, adversarial = (
         numpy(each).astype("float32") for each in (images, adversarial)
@@ -144,6 +159,7 @@ def _magnified(images, adversarial, value_range):
         )
     changes = adversarial - images
     sizes = abs(changes).max((1, 2, 3), keepdims=True)
+    # The largest change becomes black or white, no change gray.
     pictures = displayed(changes / np.where(sizes > 0, sizes, 1), (-1, 1))
     return pictures, [_size_captions(s, upper - lower) for s in sizes.flat]
 

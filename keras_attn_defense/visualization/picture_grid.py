@@ -1,4 +1,4 @@
-"""Rows of pictures with captions that keep out of each other's way."""
+"""A grid of pictures with captions that do not overlap."""
 
 from typing import NamedTuple
 
@@ -32,7 +32,7 @@ class Cell(NamedTuple):
 
 
 def picture_grid(rows, titles):
-    """Draws rows of pictures, each with captions below.
+    """Draws rows of pictures with captions below them.
 
     Args:
         rows: Lists of `Cell`s of one picture size; the last may be shorter.
@@ -47,6 +47,8 @@ def picture_grid(rows, titles):
     lines = max(len(cell.captions) for row in rows for cell in row)
     step = height + lines * _LINE + _GAP
     total = (columns * (side + _GAP) + _GAP, num_rows * step + _TITLE_HEIGHT)
+    # Everything is placed by hand, in inches from the lower left corner: an
+    # automatic layout does not know the captions.
     figure = new_figure(*total, layout=None)
     for row, cells in enumerate(rows):
         for column, cell in enumerate(cells):
@@ -63,6 +65,7 @@ def picture_grid(rows, titles):
 
 
 def _draw(axes, cell):
+    """Draws the picture and the boxes of a cell."""
     axes.imshow(cell.picture, vmin=0, vmax=1, aspect="auto")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
@@ -72,6 +75,7 @@ def _draw(axes, cell):
 
 
 def _write(figure, captions, center, bottom, side):
+    """Writes captions below a picture, one on each line."""
     for number, caption in enumerate(captions):
         figure.text(
             center / figure.get_figwidth(),
@@ -86,7 +90,7 @@ def _write(figure, captions, center, bottom, side):
 
 
 def _frame(box, axes):
-    """A white frame, dark outside, seen on every picture."""
+    """Returns a white frame with a dark outline, visible on any picture."""
     from matplotlib import patheffects
     from matplotlib.patches import Rectangle
 

@@ -1,4 +1,4 @@
-"""Accuracy against the size of the perturbation."""
+"""A figure of accuracy against the size of the perturbation."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ def robustness_figure(report: Any) -> Figure:
     """Draws accuracy against epsilon, for each attack and in the worst case.
 
     Args:
-        report: What `kad.evaluate_robustness` returned.
+        report: The report that `kad.evaluate_robustness` returned.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: If it is something else.
+        ValueError: If `report` is not a report.
         ImportError: If matplotlib is not installed.
 
     Example:
@@ -33,13 +33,14 @@ def robustness_figure(report: Any) -> Figure:
     """
     if not hasattr(report, "threat_model"):
         raise ValueError(
-            "`report` should be what `kad.evaluate_robustness` returned; a "
-            "card does not hold all of it. Received an object of type "
-            f"{type(report).__name__}."
+            "`report` should be the report that `kad.evaluate_robustness` "
+            "returned; a card does not hold all of it. Received an object of "
+            f"type {type(report).__name__}."
         )
     threat, clean = report.threat_model, report.lines[0]
     figure = new_figure(6, 4)
     axes = figure.subplots()
+    # Every attack has a curve, which starts from the clean accuracy.
     curves = {}
     for line in report.lines[1:]:
         curves.setdefault(line.attack, [clean]).append(line)
@@ -71,7 +72,7 @@ def robustness_figure(report: Any) -> Figure:
         f"epsilon ({threat.norm})",
         "accuracy in %",
     )
-    axes.set_ylim(0, 102)  # Whole marks at 100.
+    axes.set_ylim(0, 102)  # Room for the whole markers at 100.
     axes.set_xticks(
         epsilons, _apart(epsilons, ["0", *map(threat.label, threat.epsilons)])
     )
@@ -80,14 +81,17 @@ def robustness_figure(report: Any) -> Figure:
 
 
 def _points(lines):
+    """Returns epsilons and accuracies in percent."""
     epsilons = [line.epsilon for line in lines]
     return epsilons, [100 * line.accuracy for line in lines]
 
 
 def _apart(places, labels):
-    """Leaves out labels that would run into others; not the first, the last."""
+    """Leaves out labels that would overlap, but not the first and the last."""
     room = 0.1 * places[-1]
     kept, last = [], float("inf")
+    # From the right: a label stays if there is room before the next one that
+    # stays and after the first one.
     for place, label in zip(reversed(places), reversed(labels), strict=True):
         free = last - place >= room and not 0 < place < room
         kept.append(label if free else "")

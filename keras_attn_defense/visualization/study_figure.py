@@ -1,4 +1,4 @@
-"""What a study of attention found."""
+"""Figures of attention studies."""
 
 from typing import Any
 
@@ -12,15 +12,22 @@ from .style import curve_name
 from .style import label_axes
 from .style import new_figure
 
-_GROUPS = (("chosen", "fell", WRONG), ("others", "withstood", RIGHT))
+_GROUPS = (
+    ("chosen", "attack succeeded", WRONG),
+    ("others", "attack failed", RIGHT),
+)
 _BINS = np.linspace(0, 1, 21)
 
 
 def study_figure(result: Any) -> Figure:
-    """Draws a study: completeness, success by it, and the way of attention.
+    """Draws a study of attention.
+
+    The panels show completeness, attack success by completeness, and how the
+    attention changes along the attack.
 
     Args:
-        result: What `kad.analysis.AttentionStudy(...).run(...)` returned.
+        result: The `StudyResult` that `kad.analysis.AttentionStudy.run` or
+            `kad.analysis.load_study` returned.
 
     Returns:
         A `matplotlib.figure.Figure`.
@@ -37,7 +44,7 @@ def study_figure(result: Any) -> Figure:
     """
     if not hasattr(result, "summary"):
         raise ValueError(
-            "`result` should be what `AttentionStudy.run` or "
+            "`result` should be the result that `AttentionStudy.run` or "
             "`kad.analysis.load_study` returned. Received an object of type "
             f"{type(result).__name__}."
         )
@@ -63,10 +70,11 @@ def study_figure(result: Any) -> Figure:
 
 
 def comparison_figure(comparison: Any) -> Figure:
-    """Draws the way of attention along the attack, model by model.
+    """Draws how attention changes along the attack, for several models.
 
     Args:
-        comparison: What `kad.analysis.compare_studies` returned.
+        comparison: The `StudyComparison` that `kad.analysis.compare_studies`
+            returned.
 
     Returns:
         A `matplotlib.figure.Figure`.
@@ -85,7 +93,7 @@ def comparison_figure(comparison: Any) -> Figure:
     """
     figure = new_figure(height=3.4)
     measures = {
-        "fallen": "share that fell",
+        "fallen": "attack success",
         "iou": "IoU with the clean area",
         "centroid_shift": "shift of the centroid",
         "entropy": "entropy of the map",
@@ -110,14 +118,19 @@ def comparison_figure(comparison: Any) -> Figure:
 
 
 def _completeness(axes, result):
+    """Draws how complete the attention is where the attack succeeds or fails.
+
+    Without boxes, the drop in confidence is drawn instead.
+    """
     samples, correct = result.per_sample, result.correct
     name = "completeness" if "completeness" in samples else "confidence_drop"
-    fallen = samples["success"][correct] == 1
+    success = samples["success"][correct] == 1
     values = samples[name][correct]
+    # Completeness starts at 0; a drop in confidence may be below.
     low = min(float(values.min()), 0.0)
     bins = low + (1 - low) * _BINS
     for chosen, (_, label, color) in zip(
-        (fallen, ~fallen), _GROUPS, strict=True
+        (success, ~success), _GROUPS, strict=True
     ):
         axes.hist(values[chosen], bins, color=color, alpha=0.55, label=label)
     title = {
@@ -128,17 +141,19 @@ def _completeness(axes, result):
 
 
 def _success(axes, summary):
+    """Draws attack success by completeness, with its intervals."""
     bins = [row for row in summary.get("bins", []) if row["n"]]
     label_axes(axes, "attack success by completeness", "IoU", "in %")
     if not bins:
         axes.text(0.5, 0.5, "no boxes", ha="center", transform=axes.transAxes)
         return
-    centres = [np.mean(row["from_to"]) for row in bins]
+    centers = [np.mean(row["from_to"]) for row in bins]
     shares = np.array([100 * row["share"] for row in bins])
     bounds = 100 * np.array([row["interval"] for row in bins]).T
+    # Rounding may put a share of 0 or 1 just outside of its interval.
     errors = np.maximum([shares - bounds[0], bounds[1] - shares], 0)
     axes.errorbar(
-        centres, shares, errors, fmt="o-", color="#1f2328", capsize=2, lw=1
+        centers, shares, errors, fmt="o-", color="#1f2328", capsize=2, lw=1
     )
     axes.axvline(0.5, color="#57606a", lw=0.8, ls="--")
     axes.set_xlim(0, 1)
@@ -146,6 +161,7 @@ def _success(axes, summary):
 
 
 def _along(axes, summary, name, title):
+    """Draws the mean of a measure after each step, for both groups."""
     for group, label, color in _GROUPS:
         means = summary["steps"][name][group]
         if None not in means:
@@ -154,6 +170,7 @@ def _along(axes, summary, name, title):
 
 
 def _curve(axes, means, label, color=None):
+    """Draws one curve over the steps."""
     steps = np.arange(len(means))
     marker = "o" if len(means) < 12 else None
     axes.plot(

@@ -1,23 +1,26 @@
-"""What all figures share: sizes, fonts, colours."""
+"""Sizes, fonts and colors that all figures share."""
 
 import bisect
 
 import numpy as np
 
-#: Inches. A README shows about 900 pixels, so 100 of them an inch.
+#: Inches. A README is about 900 pixels wide: 100 pixels per inch.
 WIDTH = 9.0
 #: Font sizes in points.
 TITLE, CAPTION = 9.5, 8.5
 RIGHT, WRONG, GRAY, BLACK = "#1a7f37", "#c62828", "#57606a", "#1f2328"
-#: Attention: perceptually even, and dark where there is none.
+#: For attention: perceptually uniform, and dark where there is none.
 COLORMAP = "inferno"
 
 
 def check_matplotlib(purpose="Drawing"):
-    """Raises an `ImportError` if figures cannot be drawn.
+    """Checks that matplotlib is installed.
 
     Args:
-        purpose: What needs matplotlib, as the message's first word.
+        purpose: What needs matplotlib, the first words of the error message.
+
+    Raises:
+        ImportError: If it is not installed.
     """
     try:
         import matplotlib  # noqa: F401
@@ -30,12 +33,13 @@ def check_matplotlib(purpose="Drawing"):
 
 
 def new_figure(width=WIDTH, height=3.5, layout="constrained"):
-    """An empty figure that no window and no global state knows of.
+    """Makes an empty figure without a window and without global state.
 
     Args:
         width: Width in inches.
         height: Height in inches.
-        layout: What places the axes; None if they are placed by hand.
+        layout: The layout engine of matplotlib; None if axes are placed by
+            hand.
 
     Returns:
         A `matplotlib.figure.Figure`.
@@ -49,7 +53,7 @@ def new_figure(width=WIDTH, height=3.5, layout="constrained"):
 
 
 def pixels(figure):
-    """The figure as an image: bytes `(height, width, 3)`."""
+    """Renders a figure as an image: bytes `(height, width, 3)`."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
@@ -58,13 +62,13 @@ def pixels(figure):
 
 
 def label_axes(axes, title=None, x=None, y=None):
-    """Writes what axes of curves show, over a light grid.
+    """Writes title and labels of axes, and draws a light grid.
 
     Args:
         axes: The `matplotlib.axes.Axes`.
         title: The title.
-        x: What runs along the horizontal axis.
-        y: What runs along the vertical axis.
+        x: Label of the horizontal axis.
+        y: Label of the vertical axis.
     """
     axes.set_title(title or "", fontsize=TITLE, parse_math=False)
     axes.set_xlabel(x or "", fontsize=CAPTION)
@@ -76,16 +80,17 @@ def label_axes(axes, title=None, x=None, y=None):
 
 
 def curve_name(name):
-    """A name for a legend, which leaves out those that begin with `_`."""
+    """Returns a name that a legend shows even if it begins with `_`."""
     return f" {name}" if name.startswith("_") else name
 
 
 def add_legend(owner, *handles, **settings):
-    """Explains curves; names are shown as they are, `$` included.
+    """Adds a legend that shows names literally, `$` included.
 
     Args:
         owner: The `matplotlib` axes or figure.
-        *handles: Curves and their names. Without them, all that have names.
+        *handles: Curves and their names. Without them, all curves that have
+            names.
         **settings: Further arguments of `legend`.
     """
     legend = owner.legend(*handles, fontsize=CAPTION, **settings)
@@ -94,15 +99,15 @@ def add_legend(owner, *handles, **settings):
 
 
 def fitted(text, inches, size):
-    """Shortens a text, so that it does not run into its neighbour.
+    """Shortens a text so that it does not overlap with its neighbor.
 
     Args:
         text: The text.
-        inches: The room it has.
+        inches: Width of its place.
         size: Its font size in points.
 
     Returns:
-        As much of the text as there is room for.
+        The text, or as much of it as there is room for and an ellipsis.
     """
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
@@ -120,6 +125,7 @@ def fitted(text, inches, size):
 
     if fits(text):
         return text
+    # Shorter texts are narrower, so bisection finds the longest one that fits.
     lengths = range(1, len(text))
     kept = bisect.bisect(lengths, False, key=lambda n: not fits(shortened(n)))
     return shortened(kept)

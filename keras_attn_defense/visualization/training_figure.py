@@ -1,12 +1,14 @@
-"""How a training went: losses, clean and robust accuracy."""
+"""A figure of a training: losses, clean and robust accuracy."""
 
 import os
 from typing import Any
 
+import keras
 import numpy as np
 
 from .._epoch_logs import read_epochs
 from .._typing import Figure
+from .._typing import Path
 from .style import GRAY
 from .style import TITLE
 from .style import WIDTH
@@ -19,26 +21,29 @@ _COLUMNS = 3
 _ACCURACY = "accuracy in %"
 
 
-def training_figure(history: Any, title: str | None = None) -> Figure:
-    """Draws losses, and clean and robust accuracy, by epoch.
+def training_figure(
+    history: keras.callbacks.History | dict[str, Any] | Path,
+    title: str | None = None,
+) -> Figure:
+    """Draws losses, clean accuracy and robust accuracy by epoch.
 
     All accuracies share one panel; each loss has its own, as their sizes
     differ. Curves of training are solid, those of validation dashed in the
-    same colour. Logs whose names hold neither "loss" nor "accuracy", such as
+    same color. Logs whose names contain neither "loss" nor "accuracy", such as
     learning rates, are not drawn.
 
     Args:
-        history: What `fit` returned, its `history` dict, or the path of a
-            file that `kad.callbacks.TrainingLog` or
+        history: The `History` that `fit` returned, its `history` dict, or the
+            path of a file that `kad.callbacks.TrainingLog` or
             `keras.callbacks.CSVLogger` wrote.
-        title: A title above all, such as the model's name.
+        title: A title above all panels, such as the model's name.
 
     Returns:
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: If there is nothing to draw, or it is not known to which
-            epochs values belong.
+        ValueError: If there is nothing to draw, or a log does not have one
+            value for each epoch.
         ImportError: If matplotlib is not installed.
 
     Example:
@@ -52,8 +57,8 @@ def training_figure(history: Any, title: str | None = None) -> Figure:
     panels = _panels(logs)
     if not panels or not len(epochs):
         raise ValueError(
-            "`history` should have logs whose names hold 'loss' or "
-            f"'accuracy', of one epoch at least. Received: {sorted(logs)} of "
+            "`history` should have logs of at least one epoch whose names "
+            f"contain 'loss' or 'accuracy'. Received: {sorted(logs)} of "
             f"{len(epochs)} epochs."
         )
     columns = min(len(panels), _COLUMNS)
@@ -76,7 +81,7 @@ def training_figure(history: Any, title: str | None = None) -> Figure:
 
 
 def _panels(logs):
-    """The logs of each panel: all accuracies in one, losses in their own."""
+    """Groups the logs: all accuracies in one panel, each loss in its own."""
     panels = {}
     for name, values in logs.items():
         measured = name.removeprefix("val_")
@@ -90,16 +95,16 @@ def _panels(logs):
 
 
 def _read(history):
-    """Epochs, counted from 1, and the logs by name."""
+    """Returns the epochs, counted from 1, and the logs by name."""
     if isinstance(history, (str, os.PathLike)):
         epochs, logs = _read_file(history)
     else:
         logs = getattr(history, "history", history)
         if not isinstance(logs, dict):
             raise ValueError(
-                "`history` should be what `fit` returned, a dict of logs, or "
-                "the path of a log file. Received an object of type "
-                f"{type(history).__name__}."
+                "`history` should be the `History` that `fit` returned, a dict "
+                "of logs, or the path of a log file. Received an object of "
+                f"type {type(history).__name__}."
             )
         for name, values in logs.items():
             if np.ndim(values) != 1:
@@ -115,12 +120,13 @@ def _read(history):
                 f"The log '{name}' has {len(values)} values for {len(epochs)} "
                 "epochs, so it is not known to which epochs they belong. "
                 "Validate in every epoch (validation_freq=1), or pass a dict "
-                "of the other logs."
+                "without this log."
             )
     return np.asarray(epochs) + 1, logs
 
 
 def _read_file(path):
+    """Reads epochs and logs; NaN where an epoch lacks a log."""
     rows = read_epochs(path)
     names = dict.fromkeys(name for row in rows for name in row)
     return [row["epoch"] for row in rows], {
@@ -131,6 +137,7 @@ def _read_file(path):
 
 
 def _draw(axes, epochs, curves):
+    """Draws the curves of one panel; validation has the color of training."""
     colors = {}
     for name, values in curves.items():
         measured = name.removeprefix("val_")
@@ -147,6 +154,7 @@ def _draw(axes, epochs, curves):
 
 
 def _explain_styles(figure, logs):
+    """Adds a legend of line styles if there are validation logs."""
     from matplotlib.lines import Line2D
 
     styles = {"training": "-", "validation": "--"}

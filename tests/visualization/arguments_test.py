@@ -1,4 +1,4 @@
-"""Figures take what users type: lists, tensors, names, NumPy's numbers."""
+"""Tests of arguments of figures: lists, tensors, names, numbers of NumPy."""
 
 import keras
 import numpy as np
@@ -35,8 +35,8 @@ def test_lists_and_tensors_are_drawn_like_arrays(form):
     assert captions(other) == captions(plain)
     for one, another in zip(pictures(other), pictures(plain), strict=True):
         np.testing.assert_allclose(one, another, atol=1e-6)
-    lit = viz.overlay(FORMS[form](IMAGES), FORMS[form](MAPS))
-    np.testing.assert_allclose(lit, viz.overlay(IMAGES, MAPS), atol=1e-6)
+    overlaid = viz.overlay(FORMS[form](IMAGES), FORMS[form](MAPS))
+    np.testing.assert_allclose(overlaid, viz.overlay(IMAGES, MAPS), atol=1e-6)
 
 
 def test_attention_by_name():
@@ -45,8 +45,8 @@ def test_attention_by_name():
         viz.attack_figure(model, IMAGES, LABELS, attacks.FGSM(0.03), attention)
         for attention in ("layer-cam", None)
     ]
-    named, usual = (pictures(figure)[3] for figure in figures)
-    assert abs(named - usual).max() > 0.01
+    by_name, usual = (pictures(figure)[3] for figure in figures)
+    assert abs(by_name - usual).max() > 0.01
 
 
 @pytest.mark.parametrize("number", [0, -1, 2.5, "all"])
@@ -66,21 +66,21 @@ def test_how_many_images_is_a_number(number):
             draw()
 
 
-def test_what_is_no_attack_no_method_no_report():
+def test_wrong_attacks_methods_and_reports():
     model = networks.sequential()
     for draw, message in (
         (viz.attack_figure, "or a function. Received: 'fgsm'"),
-        (viz.attack_steps_figure, "no function. Received: 'fgsm'"),
+        (viz.attack_steps_figure, "not a function. Received: 'fgsm'"),
     ):
         with pytest.raises(ValueError, match=message):
             draw(model, IMAGES, LABELS, "fgsm")
-    with pytest.raises(ValueError, match="no function. Received"):
+    with pytest.raises(ValueError, match="not a function. Received"):
         viz.attack_steps_figure(model, IMAGES, LABELS, lambda m, x, y: x)
     with pytest.raises(ValueError, match="`attention` should be.*Received: 3"):
         viz.attack_figure(model, IMAGES, LABELS, attacks.FGSM(), 3)
-    with pytest.raises(ValueError, match="what `kad.evaluate_robustness` ret"):
+    with pytest.raises(ValueError, match="that `kad.evaluate_robustness` ret"):
         viz.robustness_figure({"results": []})
-    with pytest.raises(ValueError, match="what `AttentionStudy.run`"):
+    with pytest.raises(ValueError, match="that `AttentionStudy.run`"):
         viz.study_figure({"columns": []})
     with pytest.raises(ValueError, match="The log 'loss' should have a value"):
         viz.training_figure({"loss": 1.0})

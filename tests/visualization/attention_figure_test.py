@@ -1,4 +1,4 @@
-"""Images beside their attention."""
+"""Tests of the figure of images and their attention."""
 
 import numpy as np
 import pytest
@@ -28,8 +28,8 @@ def test_pictures_and_captions():
     )
     drawn = pictures(figure)
     np.testing.assert_array_equal(drawn[0::2], IMAGES)
-    lit = kad.visualization.overlay(IMAGES, MAPS)
-    np.testing.assert_array_equal(drawn[1::2], lit)
+    overlaid = kad.visualization.overlay(IMAGES, MAPS)
+    np.testing.assert_array_equal(drawn[1::2], overlaid)
     # Three images to a row.
     assert titles(figure) == ["image", "attention"] * 3
     assert captions(figure) == [
@@ -65,8 +65,8 @@ def test_several_methods_and_one_hot_labels():
     figure = kad.visualization.attention_figure(
         IMAGES, {"one": MAPS, "another": MAPS[::-1]}, np.eye(4)[LABELS]
     )
-    lit = kad.visualization.overlay(IMAGES, MAPS[::-1])
-    np.testing.assert_array_equal(pictures(figure)[2::3], lit)
+    overlaid = kad.visualization.overlay(IMAGES, MAPS[::-1])
+    np.testing.assert_array_equal(pictures(figure)[2::3], overlaid)
     assert titles(figure) == ["image", "one", "another"] * 2
     assert captions(figure)[::3] == [[f"true: class {i}"] for i in LABELS]
 

@@ -1,4 +1,4 @@
-"""What is in a figure, and whether it can be read."""
+"""Access to the parts of a figure, and a check that it is legible."""
 
 import itertools
 
@@ -8,7 +8,7 @@ from matplotlib.text import Text
 
 
 def pictures(figure):
-    """The pictures of a figure, in the order in which they are read."""
+    """Returns the pictures of a figure, in reading order."""
     return [axes.get_images()[0].get_array() for axes in figure.axes]
 
 
@@ -17,10 +17,10 @@ def titles(figure):
 
 
 def captions(figure):
-    """The lines below each picture, found by where they stand."""
+    """Returns the lines below each picture, assigned by their positions."""
     FigureCanvasAgg(figure).draw()
     places = [axes.get_position() for axes in figure.axes]
-    found = [[] for _ in places]
+    lines = [[] for _ in places]
     for text in figure.texts:
         x, y = text.get_position()
         below = [
@@ -28,12 +28,12 @@ def captions(figure):
             for number, place in enumerate(places)
             if place.x0 <= x <= place.x1 and y <= place.y0
         ]
-        found[min(below)[1]].append(text.get_text())
-    return found
+        lines[min(below)[1]].append(text.get_text())
+    return lines
 
 
 def frames(figure):
-    """The boxes on each picture: `(x_min, y_min, x_max, y_max)`."""
+    """Returns the boxes on each picture: `(x_min, y_min, x_max, y_max)`."""
     return [
         [
             (x, 1 - y - patch.get_height(), x + patch.get_width(), 1 - y)
@@ -45,20 +45,20 @@ def frames(figure):
 
 
 def ticks_out_of_view(figure):
-    """Labels that matplotlib has at hand but does not draw."""
-    found = set()
+    """Returns labels outside of the axes, which matplotlib does not draw."""
+    hidden = set()
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             low, high = axis.get_view_interval()
             places = zip(
                 axis.get_ticklocs(), axis.get_ticklabels(), strict=True
             )
-            found.update(t for at, t in places if not low <= at <= high)
-    return found
+            hidden.update(t for at, t in places if not low <= at <= high)
+    return hidden
 
 
 def assert_legible(figure):
-    """No text runs into another one or out of the figure."""
+    """Checks that no text overlaps with another or leaves the figure."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     renderer = canvas.get_renderer()

@@ -1,4 +1,4 @@
-"""Attention laid over images, against NumPy."""
+"""Tests of overlays, against NumPy."""
 
 import sys
 
@@ -17,7 +17,7 @@ MAPS = np.random.default_rng(1).uniform(0, 2, (3, 8, 8)).astype("float32")
 
 
 def expected(pictures, maps):
-    """Grey, and in colour where attention lies; maps from 0 to 1."""
+    """Computes an overlay of color over gray, of maps from 0 to 1."""
     gray = pictures.mean(-1, keepdims=True)
     color = colormaps["inferno"](maps)[..., :3]
     weight = 0.35 + 0.4 * maps[..., None]
@@ -30,7 +30,7 @@ def stretched(maps):
 
 
 def assert_close(one, other):
-    # A colour map has 256 entries: rounding may choose the next one.
+    # A color map has 256 entries: rounding may choose the next one.
     np.testing.assert_allclose(one, other, rtol=0, atol=0.02)
     assert abs(one - other).mean() < 1e-4
 
@@ -95,7 +95,7 @@ def test_a_constant_map_is_all_dark(value):
     assert_close(pictures, expected(IMAGES, np.zeros_like(MAPS)))
 
 
-def test_another_colour_map():
+def test_another_color_map():
     pictures = kad.visualization.overlay(IMAGES, MAPS, colormap="gray")
     np.testing.assert_array_equal(pictures[..., 0], pictures[..., 2])
 

@@ -1,4 +1,4 @@
-"""Images before and after an attack, and what changed."""
+"""Tests of the figure of images before and after an attack."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The curve of a report; its values are tested with the report."""
+"""Tests of the figure of a report; its values are tested with the report."""
 
 import keras_attn_defense as kad
 from tests.evaluation.helpers import evaluate

@@ -1,4 +1,4 @@
-"""How a training went."""
+"""Tests of the figure of a training."""
 
 import keras
 import numpy as np
@@ -21,14 +21,14 @@ SOLID, DASHED = "-", "--"
 
 
 def curves(figure):
-    """Values, colours and styles of all curves by panel and name."""
-    found = {}
+    """Returns values, colors and styles of all curves by panel and name."""
+    lines = {}
     for axes in figure.axes:
         for line in axes.get_lines():
             x, y = line.get_data()
             key = axes.get_title(), line.get_linestyle(), line.get_color()
-            found[key] = list(x), list(y)
-    return found
+            lines[key] = list(x), list(y)
+    return lines
 
 
 def test_curves():
@@ -78,17 +78,17 @@ def test_history_and_file_give_the_same_figure(tmp_path):
 def test_what_was_not_measured_is_a_gap(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("epoch,loss,val_loss\n0,1.0,2.0\n1,0.5,NA\n")
-    found = curves(kad.visualization.training_figure(str(path)))
-    (_, values) = found["loss", DASHED, "C0"]
+    lines = curves(kad.visualization.training_figure(str(path)))
+    (_, values) = lines["loss", DASHED, "C0"]
     np.testing.assert_array_equal(values, [2.0, np.nan])
 
 
 @pytest.mark.parametrize(
     "history, message",
     [
-        ({}, r"names hold 'loss' or 'accuracy'.*\[\] of 0 epochs"),
-        ({"loss": []}, "of one epoch at least"),
-        ({"lr": [0.1]}, r"names hold.*\['lr'\]"),
+        ({}, r"names contain 'loss' or 'accuracy'.*\[\] of 0 epochs"),
+        ({"loss": []}, "of at least one epoch"),
+        ({"lr": [0.1]}, r"names contain.*\['lr'\]"),
         ({"loss": [1, 2], "val_loss": [1]}, "1 values for 2.*validation_freq"),
         (3, "Received an object of type int"),
     ],
