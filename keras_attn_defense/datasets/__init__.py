@@ -1,4 +1,4 @@
-"""Image data as `(train, test)` pairs of `ImageSplit`."""
+"""Loaders of image data, as `(train, test)` pairs of `ImageSplit`."""
 
 from .digit_scenes import load_digit_scenes as load_digit_scenes
 from .hugging_face import load_hugging_face as load_hugging_face

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-# Every fifth digit of a class is a test digit. The rule knows no seed, so
-# that scenes of any two seeds can be mixed and still share no source digit.
+# Every fifth digit of a class is a test digit. The rule does not depend on a
+# seed, so that training scenes of one seed and test scenes of another still
+# share no source digit.
 TEST_STRIDE = 5
 
 

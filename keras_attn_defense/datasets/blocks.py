@@ -1,4 +1,4 @@
-"""Images and what belongs to them in blocks, from whatever `fit` takes."""
+"""Blocks of images, labels and boxes, from any data that `fit` takes."""
 
 import keras
 import numpy as np
@@ -16,36 +16,42 @@ def blocks(x, y, *more, size, limit=None):
         x: Images, or a data set of `(images, labels)` batches: `tf.data`, a
             `PyDataset`, a PyTorch `DataLoader` or any iterable.
         y: Labels, if `x` are images.
-        *more: With one further argument a third column is read too: boxes, if
-            `x` are images. None where there are none, or `x` is a data set,
-            which may have them or not.
-        size: Rows of a block; the last one may have less.
+        *more: One further argument adds a third column: boxes, if `x` are
+            images. It is None if there are no boxes, or if `x` is a data set,
+            which may contain boxes or not.
+        size: Rows of a block; the last one may have fewer.
         limit: The number of rows after which to stop, or None.
     """
-    waiting, count, left = [], 0, limit
+    # Batches of any size are collected until they fill a block; the rest of
+    # them begins the next one.
+    pending, count, left = [], 0, limit
     for columns in _batches(x, y, *more, size=size):
         columns = tuple(column[:left] for column in columns)
         left = None if left is None else left - len(columns[0])
-        waiting.append(columns)
+        pending.append(columns)
         count += len(columns[0])
         while count >= size:
-            columns = _joined(waiting)
+            columns = _joined(pending)
             yield tuple(column[:size] for column in columns)
-            waiting = [tuple(column[size:] for column in columns)]
+            pending = [tuple(column[size:] for column in columns)]
             count -= size
         if left == 0:
             break
     if count:
-        yield _joined(waiting)
+        yield _joined(pending)
 
 
 def check_columns(batch):
-    """Checks that a batch does not name its columns, as a dict does."""
-    named = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
-    if isinstance(named, dict):
+    """Checks that a batch is not a dict of columns.
+
+    Raises:
+        ValueError: If it is.
+    """
+    first = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
+    if isinstance(first, dict):
         raise ValueError(
             "A batch of the data set should be (images, labels). Received a "
-            f"dict with the keys {sorted(named)}. Name the two: "
+            f"dict with the keys {sorted(first)}. Choose these two: "
             '`ds.map(lambda batch: (batch["image"], batch["label"]))` for '
             "`tf.data`, `to_tf_dataset(columns=..., label_cols=...)` for "
             "Hugging Face, a `collate_fn` that returns both for a PyTorch "
@@ -54,30 +60,32 @@ def check_columns(batch):
 
 
 def number_of_images(x, limit):
-    """How many images there will be, or None if only reading tells."""
+    """Returns the number of images, or None if it is not known in advance."""
     known = len(x) if getattr(x, "shape", ()) else None
     if known is None or limit is None:
         return known or limit
     return min(known, limit)
 
 
-def _batches(x, *others, size):
+def _batches(x, *columns, size):
+    """Yields tuples of columns, in batches of any size."""
     if hasattr(x, "shape"):
-        yield from _slices(x, *others, size=size)
+        yield from _slices(x, *columns, size=size)
         return
     if not hasattr(x, "__iter__") and not _is_py_dataset(x):
         raise ValueError(
             "`x` should be images, or a data set of (images, labels) batches. "
             f"Received: {x!r} (of type {type(x).__name__})."
         )
-    for name, values in zip(("y", "boxes"), others, strict=False):
+    for name, values in zip(("y", "boxes"), columns, strict=False):
         if values is not None:
             raise ValueError(
-                f"`{name}` is given, but `x` is a data set, which holds labels "
-                f"and boxes itself. Received: x of type {type(x).__name__}."
+                f"`{name}` is given, but `x` is a data set, which contains "
+                "labels and boxes itself. Received: x of type "
+                f"{type(x).__name__}."
             )
-    most = 1 + len(others)
-    if _is_py_dataset(x):  # Iterating over it would not end.
+    most = 1 + len(columns)
+    if _is_py_dataset(x):  # Iterating over it would never end.
         for index in range(x.num_batches):
             yield _row(x[index], most)
         return
@@ -90,6 +98,7 @@ def _is_py_dataset(x):
 
 
 def _slices(x, y, *more, size):
+    """Yields batches of arrays."""
     if y is None:
         raise ValueError(
             "Robustness is measured against true labels. Pass `y`, class "
@@ -101,7 +110,7 @@ def _slices(x, y, *more, size):
     for name, column in zip(_NAMES, columns, strict=False):
         if not np.shape(column):
             raise ValueError(
-                f"Expected an array of {name}, with a row for each image. "
+                f"Expected an array of {name}, with one row for each image. "
                 f"Received: {column!r} (of type {type(column).__name__})."
             )
     _check_lengths("", columns)
@@ -111,6 +120,7 @@ def _slices(x, y, *more, size):
 
 
 def _row(batch, most):
+    """Returns the first `most` columns of a batch of a data set."""
     check_columns(batch)
     if not isinstance(batch, (tuple, list)) or len(batch) < 2:
         raise ValueError(
@@ -120,10 +130,10 @@ def _row(batch, most):
     columns = tuple(to_numpy(column) for column in batch[:most])
     if not all(column.ndim for column in columns):
         raise ValueError(
-            "A data set should give batches of (images, labels). Received a "
+            "A data set should yield batches of (images, labels). Received a "
             "single example, with the shapes "
-            f"{[column.shape for column in columns]}. Put them into batches, "
-            "such as `ds.batch(64)`."
+            f"{[column.shape for column in columns]}. Batch the examples, for "
+            "instance with `ds.batch(64)`."
         )
     _check_lengths("In a batch of the data set: ", columns)
     return columns
@@ -139,7 +149,7 @@ def _check_lengths(where, columns):
 
 
 def to_numpy(values):
-    """Turns what holds an array, on any backend, into a NumPy array."""
+    """Converts an array or a tensor of any framework to a NumPy array."""
     if hasattr(values, "detach"):  # A PyTorch tensor, on any backend.
         values = values.detach().cpu()
     if isinstance(values, (list, tuple)) or hasattr(values, "__array__"):
@@ -148,11 +158,13 @@ def to_numpy(values):
 
 
 def _joined(pieces):
+    """Concatenates the columns of batches."""
     kinds = {tuple(c.shape[1:] for c in columns) for columns in pieces}
     if len(kinds) > 1:
         raise ValueError(
-            "Batches of the data set differ in what they hold. Received "
-            f"examples of the shapes {sorted(kinds)}. Bring them to one shape; "
-            "where an image has fewer boxes than others, add rows of -1."
+            "Batches of the data set differ in their columns or shapes. "
+            f"Received examples of the shapes {sorted(kinds)}. Bring them to "
+            "one shape; where an image has fewer boxes than others, add rows "
+            "of -1."
         )
     return tuple(map(np.concatenate, zip(*pieces, strict=True)))

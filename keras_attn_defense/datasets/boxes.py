@@ -1,4 +1,4 @@
-"""Bounding boxes: the one form that loaders, figures and studies take."""
+"""Bounding boxes in the form that loaders, figures and studies share."""
 
 import numpy as np
 from keras import ops
@@ -8,14 +8,14 @@ _ROUNDING = 1e-3
 
 
 def checked_boxes(boxes, num_images=None, name="boxes"):
-    """Brings boxes into one array.
+    """Checks boxes and brings them into one array.
 
     Args:
         boxes: `(x_min, y_min, x_max, y_max)` in fractions of width and height:
             `(N, 4)`, `(N, n, 4)`, or a list of `(k, 4)` with any number of
             boxes for each image. Rows of -1 or of NaN are padding.
         num_images: The number of images, or None for any.
-        name: What the boxes are called in errors.
+        name: Name of the boxes in errors.
 
     Returns:
         Float64 `(N, n, 4)`, padded with rows of -1.
@@ -37,7 +37,7 @@ def checked_boxes(boxes, num_images=None, name="boxes"):
         raise ValueError(
             f"`{name}` should have one entry for each of the {num_images} "
             f"images. Received: {len(values)} entries. Check that images and "
-            "boxes were cut in the same way."
+            "boxes were sliced in the same way."
         )
     values = values.astype("float64").reshape(len(values), -1, 4)
     padding = (np.isnan(values) | (values == -1)).all(-1)
@@ -57,11 +57,15 @@ def checked_boxes(boxes, num_images=None, name="boxes"):
 
 
 def boxes_by_image(boxes, num_images):
-    """A list of arrays `(k, 4)` without padding, or of None without boxes.
+    """Returns the boxes of each image without padding.
 
     Args:
         boxes: As in `checked_boxes`, or None.
         num_images: The number of images.
+
+    Returns:
+        A list with an array `(k, 4)` for each image, or with None if there are
+        no boxes.
     """
     if boxes is None:
         return [None] * num_images
@@ -70,25 +74,26 @@ def boxes_by_image(boxes, num_images):
 
 
 def padded_boxes(boxes):
-    """Lists of boxes of different lengths in one array, padded with -1.
+    """Stacks boxes in one array, padded with rows of -1.
 
     Args:
-        boxes: For each image an array `(4,)`, or for each `(n, 4)`.
+        boxes: A list with an array `(4,)` for each image, or with arrays
+            `(n, 4)` of different lengths.
     """
     if boxes[0].ndim == 1:
         return np.stack(boxes)
     most = max(map(len, boxes))
     padded = np.full((len(boxes), most, 4), -1.0, boxes[0].dtype)
-    for row, its_boxes in zip(padded, boxes, strict=True):
-        row[: len(its_boxes)] = its_boxes
+    for row, of_image in zip(padded, boxes, strict=True):
+        row[: len(of_image)] = of_image
     return padded
 
 
 def box_array(boxes):
-    """One array of boxes, padded where images have different numbers of them.
+    """Converts boxes to one array, padded where their numbers differ.
 
     Args:
-        boxes: A tensor, an array, or a list of them for each image.
+        boxes: A tensor, an array, or a list with one of them for each image.
     """
     if not isinstance(boxes, (list, tuple)):
         return _numpy(boxes)

@@ -1,4 +1,4 @@
-"""The form that images and labels of every source are brought to."""
+"""Conversion of images and labels of every source to one form."""
 
 import numpy as np
 
@@ -8,17 +8,20 @@ from ..classifier.checks import check_contrast
 
 
 def unit_images(images, name, value_range=None):
-    """Images as float32 `(N, height, width, channels)` in `[0, 1]`.
+    """Converts images to float32 values in `[0, 1]`, with a channel axis.
 
     Args:
         images: Array `(N, height, width)` or with channels last.
-        name: What the images are called in errors.
-        value_range: `(lower, upper)`, the values that stand for 0 and 1. None
-            knows that of bytes, and takes floats that lie in `[0, 1]`.
+        name: Name of the images in errors.
+        value_range: `(lower, upper)`, the values that become 0 and 1. None
+            means 0 and 255 for bytes, and accepts floats in `[0, 1]`.
+
+    Returns:
+        Array `(N, height, width, channels)`.
 
     Raises:
         ValueError: If the images have another shape, or their range is not
-            known or not kept.
+            known, or they lie outside of it.
     """
     images = _with_channels(images, name)
     if value_range is None:
@@ -30,19 +33,19 @@ def unit_images(images, name, value_range=None):
     except ValueError as error:
         raise ValueError(f"`{name}`: {error}") from None
     images = images.astype("float32")
-    # In place: large sets should fit into memory.
+    # In place, so that large sets fit into memory.
     images -= lower
     images /= upper - lower
     return np.clip(images, 0.0, 1.0, out=images)
 
 
 def label_indices(labels, name, num_images, class_names=None):
-    """Labels as class indices, int32 `(N,)`.
+    """Converts labels to class indices, int32 `(N,)`.
 
     Args:
         labels: Integers `(N,)` or `(N, 1)`, one-hot rows `(N, classes)`, or
             strings.
-        name: What the labels are called in errors.
+        name: Name of the labels in errors.
         num_images: The number of images.
         class_names: The classes in the order of their indices; strings need
             them.
@@ -68,8 +71,8 @@ def label_indices(labels, name, num_images, class_names=None):
             f"`{name}` must hold class indices, integers from 0. Received: "
             f"dtype={labels.dtype}, starting with {labels[:3].tolist()}. "
             "Number the classes with `np.unique(labels, return_inverse=True)`. "
-            "Labels of -1 are those of a split whose labels are kept secret: "
-            "choose another."
+            "Labels of -1 belong to a split whose labels are kept secret: "
+            "choose another split."
         )
     if class_names is not None and labels.max() >= len(class_names):
         raise ValueError(
@@ -86,16 +89,17 @@ def check_count(name, values, num_images):
         raise ValueError(
             f"`{name}` must have one row for each image. Received: "
             f"{count} rows for {num_images} images. Check that both "
-            "arrays were cut in the same way."
+            "arrays were sliced in the same way."
         )
 
 
 def _with_channels(images, name):
+    """Checks the shape of images and adds an axis to those without channels."""
     if images.ndim not in (3, 4) or 0 in images.shape:
         raise ValueError(
             f"`{name}` must have the shape (N, H, W) or (N, H, W, C), with at "
-            f"least one image. Received: shape={images.shape}. Reshape it, "
-            "and stack images of one size."
+            f"least one image. Received: shape={images.shape}. Reshape the "
+            "array, and stack images of one size."
         )
     if images.ndim == 3:
         return images[..., None]
@@ -103,29 +107,31 @@ def _with_channels(images, name):
         raise ValueError(
             f"`{name}` must have its channels last, (N, H, W, C). Received: "
             f"shape={images.shape}, which looks like channels first. Move "
-            "them with `np.moveaxis(images, 1, -1)`."
+            "the channels with `np.moveaxis(images, 1, -1)`."
         )
     return images
 
 
 def _known_range(images, name):
+    """Returns the value range of bytes, and of floats in `[0, 1]`."""
     if images.dtype == np.uint8:
         return 0, 255
     low, high = images.min(), images.max()
-    # Written so that NaN, which compares false, is refused too.
+    # Comparisons with NaN are false, so that NaN is refused too.
     in_range = low >= 0.0 and high <= 1.0
     if np.issubdtype(images.dtype, np.floating) and in_range:
         return 0, 1
     raise ValueError(
         f"The value range of `{name}` is not known. Received: dtype="
         f"{images.dtype}, values in [{low}, {high}]. Only uint8, and floats "
-        "that lie in [0, 1], need no `value_range`. Pass the values that "
-        "stand for black and white, such as `value_range=(0, 255)` or "
-        "`(-1, 1)`; undo any standardisation by mean and deviation before."
+        "in [0, 1], need no `value_range`. Pass the values of black and "
+        "white, such as `value_range=(0, 255)` or `(-1, 1)`; undo any "
+        "standardization by mean and deviation before."
     )
 
 
 def _text(labels, name):
+    """Decodes labels of bytes."""
     if labels.dtype.kind == "U":
         return labels
     try:
@@ -138,15 +144,16 @@ def _text(labels, name):
 
 
 def _numbered(labels, name, class_names):
-    found = np.unique(labels).tolist()
+    """Replaces the names of classes by their indices."""
+    known = np.unique(labels).tolist()
     if class_names is None:
         raise ValueError(
             f"`{name}` holds strings, and the order of the classes is not "
             "known. Pass it as `class_names`, in the order of the model's "
-            f"outputs. Received: {found[:10]}, {len(found)} different ones."
+            f"outputs. Received: {known[:10]}, {len(known)} different ones."
         )
     indices = {class_name: i for i, class_name in enumerate(class_names)}
-    unknown = [label for label in found if label not in indices]
+    unknown = [label for label in known if label not in indices]
     if unknown:
         raise ValueError(
             f"`{name}` holds strings that are not among `class_names`. "
@@ -156,6 +163,7 @@ def _numbered(labels, name, class_names):
 
 
 def _from_one_hot(labels, name):
+    """Converts one-hot rows to class indices."""
     is_one_hot = np.isin(labels, (0, 1)).all() and (labels.sum(1) == 1).all()
     if not is_one_hot:
         raise ValueError(

@@ -1,10 +1,10 @@
-"""Real handwritten digits in cluttered, coloured scenes."""
+"""Scenes of real handwritten digits on cluttered, colored backgrounds."""
 
 import numbers
 
 import numpy as np
 
-from . import _scene_layers as layers
+from . import _scene_layers as painting
 from ._digit_sources import load_digit_sources
 from .image_split import ImageSplit
 
@@ -23,29 +23,29 @@ def load_digit_scenes(
 ) -> tuple[ImageSplit, ImageSplit]:
     """Makes scenes of one handwritten digit each, without any download.
 
-    Each scene holds one digit of the UCI set inside scikit-learn (1797
+    Each scene contains one digit of the UCI set in scikit-learn (1797
     images of 8x8 pixels), scaled smoothly to 0.44 to 0.75 of the image,
-    coloured brightly and placed at random. Around and behind it lie a
-    coloured texture, strokes, blobs and fragments of other digits; none of
+    colored brightly and placed at random. Around and behind it there are a
+    colored texture, strokes, blobs and fragments of other digits; none of
     them covers the digit. The box is tight around the digit's ink.
 
     One fifth of the digits of each class is kept for the test scenes,
-    whatever the seed, so that no test digit (nor a fragment of it) is ever
-    seen in training. Classes are balanced to within one scene. The same
-    arguments give the same bytes on every machine, and the images are on
+    independently of the seed, so that no test digit (nor a fragment of it)
+    is ever seen in training. Classes are balanced to within one scene. The
+    same arguments give the same bytes on every machine, and the images have
     the 256 levels of an 8-bit image.
 
     The digit is brighter than the base of its scene by 0.35 to 0.5 in the
-    mean of the channels, and what lies around it by at most `clutter` times
-    that. With the default 0.6 the two are 0.4 apart on average, and 0.14
-    (36/255) at the very least: a perturbation of 8/255 cannot hide a digit.
+    mean of the channels, and the clutter by at most `clutter` times that.
+    With the default of 0.6 the two are 0.4 apart on average, and at least
+    0.14 (36/255): a perturbation of 8/255 cannot hide a digit.
 
     Args:
         num_train: Number of training scenes, at least 1.
         num_test: Number of test scenes, at least 1.
         image_size: Side of the square images in pixels, at least 16.
         clutter: Contrast of textures and clutter as a share of the digit's
-            own, in `[0, 1]`. `0` leaves a plain background.
+            contrast, in `[0, 1]`. `0` leaves a plain background.
         seed: Non-negative integer. The training scenes do not depend on
             `num_test`, nor the test scenes on `num_train`.
 
@@ -76,7 +76,8 @@ def load_digit_scenes(
     _check_clutter(clutter)
     size, clutter = int(image_size), float(clutter)
     train_digits, test_digits = load_digit_sources()
-    # Two streams, so that the size of one split leaves the other alone.
+    # Two streams of random numbers, so that the size of one split does not
+    # change the other.
     train_rng = np.random.Generator(np.random.PCG64([int(seed), 0]))
     test_rng = np.random.Generator(np.random.PCG64([int(seed), 1]))
     train = _make_split(train_rng, train_digits, int(num_train), size, clutter)
@@ -98,12 +99,13 @@ def _check_clutter(clutter):
     if not is_number or isinstance(clutter, bool) or not 0 <= clutter <= 1:
         raise ValueError(
             "`clutter` must be a number in [0, 1], the contrast of the "
-            f"clutter as a share of the digit's. Received: "
+            f"clutter as a share of the digit's contrast. Received: "
             f"clutter={clutter!r}. Pass e.g. `clutter=0.6`."
         )
 
 
 def _make_split(rng, digits_by_class, num, size, clutter):
+    """Makes the scenes of one split, in random order."""
     labels = rng.permutation(np.arange(num) % 10).astype("int32")
     digits = _deal_digits(rng, digits_by_class, labels)
     pool = np.concatenate(digits_by_class)
@@ -129,31 +131,35 @@ def _deal_digits(rng, digits_by_class, labels):
 
 
 def _paint_scenes(rng, digits, pool, size, clutter):
-    """Paints one scene around each digit, back to front."""
+    """Paints one scene around each digit, from back to front."""
     num = len(digits)
-    base = layers.uniform(rng, 0.15, 0.42, num)
-    contrast = layers.uniform(rng, 0.35, 0.5, num)
-    heights = layers.uniform(rng, 0.44, 0.75, num) * size
-    flat = layers.colors(rng, base)
+    # The background: one color for each scene, with a texture.
+    base = painting.uniform(rng, 0.15, 0.42, num)
+    contrast = painting.uniform(rng, 0.35, 0.5, num)
+    heights = painting.uniform(rng, 0.44, 0.75, num) * size
+    flat = painting.colors(rng, base)
     canvas = _paint_background(rng, flat, contrast * clutter, size)
+    # The clutter: each piece has a color of its own.
     for masks in _clutter_masks(rng, heights, pool, size):
-        shade = base + contrast * layers.uniform(rng, -1.0, 1.0, num)
-        vivid = layers.colors(rng, np.maximum(shade, 0.03))
-        # Toward the background, in each channel: less clutter is paler.
+        shade = base + contrast * painting.uniform(rng, -1.0, 1.0, num)
+        vivid = painting.colors(rng, np.maximum(shade, 0.03))
+        # A smaller `clutter` moves the color toward the background.
         _paint(canvas, masks, flat + (vivid - flat) * clutter)
-    widths = heights * layers.uniform(rng, 0.85, 1.15, num)
-    tops = layers.uniform(rng, 0.0, 1.0, num) * (size - heights)
-    lefts = layers.uniform(rng, 0.0, 1.0, num) * (size - widths)
-    masks = layers.digit_masks(digits, tops, lefts, heights, widths, size)
-    _paint(canvas, masks, layers.colors(rng, base + contrast))
+    # The digit, in front of everything else.
+    widths = heights * painting.uniform(rng, 0.85, 1.15, num)
+    tops = painting.uniform(rng, 0.0, 1.0, num) * (size - heights)
+    lefts = painting.uniform(rng, 0.0, 1.0, num) * (size - widths)
+    masks = painting.digit_masks(digits, tops, lefts, heights, widths, size)
+    _paint(canvas, masks, painting.colors(rng, base + contrast))
     levels = np.rint(np.clip(canvas, 0.0, 1.0) * 255.0)
     return levels / 255.0, _ink_boxes(masks)
 
 
 def _paint_background(rng, flat, reach, size):
-    texture = layers.textures(rng, len(flat), size)
+    """Paints textures around flat colors, which differ by at most `reach`."""
+    texture = painting.textures(rng, len(flat), size)
     gray = texture[..., :1]
-    # The other channels only shift the hue, and leave the brightness alone.
+    # The other channels shift only the hue: their sum is zero.
     red, blue = texture[..., 1] * 0.7, texture[..., 2] * 0.7
     tint = np.stack([red, -(red + blue), blue], axis=-1)
     return flat[:, None, None] + (gray + tint) * reach[:, None, None, None]
@@ -164,26 +170,28 @@ def _clutter_masks(rng, heights, pool, size):
     num = len(heights)
     for kind in ("blob", "blob", "stroke", "fragment") * 2:
         if kind == "blob":
-            masks = layers.blob_masks(rng, num, size)
+            masks = painting.blob_masks(rng, num, size)
         elif kind == "stroke":
-            masks = layers.stroke_masks(rng, num, size)
+            masks = painting.stroke_masks(rng, num, size)
         else:
             crops = pool[rng.integers(0, len(pool), num)]
-            masks = layers.fragment_masks(rng, crops, heights, size)
-        # A quarter of the pieces is left out, so that scenes differ in kind.
+            masks = painting.fragment_masks(rng, crops, heights, size)
+        # A quarter of the pieces is left out, so that scenes differ.
         masks *= rng.random((num, 1, 1), dtype="float32") < 0.75
         yield masks
 
 
 def _paint(canvas, masks, paint):
+    """Blends one color for each scene into the canvas, in place."""
     canvas += masks[..., None] * (paint[:, None, None, :] - canvas)
 
 
 def _ink_boxes(masks):
-    """Tight boxes around opacities of at least one half."""
+    """Returns tight boxes around opacities of at least one half."""
     size = masks.shape[1]
     ink = masks >= 0.5
     columns, rows = ink.any(axis=1), ink.any(axis=2)
+    # The first and one after the last column and row with ink.
     corners = [
         columns.argmax(axis=1),
         rows.argmax(axis=1),

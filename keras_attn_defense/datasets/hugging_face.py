@@ -1,4 +1,4 @@
-"""Image sets of the Hugging Face library `datasets`."""
+"""Loading of image sets of the Hugging Face library `datasets`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,26 +31,27 @@ def load_hugging_face(
         source: A `datasets.DatasetDict`, or a pair `(train, test)` of
             `datasets.Dataset`s. Their format (`with_format`) does not matter.
         splits: The names of two splits, if `source` is a `DatasetDict`.
-        image_size: `(height, width)` to resize to; needed where images differ
-            in size. The aspect ratio is not kept.
+        image_size: `(height, width)` to resize to; needed if images differ in
+            size. The aspect ratio is not kept.
         color_mode: `"grayscale"`, `"rgb"` or `"rgba"` to convert to. None
             keeps that of the images.
-        value_range: `(lower, upper)`, the values that stand for 0 and 1. None:
-            found for uint8, and for floats that lie in `[0, 1]`; an error
-            otherwise.
-        image_column: The column of the images. None: the only one with the
-            feature `Image`, `Array2D` or `Array3D`.
-        label_column: The column of the labels. None: the only `ClassLabel`,
-            or else the only column of integers.
-        class_names: The classes in the order of their indices, where labels
-            are strings.
+        value_range: `(lower, upper)`, the values that become 0 and 1. None
+            means 0 and 255 for uint8, and 0 and 1 for floats that lie between
+            them; other images raise an error.
+        image_column: The column of the images. None means the only one with
+            the feature `Image`, `Array2D` or `Array3D`.
+        label_column: The column of the labels. None means the only
+            `ClassLabel`, or else the only column of integers.
+        class_names: The classes in the order of their indices, if labels are
+            strings.
 
     Returns:
         `(train, test)`, two `ImageSplit`s without boxes.
 
     Raises:
         ImportError: If `datasets` is not installed.
-        ValueError: If columns, sizes or values are neither found nor given.
+        ValueError: If columns, sizes or the value range can neither be
+            inferred nor are given.
 
     Example:
 
@@ -79,7 +80,7 @@ def load_hugging_face(
         label = _label_column(library, features, label_column)
         if isinstance(features[image], library.Image):
             dataset = dataset.cast_column(image, library.Image(decode=True))
-        # Arrays come as lists of numbers: their type is that of the column.
+        # Rows contain arrays as lists of numbers: the column knows their type.
         dtype = getattr(features[image], "dtype", None)
         is_array = isinstance(features[image], _array_kinds(library))
         images, labels = [], []
@@ -108,13 +109,14 @@ def _import_datasets():
 
 
 def _pair(library, source, splits):
+    """Returns the two data sets of a source."""
     if isinstance(source, dict):
         missing = [split for split in splits if split not in source]
         if missing:
             raise ValueError(
                 f"The `DatasetDict` has no split {missing[0]!r}. Received: "
                 f"splits={tuple(splits)}; there are {sorted(source)}. Pass two "
-                "of them as `splits`, or split one of them with its method "
+                "of them as `splits`, or divide one of them with its method "
                 "`train_test_split`."
             )
         return [source[split] for split in splits]
@@ -123,29 +125,34 @@ def _pair(library, source, splits):
         return source
     raise ValueError(
         "`source` should be a `datasets.DatasetDict`, or a pair of "
-        f"`datasets.Dataset`s, (train, test). Received: {type(source)}. A "
-        "single set becomes a `DatasetDict` by its method `train_test_split`; "
-        "a streamed one goes to `fit` directly, in batches of (images, labels)."
+        f"`datasets.Dataset`s, (train, test). Received: {type(source)}. "
+        "The method `train_test_split` makes a `DatasetDict` of a single set; "
+        "pass a streamed set to `fit` directly, in batches of (images, labels)."
     )
 
 
-def _image_column(library, features, given):
-    found = _columns_of(features, library.Image)
-    found = found or _columns_of(features, _array_kinds(library))
-    return chosen_column("image", given, list(features), found)
+def _image_column(library, features, requested):
+    """Returns the name of the column of the images."""
+    candidates = _columns_of(features, library.Image)
+    candidates = candidates or _columns_of(features, _array_kinds(library))
+    return chosen_column("image", requested, list(features), candidates)
 
 
-def _label_column(library, features, given):
-    found = _columns_of(features, library.ClassLabel) or [
+def _label_column(library, features, requested):
+    """Returns the name of the column of the labels."""
+    candidates = _columns_of(features, library.ClassLabel) or [
         name
         for name in _columns_of(features, library.Value)
         if "int" in features[name].dtype
     ]
-    return chosen_column("label", given, list(features), found)
+    return chosen_column("label", requested, list(features), candidates)
 
 
 def _columns_of(features, kind):
-    return [name for name, its in features.items() if isinstance(its, kind)]
+    """Returns the names of the columns whose feature is of a kind."""
+    return [
+        name for name, feature in features.items() if isinstance(feature, kind)
+    ]
 
 
 def _array_kinds(library):

@@ -1,4 +1,4 @@
-"""Image sets in folders: one folder a class."""
+"""Loading of image sets from folders, one for each class."""
 
 import os
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from .image_split import ImageSplit
 from .pictures import Pictures
 from .pictures import stacked
 
-# What `keras.utils.image_dataset_from_directory` reads.
+# The formats that `keras.utils.image_dataset_from_directory` reads.
 _EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 
 
@@ -27,20 +27,20 @@ def load_image_folder(
 ) -> tuple[ImageSplit, ImageSplit]:
     """Loads images from folders into memory, on any backend.
 
-    The folders are `<path>/train/<class>/<image>` and `<path>/test/...`; or
-    `<path>/<class>/<image>` with a `validation_split`. Files that are no
-    `.bmp`, `.gif`, `.jpeg`, `.jpg` or `.png` are left out.
+    The files are `<path>/train/<class>/<image>` and `<path>/test/...`, or
+    `<path>/<class>/<image>` with a `validation_split`. Only `.bmp`, `.gif`,
+    `.jpeg`, `.jpg` and `.png` files are read.
 
     Args:
         path: The folder.
-        image_size: `(height, width)` to resize to; needed where images differ
-            in size. The aspect ratio is not kept.
+        image_size: `(height, width)` to resize to; needed if images differ in
+            size. The aspect ratio is not kept.
         color_mode: `"grayscale"`, `"rgb"` or `"rgba"`.
         splits: The names of the folders of the two splits.
-        validation_split: The share of the images, from 0 to 1, that are held
-            back as the second split, if the folder is not divided into splits.
-            They are drawn from each class alike.
-        seed: Integer seed of that draw.
+        validation_split: The share of the images, from 0 to 1, that is held
+            out as the second split, if the folder is not divided into splits.
+            It is the same for each class.
+        seed: Integer seed of the choice of these images.
         class_names: The names of the classes' folders, in the order of the
             labels. None sorts them.
 
@@ -49,7 +49,7 @@ def load_image_folder(
 
     Raises:
         ValueError: If folders are missing or differ in their classes, or a
-            file holds no image.
+            file is not an image.
 
     Example:
 
@@ -70,9 +70,9 @@ def load_image_folder(
     divided = all(map(os.path.isdir, folders))
     if divided == (validation_split is not None):
         raise ValueError(
-            "The folder should either hold the two splits, or be divided by "
-            f"`validation_split`. Received: path={path!r}, which "
-            + ("holds" if divided else "does not hold both of")
+            "The folder should either contain the two splits, or be divided "
+            f"by `validation_split`. Received: path={path!r}, which "
+            + ("contains" if divided else "does not contain both of")
             + f" {tuple(splits)}, and validation_split={validation_split}."
         )
     if validation_split is not None:
@@ -94,9 +94,9 @@ def load_image_folder(
 
 
 def class_folders(path):
-    """The names of the folders in a folder, sorted; one for each class.
+    """Returns the sorted names of the folders of classes.
 
-    Hidden folders, whose names begin with a dot, are none.
+    Hidden folders, whose names begin with a dot, do not count.
     """
     if not os.path.isdir(path):
         raise ValueError(f"There is no folder {str(path)!r}.")
@@ -108,11 +108,11 @@ def class_folders(path):
 
 
 def class_images(path, class_names):
-    """Image files in the folders of classes.
+    """Lists the image files in the folders of classes.
 
     Args:
-        path: The folder that holds them.
-        class_names: Their names, in the order of the labels.
+        path: The parent folder.
+        class_names: The names of the folders, in the order of the labels.
 
     Returns:
         A list of files, and int32 labels in NumPy.
@@ -127,18 +127,18 @@ def class_images(path, class_names):
 
 
 def image_files(path):
-    """The image files in a folder, sorted."""
+    """Lists the image files in a folder, sorted by name."""
     return [
         os.path.join(path, name)
         for name in sorted(os.listdir(path))
         if name.lower().endswith(_EXTENSIONS)
-        # Reading from a pipe would not end.
+        # Reading from a pipe would never end.
         and os.path.isfile(os.path.join(path, name))
     ]
 
 
 def read_images(files, image_size=None, color_mode="rgb"):
-    """Image files as one array of bytes `(N, height, width, channels)`.
+    """Reads image files into one array `(N, height, width, channels)`.
 
     Args:
         files: Their paths.
@@ -150,17 +150,18 @@ def read_images(files, image_size=None, color_mode="rgb"):
 
 
 def _read_split(path, image_size, color_mode, class_names):
-    found = class_folders(path)
-    if not found:
+    """Reads the images of one split, and checks its classes."""
+    folders = class_folders(path)
+    if not folders:
         raise ValueError(
-            f"The folder {str(path)!r} holds no folders. Expected one for "
+            f"The folder {str(path)!r} contains no folders. Expected one for "
             "each class, with its images."
         )
-    class_names = found if class_names is None else list(class_names)
-    if sorted(class_names) != found:
+    class_names = folders if class_names is None else list(class_names)
+    if sorted(class_names) != folders:
         raise ValueError(
             f"The classes should be {class_names}. Received: the folders "
-            f"{found} in {str(path)!r}. Each split needs a folder for each "
+            f"{folders} in {str(path)!r}. Each split needs a folder for each "
             "class."
         )
     files, labels = class_images(path, class_names)
@@ -169,6 +170,7 @@ def _read_split(path, image_size, color_mode, class_names):
 
 
 def _opened(file):
+    """Opens an image file with Pillow."""
     try:
         from PIL import Image
     except ImportError as error:
@@ -179,32 +181,33 @@ def _opened(file):
         ) from error
     try:
         with Image.open(file) as image:
-            image.load()  # Only now is it known whether it is complete.
+            image.load()  # Opening reads the header only.
             return image
-    except Exception as error:  # A file may be broken in any way.
-        what = "holds no image that can be read, or a part of one"
+    except Exception as error:  # Pillow raises many types for damaged files.
+        problem = "holds no image that can be read, or a part of one"
         if isinstance(error, Image.DecompressionBombError):
-            # Twice what Pillow warns of.
+            # Pillow refuses twice the number of pixels that it warns of.
             most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-            what = f"claims to be an image of more than {most:,} pixels"
+            problem = f"claims to be an image of more than {most:,} pixels"
         raise ValueError(
-            f"The file {str(file)!r} {what}. Delete or replace it."
+            f"The file {str(file)!r} {problem}. Delete or replace it."
         ) from error
 
 
 def _divided(whole, share, seed):
+    """Holds out a share of each class as the second split."""
     if not 0 < share < 1:
         raise ValueError(
             "`validation_split` should be a share between 0 and 1. Received: "
             f"validation_split={share}"
         )
     shuffled = np.random.default_rng(seed).permutation(len(whole.labels))
-    held_back = np.zeros(len(shuffled), bool)
+    held_out = np.zeros(len(shuffled), bool)
     for label in np.unique(whole.labels):
         rows = shuffled[whole.labels[shuffled] == label]
-        held_back[rows[: round(share * len(rows))]] = True
+        held_out[rows[: round(share * len(rows))]] = True
     train, test = (
         ImageSplit(whole.images[rows], whole.labels[rows])
-        for rows in (shuffled[~held_back[shuffled]], np.flatnonzero(held_back))
+        for rows in (shuffled[~held_out[shuffled]], np.flatnonzero(held_out))
     )
     return train, test

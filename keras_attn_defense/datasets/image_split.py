@@ -1,4 +1,4 @@
-"""The one shape in which every loader returns its data."""
+"""The form in which every loader returns its data."""
 
 from typing import NamedTuple
 
@@ -14,11 +14,11 @@ class ImageSplit(NamedTuple):
         images: float32 array of shape `(N, H, W, C)` in `[0, 1]`.
         labels: int32 array of shape `(N,)`, class indices from 0.
         boxes: float32 array of shape `(N, 4)`, or `(N, n, 4)` for up to `n`
-            boxes an image, padded with rows of -1; `None` where the set has
-            none. A row is `(x_min, y_min, x_max, y_max)` in fractions of
+            boxes in each image, padded with rows of -1; `None` if the set has
+            no boxes. A row is `(x_min, y_min, x_max, y_max)` in fractions of
             the image's width and height. The right and bottom corner is
-            exclusive: a box over pixel columns 3 to 5 of an image 10 wide
-            has `x_min = 0.3` and `x_max = 0.6`.
+            exclusive: a box over the pixel columns 3 to 5 of an image of width
+            10 has `x_min = 0.3` and `x_max = 0.6`.
 
     Example:
 

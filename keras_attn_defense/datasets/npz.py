@@ -1,4 +1,4 @@
-"""Image sets in `.npz` files of the `keras.datasets` layout."""
+"""Loading of image sets from `.npz` files."""
 
 from collections.abc import Sequence
 
@@ -21,8 +21,8 @@ def load_npz(
 ) -> tuple[ImageSplit, ImageSplit]:
     """Loads an image set from a `.npz` file of the `keras.datasets` layout.
 
-    The file holds the arrays `x_train`, `y_train`, `x_test` and `y_test`,
-    and may hold `boxes_train` and `boxes_test`:
+    The file contains the arrays `x_train`, `y_train`, `x_test` and `y_test`,
+    and optionally `boxes_train` and `boxes_test`:
 
     - images: `(N, H, W)` or `(N, H, W, C)`. uint8 is divided by 255; floats
       lie in `[0, 1]`, or in `value_range`.
@@ -32,19 +32,19 @@ def load_npz(
 
     Args:
         path: Path of the file.
-        value_range: `(lower, upper)`, the values that stand for 0 and 1.
-            None: found for uint8, and for floats that lie in `[0, 1]`; an
-            error otherwise.
-        class_names: The classes in the order of their indices, where labels
-            are strings.
+        value_range: `(lower, upper)`, the values that become 0 and 1. None
+            means 0 and 255 for uint8, and 0 and 1 for floats that lie between
+            them; other images raise an error.
+        class_names: The classes in the order of their indices, if labels are
+            strings.
 
     Returns:
         `(train, test)`, two `ImageSplit`s. Gray images get a channel axis.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If an array is missing, or is not as described above; if
-            the file is damaged, or claims to hold more than 1 GiB and more
+        ValueError: If an array is missing or does not have the form above; if
+            the file is damaged, or claims to contain more than 1 GiB and more
             than 200 times its size. Python objects are never loaded.
 
     Example:
@@ -76,6 +76,8 @@ def load_npz(
 
 
 def _read_split(archive, split, value_range, class_names):
+    """Reads the arrays of one split."""
+
     def read(name):
         return archive[f"{name}_{split}"]
 
@@ -84,7 +86,7 @@ def _read_split(archive, split, value_range, class_names):
     labels = label_indices(read("y"), f"y_{split}", count, class_names)
     boxes = None
     if f"boxes_{split}" in archive.files:
-        given, name = read("boxes"), f"boxes_{split}"
-        boxes = checked_boxes(given, count, name).astype("float32")
-        boxes = boxes.reshape(given.shape)
+        saved, name = read("boxes"), f"boxes_{split}"
+        boxes = checked_boxes(saved, count, name).astype("float32")
+        boxes = boxes.reshape(saved.shape)
     return ImageSplit(images, labels, boxes)

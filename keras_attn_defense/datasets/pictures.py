@@ -1,4 +1,4 @@
-"""Single images as arrays of one size."""
+"""Conversion of single images to arrays of one size."""
 
 import keras
 import numpy as np
@@ -8,11 +8,11 @@ _CHANNELS = {1: "grayscale", 3: "rgb", 4: "rgba"}
 
 
 class Pictures:
-    """Turns images, one at a time, into arrays of one size.
+    """Converts images, one at a time, to arrays of one size.
 
     Args:
         image_size: `(height, width)` to resize to, or None. The aspect ratio
-            is not kept, so boxes in fractions stay where they are.
+            is not kept, so that boxes in fractions stay valid.
         color_mode: `"grayscale"`, `"rgb"` or `"rgba"`, or None for that of
             each image.
     """
@@ -29,24 +29,28 @@ class Pictures:
         self.color_mode = color_mode
 
     def array(self, image):
-        """An image, of Pillow or an array, as `(height, width, channels)`."""
+        """Converts an image to an array `(height, width, channels)`.
+
+        Args:
+            image: An image of Pillow, or an array.
+        """
         if not hasattr(image, "convert"):
             image = np.asarray(image)
             if self.image_size is None and self.color_mode is None:
                 return image if image.ndim == 3 else image[..., None]
             image = _to_pillow(image)
-        if image.mode[0] in "IF":  # Pillow would cut off what is above 255.
+        if image.mode[0] in "IF":  # Pillow would clip values above 255.
             raise ValueError(
                 f"An image has the mode {image.mode!r} of Pillow, more than 8 "
                 "bits a value, and would lose its bright parts. Convert it to "
-                "8 bits, and pass it anew."
+                "8 bits, and pass it again."
             )
         mode = _MODES.get(self.color_mode, image.mode)
         if mode not in _MODES.values():
             raise ValueError(
-                f"An image has the mode {mode!r} of Pillow, which is none of "
-                f"{sorted(_MODES.values())}. Pass `color_mode='rgb'` to "
-                "convert all of them."
+                f"An image has the mode {mode!r} of Pillow, which is not one "
+                f"of {sorted(_MODES.values())}. Pass `color_mode='rgb'` to "
+                "convert all images."
             )
         image = image.convert(mode)
         if self.image_size is not None:
@@ -57,7 +61,7 @@ class Pictures:
 
 
 def stacked(images):
-    """One array of images of one shape."""
+    """Stacks images of one shape in one array."""
     if not images:
         raise ValueError("There are no images in a split. Choose another one.")
     shapes = sorted({image.shape for image in images})
@@ -67,12 +71,13 @@ def stacked(images):
             f"Received: {len(shapes)} of them, such as {shapes[0]} and "
             f"{shapes[-1]}. Pass `image_size=(height, width)` (in a command, "
             "`--image-size HEIGHT WIDTH`) to resize them, and `color_mode` "
-            "(`--color-mode`) where they differ in channels."
+            "(`--color-mode`) if they differ in channels."
         )
     return np.stack(images)
 
 
 def _to_pillow(image):
+    """Converts an array of bytes to an image of Pillow."""
     if image.dtype != np.uint8 or _CHANNELS.get(image.shape[-1]) is None:
         raise ValueError(
             "Only images of bytes with 1, 3 or 4 channels can be resized or "
@@ -84,12 +89,13 @@ def _to_pillow(image):
 
 
 def _bilinear():
-    from PIL import Image  # Whoever gets here has made an image with it.
+    from PIL import Image  # Installed, as it made the image to resize.
 
     return Image.Resampling.BILINEAR
 
 
 def _check_size(size):
+    """Checks a size and returns it as a tuple."""
     size = tuple(np.ravel(size).tolist())
     if len(size) != 2 or not all(
         isinstance(side, int) and side > 0 for side in size

@@ -1,4 +1,4 @@
-"""A few images that stand for all."""
+"""Stratified samples of a data set."""
 
 import numpy as np
 
@@ -6,17 +6,18 @@ import numpy as np
 def stratified_sample(labels, limit, seed=0):
     """Draws rows so that each class keeps its share.
 
-    Each class gets its share of `limit`, rounded, and at least one row where
+    Each class gets its share of `limit`, rounded, and at least one row if
     `limit` is not smaller than the number of classes.
 
     Args:
         labels: Class indices or names `(N,)` or `(N, 1)`, or a row of
             probabilities for each image, `(N, classes)`.
         limit: The number of rows to draw, or None for all. At least one.
-        seed: Integer seed of the draw.
+        seed: Integer seed of the choice.
 
     Returns:
-        The drawn rows in rising order, int64: the same for equal arguments.
+        The chosen rows in ascending order, int64: the same for equal
+        arguments.
     """
     labels = np.asarray(labels)
     if labels.ndim == 2:
@@ -28,7 +29,8 @@ def stratified_sample(labels, limit, seed=0):
         labels, return_inverse=True, return_counts=True
     )
     quotas = _quotas(sizes, limit, generator)
-    # The first rows of each class in a shuffled order.
+    # Shuffle all rows, sort them by class, and keep the first rows of each:
+    # `place` is the place of a row within its class.
     rows = generator.permutation(len(labels))
     rows = rows[np.argsort(classes[rows], kind="stable")]
     place = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -36,10 +38,11 @@ def stratified_sample(labels, limit, seed=0):
 
 
 def _quotas(sizes, limit, generator):
-    """How many rows each class gets."""
+    """Returns the number of rows of each class."""
     shares = limit * sizes / sizes.sum()
     quotas = np.full(len(sizes), int(limit >= len(sizes)))
-    order = generator.permutation(len(sizes))  # Chance breaks ties.
+    # One row at a time goes to the class that is furthest below its share.
+    order = generator.permutation(len(sizes))  # Ties are broken at random.
     for _ in range(limit - quotas.sum()):
         missing = np.where(quotas < sizes, shares - quotas, -np.inf)
         quotas[order[missing[order].argmax()]] += 1

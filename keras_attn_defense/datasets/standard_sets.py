@@ -1,4 +1,4 @@
-"""Standard image sets by their own names."""
+"""Loading of CIFAR-10 and MNIST."""
 
 from .._typing import Path
 from .image_split import ImageSplit
@@ -13,17 +13,17 @@ def load_cifar10(
     The training images take 614 MB as float32.
 
     Args:
-        data_dir: As in `load_tfds`.
-        download: As in `load_tfds`.
+        data_dir: Folder of prepared sets; see `load_tfds`.
+        download: Whether to download and prepare the set if it is missing.
 
     Returns:
         `(train, test)`, two `ImageSplit`s with 50,000 and 10,000 images of
         shape `(32, 32, 3)`, labels 0 to 9, and no boxes.
 
     Raises:
-        FileNotFoundError: If the set is not there and `download=False`.
-        ImportError: If `tensorflow-datasets`, or TensorFlow where it is
-            needed, is not installed.
+        FileNotFoundError: If the set is missing and `download=False`.
+        ImportError: If `tensorflow-datasets`, or TensorFlow if it is needed,
+            is not installed.
 
     Example:
 
@@ -45,17 +45,17 @@ def load_mnist(
     """Loads MNIST through TensorFlow Datasets.
 
     Args:
-        data_dir: As in `load_tfds`.
-        download: As in `load_tfds`.
+        data_dir: Folder of prepared sets; see `load_tfds`.
+        download: Whether to download and prepare the set if it is missing.
 
     Returns:
         `(train, test)`, two `ImageSplit`s with 60,000 and 10,000 images of
         shape `(28, 28, 1)`, labels 0 to 9, and no boxes.
 
     Raises:
-        FileNotFoundError: If the set is not there and `download=False`.
-        ImportError: If `tensorflow-datasets`, or TensorFlow where it is
-            needed, is not installed.
+        FileNotFoundError: If the set is missing and `download=False`.
+        ImportError: If `tensorflow-datasets`, or TensorFlow if it is needed,
+            is not installed.
 
     Example:
 

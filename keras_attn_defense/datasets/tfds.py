@@ -1,4 +1,4 @@
-"""Image sets of TensorFlow Datasets."""
+"""Loading of image sets of TensorFlow Datasets."""
 
 import os
 from collections.abc import Sequence
@@ -34,46 +34,47 @@ def load_tfds(
 ) -> tuple[ImageSplit, ImageSplit]:
     """Loads an image set of TensorFlow Datasets into memory.
 
-    Any version and file format that has been prepared is read where it lies.
-    Sets in the `array_record` format are read without TensorFlow; the others
-    need it, whatever the Keras backend.
+    Any version and file format that has been prepared can be read. Sets in
+    the `array_record` format are read without TensorFlow; the others need it
+    on every Keras backend.
 
-    Bounding boxes come too, where the set has a feature of them; those without
+    Bounding boxes are read if the set has a feature of them; boxes without
     area are left out.
 
     Args:
         source: The name of a set, such as `"cifar10"` or
             `"imagenet_v2/matched-frequency"`; the folder of a prepared set,
-            which holds `dataset_info.json`; or a builder, such as
+            which contains `dataset_info.json`; or a builder, such as
             `tfds.ImageFolder(path)`.
         splits: The names of the two splits, or parts such as `"train[:10%]"`.
         data_dir: Folder of prepared sets. `None` takes the default of
             TensorFlow Datasets, `$TFDS_DATA_DIR` or `~/tensorflow_datasets`.
-        download: Whether to download and prepare a set that is not there.
+        download: Whether to download and prepare the set if it is missing.
             Without a network the attempt fails only after minutes of
             retries; `False` fails at once.
-        image_size: `(height, width)` to resize to; needed where images differ
-            in size. The aspect ratio is not kept.
+        image_size: `(height, width)` to resize to; needed if images differ in
+            size. The aspect ratio is not kept.
         color_mode: `"grayscale"`, `"rgb"` or `"rgba"` to convert to. None
             keeps that of the images.
-        value_range: `(lower, upper)`, the values that stand for 0 and 1. None:
-            found for uint8, and for floats that lie in `[0, 1]`; an error
-            otherwise.
-        image_column: The feature of the images. None: that of
+        value_range: `(lower, upper)`, the values that become 0 and 1. None
+            means 0 and 255 for uint8, and 0 and 1 for floats that lie between
+            them; other images raise an error.
+        image_column: The feature of the images. None means that of
             `as_supervised`, or else the only image.
-        label_column: The feature of the labels. None: that of
+        label_column: The feature of the labels. None means that of
             `as_supervised`, or else the only `ClassLabel`.
-        class_names: The classes in the order of their indices, where labels
-            are strings.
+        class_names: The classes in the order of their indices, if labels are
+            strings.
 
     Returns:
         `(train, test)`, two `ImageSplit`s.
 
     Raises:
-        FileNotFoundError: If the set is not there and `download=False`.
-        ImportError: If `tensorflow-datasets`, or TensorFlow where it is
-            needed, is not installed.
-        ValueError: If columns, sizes or values are neither found nor given.
+        FileNotFoundError: If the set is missing and `download=False`.
+        ImportError: If `tensorflow-datasets`, or TensorFlow if it is needed,
+            is not installed.
+        ValueError: If columns, sizes or the value range can neither be
+            inferred nor are given.
 
     Example:
 
@@ -117,9 +118,11 @@ def read_tfds(
     label_column=None,
     class_names=None,
 ):
-    """Splits of a set, and the names of its classes, None if not known.
+    """Reads any number of splits of a set, with the arguments of `load_tfds`.
 
-    It takes what `load_tfds` takes, and any number of splits.
+    Returns:
+        A list of `ImageSplit`s, and the names of the classes, None if they
+        are not known.
     """
     tfds = _import_tfds()
     builder = _builder(tfds, source, data_dir, download)
@@ -155,6 +158,7 @@ def _import_tfds():
 
 
 def _builder(tfds, source, data_dir, download):
+    """Returns the builder of a prepared set, and prepares it if necessary."""
     if hasattr(source, "as_dataset"):
         return source
     source = os.path.expanduser(source)
@@ -162,8 +166,8 @@ def _builder(tfds, source, data_dir, download):
         return tfds.builder_from_directory(source)
     if data_dir is not None:
         data_dir = os.path.expanduser(data_dir)
-    # Without a version, the code's newest is taken, even where another one
-    # is prepared. With a pattern, what lies on disk comes first.
+    # Without a version, the library takes its newest one, even if another is
+    # prepared. With a pattern, it prefers a prepared version.
     name = source if ":" in source else f"{source}:*.*.*"
     builder = tfds.builder(name, data_dir=data_dir)
     if not builder.is_prepared():
@@ -176,30 +180,34 @@ def _prepare(builder, data_dir, download):
         raise FileNotFoundError(
             f"No prepared {builder.name!r} was found. Received: "
             f"data_dir={data_dir!r}, download=False. Pass the folder that "
-            f"holds `{builder.name}/<version>/`, or `download=True`."
+            f"contains `{builder.name}/<version>/`, or `download=True`."
         )
     try:
         builder.download_and_prepare()
     except ImportError as error:
         raise ImportError(
             f"Preparing {builder.name!r} needs TensorFlow and the packages "
-            "of the extra `datasets`, of which one is not installed. Install "
+            "of the extra `datasets`; one of them is not installed. Install "
             f"them with {_INSTALL} and `pip install tensorflow`, or pass a "
             "`data_dir` in which the set is prepared."
         ) from error
 
 
 def _columns(tfds, info, image_column, label_column):
-    """The names of the images and the labels, and the path of the boxes."""
+    """Returns the names of images and labels, and the path of the boxes."""
     features = dict(info.features)
     supervised = info.supervised_keys or ()
 
-    def choose(what, given, kind):
-        found = [
-            name for name, its in features.items() if isinstance(its, kind)
+    def choose(kind, requested, feature_class):
+        candidates = [
+            name
+            for name, feature in features.items()
+            if isinstance(feature, feature_class)
         ]
-        preferred = [name for name in supervised if name in found]
-        return chosen_column(what, given, list(features), preferred or found)
+        preferred = [name for name in supervised if name in candidates]
+        return chosen_column(
+            kind, requested, list(features), preferred or candidates
+        )
 
     return (
         choose("image", image_column, tfds.features.Image),
@@ -209,9 +217,9 @@ def _columns(tfds, info, image_column, label_column):
 
 
 def _path_of_boxes(features, kind):
-    """Where an example holds its boxes, a tuple of names, or None."""
+    """Returns the names that lead to the boxes of an example, or None."""
     for name, feature in features.items():
-        # One box an image, or a sequence of boxes or of what has them.
+        # One box for each image, or a sequence of boxes or of dicts with boxes.
         feature = getattr(feature, "feature", feature)
         if isinstance(feature, kind):
             return (name,)
@@ -223,6 +231,7 @@ def _path_of_boxes(features, kind):
 
 
 def _boxes_of(example, path):
+    """Returns a list with the boxes of an example, empty without boxes."""
     if path is None:
         return []
     for name in path:
@@ -235,6 +244,7 @@ def _boxes_of(example, path):
 
 
 def _examples(tfds, builder, split):
+    """Returns an iterable of examples, without TensorFlow if possible."""
     try:
         return builder.as_data_source(split)
     except (NotImplementedError, ValueError):
@@ -243,7 +253,7 @@ def _examples(tfds, builder, split):
         return tfds.as_numpy(builder.as_dataset(split=split))
     except ImportError as error:
         raise ImportError(
-            f"The {builder.name!r} under {str(builder.data_dir)!r} is in a "
+            f"The set {builder.name!r} in {str(builder.data_dir)!r} has a "
             "format that only TensorFlow reads, and TensorFlow is not "
             "installed. Install it with `pip install tensorflow`, or, on a "
             "machine that has it, prepare the set with "

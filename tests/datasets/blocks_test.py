@@ -1,4 +1,4 @@
-"""Tests of blocks: equal rows from whatever holds the data."""
+"""Tests of blocks: equal rows from data of any kind."""
 
 import keras
 import numpy as np
@@ -72,8 +72,8 @@ def test_a_third_column_is_left_out_unless_asked_for():
         ((Batches((X, Y)), None, BOXES), "`boxes` is given, but `x` is a data"),
         ((Batches((X, Y)), Y, None), "`y` is given, but `x` is a data"),
         (([(X, Y, BOXES[:3])], None, None), "In a batch .* 3 boxes"),
-        (([(X, Y), (X, Y, BOXES)], None, None), "differ in what they hold"),
-        (([(X[0], Y[0])], None, None), r"\[\(4, 4, 3\), \(\)\]. Put them"),
+        (([(X, Y), (X, Y, BOXES)], None, None), "differ in their columns"),
+        (([(X[0], Y[0])], None, None), r"\[\(4, 4, 3\), \(\)\]. Batch the"),
         (
             ([(X, Y, BOXES), (X, Y, BOXES[:, :1])], None, None),
             "fewer boxes than others, add rows of -1",

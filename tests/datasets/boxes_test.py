@@ -1,4 +1,4 @@
-"""Boxes of one form for loaders, figures and studies."""
+"""Tests of boxes of all forms."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Images and labels of every form, against arithmetic by hand."""
+"""Tests of images and labels of every form, against arithmetic by hand."""
 
 import numpy as np
 import pytest

@@ -34,7 +34,7 @@ def box_slices(box, size):
 
 
 def strong_ink(image):
-    """The ink on a plain background, which most pixels show."""
+    """Returns the ink on a plain background, which most pixels show."""
     colors, counts = np.unique(image.reshape(-1, 3), axis=0, return_counts=True)
     distance = np.abs(image - colors[counts.argmax()]).sum(axis=-1)
     return distance >= 0.5 * distance.max()
@@ -118,7 +118,7 @@ def test_box_is_tight_around_the_ink(plain_scenes):
         ink = strong_ink(image)
         rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
         corners = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
-        # One pixel of room: colours of 8 bits round at the half-way mark.
+        # One pixel of room: colors of 8 bits round at the half-way mark.
         np.testing.assert_allclose(box * 32, corners, atol=1.01)
     sizes = (boxes[:, 3] - boxes[:, 1]) * 32
     assert sizes.min() >= 9 and sizes.max() <= 25
@@ -140,7 +140,7 @@ def test_digit_is_brighter_than_its_surroundings(scenes):
         gray = image.mean(axis=-1)
         outside = np.ones((32, 32), dtype=bool)
         outside[box_slices(box, 32)] = False
-        # The median of the brightest pixels is the digit's own colour.
+        # The median of the brightest pixels is the digit's own color.
         digit = np.sort(gray[~outside])[-12:].mean()
         # Antialiased ink can lie just outside the box.
         gaps.append(digit - np.quantile(gray[outside], 0.98))

@@ -1,4 +1,4 @@
-"""Sets of Hugging Face, made of arrays here."""
+"""Tests of sets of Hugging Face, made of arrays."""
 
 import sys
 
@@ -16,7 +16,7 @@ BINARY = [Image.fromarray(image[..., 0] > 99) for image in IMAGES]
 
 
 def dataset(images=IMAGES, **columns):
-    """A `Dataset` of images and of columns `name=(feature, values)`."""
+    """Makes a `Dataset` of images and of columns `name=(feature, values)`."""
     columns = {
         "image": (library.Image(), list(images)),
         "label": (library.ClassLabel(names=NAMES), LABELS),

@@ -1,4 +1,4 @@
-"""Folders of image files, against the arrays they were made of."""
+"""Tests of folders of image files, against the arrays they were made of."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ CLASSES = ("bird", "cat", "dog")
 
 
 def picture(label, number, size=(6, 5)):
-    """An image that tells its class and number: red and green."""
+    """Makes an image with its class in red and its number in green."""
     image = np.full((*size, 3), 90, "uint8")
     image[..., :2] = 80 * label, number
     return image
@@ -83,9 +83,9 @@ def test_sizes_and_colors(pets):
 
 
 def test_errors_teach(pets, tmp_path_factory):
-    with pytest.raises(ValueError, match="holds .*validation_split=0.5"):
+    with pytest.raises(ValueError, match="contains .*validation_split=0.5"):
         load_image_folder(pets, validation_split=0.5)
-    with pytest.raises(ValueError, match="not hold both of .'train', 'val'"):
+    with pytest.raises(ValueError, match="not contain both of .'train', 'val'"):
         load_image_folder(pets, splits=("train", "val"))
     with pytest.raises(ValueError, match="share between 0 and 1"):
         load_image_folder(pets / "test", validation_split=1.5)
@@ -100,7 +100,7 @@ def test_errors_teach(pets, tmp_path_factory):
     with pytest.raises(ValueError, match="'cat', 'dog', 'fish'"):
         load_image_folder(pets)
     empty = tmp_path_factory.mktemp("empty")
-    with pytest.raises(ValueError, match="holds no folders"):
+    with pytest.raises(ValueError, match="contains no folders"):
         load_image_folder(empty, validation_split=0.5)
     (empty / "bird").mkdir()
     with pytest.raises(ValueError, match="no images"):

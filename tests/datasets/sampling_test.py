@@ -1,4 +1,4 @@
-"""The rows that stand for a whole set."""
+"""Tests of stratified samples."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ from keras_attn_defense.datasets.sampling import stratified_sample
 
 
 def counts(labels, limit, seed=0):
-    drawn = np.asarray(labels)[stratified_sample(labels, limit, seed)]
-    return [int((drawn == each).sum()) for each in np.unique(labels)]
+    sampled = np.asarray(labels)[stratified_sample(labels, limit, seed)]
+    return [int((sampled == each).sum()) for each in np.unique(labels)]
 
 
 @pytest.mark.parametrize(
@@ -54,10 +54,10 @@ def test_equal_seeds_draw_equal_rows_and_others_do_not():
 
 def test_fewer_rows_than_classes_are_of_different_classes():
     labels = np.repeat(np.arange(10), 4)
-    drawn = [set(labels[stratified_sample(labels, 4, s)]) for s in range(8)]
+    sampled = [set(labels[stratified_sample(labels, 4, s)]) for s in range(8)]
 
-    assert all(len(classes) == 4 for classes in drawn)
-    assert set.union(*drawn) != drawn[0]
+    assert all(len(classes) == 4 for classes in sampled)
+    assert set.union(*sampled) != sampled[0]
 
 
 def test_every_form_of_labels_draws_the_same_rows():

@@ -1,4 +1,4 @@
-"""Sets too large for memory: as their libraries batch them, into `fit`."""
+"""Tests of sets too large for memory, batched by their libraries for `fit`."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ LABELS = np.arange(8) % 4
 
 
 def tfds_source(tmp_path):
-    """`as_supervised=True`, uint8, of a set that lies on disk."""
+    """Returns `as_supervised=True` batches, uint8, of a set on disk."""
     tfds = pytest.importorskip("tensorflow_datasets")
     pytest.importorskip("tensorflow")
     tfds.disable_progress_bar()
@@ -66,7 +66,7 @@ def torch_source(tmp_path):
 
 
 class Rows(keras.utils.PyDataset):
-    """Batches of a Hugging Face set, on any backend."""
+    """The batches of a Hugging Face set, on any backend."""
 
     def __init__(self, dataset):
         super().__init__()

@@ -20,7 +20,7 @@ def import_tfds():
 
 
 def tiny_images(num):
-    """Images that tell their own label: pixel (0, 0) is 20 times it."""
+    """Makes images whose pixel (0, 0) is 20 times their label."""
     images = np.arange(num * 28 * 28, dtype="int64").reshape(num, 28, 28, 1)
     images = (images % 256).astype("uint8")
     images[:, 0, 0, 0] = 20 * (np.arange(num) % 10)
@@ -29,7 +29,7 @@ def tiny_images(num):
 
 @pytest.fixture(scope="module", params=["tfrecord", "array_record"])
 def prepared_dir(request, tmp_path_factory):
-    """A folder with a tiny `mnist`, of a version that the code lacks."""
+    """Prepares a tiny `mnist`, of a version that the library lacks."""
     tfds = import_tfds()
     pytest.importorskip("tensorflow")
     pytest.importorskip("importlib_resources")
@@ -166,7 +166,7 @@ def test_what_is_not_there(prepared_dir, arguments, message):
 
 
 def test_files_of_real_digits(tmp_path):
-    """The same files by `tfds.ImageFolder` and without TensorFlow."""
+    """Reads image files with `tfds.ImageFolder` and without TensorFlow."""
     tfds = import_tfds()
     pytest.importorskip("tensorflow")
     Image = pytest.importorskip("PIL.Image")
