@@ -8,6 +8,7 @@ from keras import ops
 from networks import NETWORKS
 
 from keras_attn_defense.attacks import PGD
+from keras_attn_defense.classifier import class_indices
 from keras_attn_defense.losses import LabelCrossentropy
 from keras_attn_defense.models import AttentionDefendedModel
 
@@ -46,10 +47,10 @@ class Run:
 
     def _attack(self):
         batch = self.options.batch_size
-        craft = self.model.attack
+        craft = self.model.craft
         if self.model.run_eagerly:
             # Compiled, a loop would run the classifier once in Python.
-            craft = _untracked(self.model.crafter.craft)
+            craft = _untracked(_steps_of(self.model))
         seconds = []
         for first in range(0, len(self.x), batch):
             part = slice(first, first + batch)
@@ -76,6 +77,14 @@ class Run:
             return original(*args, **kwargs)
 
         return compute_loss
+
+
+def _steps_of(model):
+    def craft(images, y):
+        labels = class_indices(y, model.classifier.num_classes)
+        return model._crafted(ops.convert_to_tensor(images), y, labels)
+
+    return craft
 
 
 def _untracked(craft):

@@ -408,7 +408,7 @@ history = hardened.fit(
 
 hardened.save("hardened.keras")
 loaded = keras.saving.load_model("hardened.keras")
-print("loaded with its attack:", type(loaded.training_attack).__name__)
+print("loaded with its attack:", type(loaded.attack).__name__)
 
 for name, model in {"plain": victim, "hardened": loaded.base}.items():
     attacked = frames.run(model, images, labels).images

@@ -83,7 +83,7 @@ class DefenseSchedule(keras.callbacks.Callback):
             )
 
     def _set(self, attack, attention):
-        self.model.training_attack.strength.assign(attack)
+        self.model.attack.strength.assign(attack)
         self.model.attention_strength.assign(attention)
 
     def get_config(self) -> dict[str, Any]:

@@ -26,6 +26,13 @@ def as_classifier(model: Model) -> ClassifierView:
             "`kad.adapters.from_torch_module(module, (height, width, "
             "channels))`, where Keras runs on PyTorch."
         )
+    if hasattr(model, "shape"):
+        raise ValueError(
+            "Expected a Keras classifier or a function from images to logits "
+            f"as the first argument. Received: {type(model).__name__} of shape "
+            f"{tuple(model.shape)}. An attack is called as `attack(model, x, "
+            "y)`; a defended model crafts by `model.craft(x, y)`."
+        )
     if not callable(model):
         raise ValueError(
             "Expected a Keras classifier or a function from images to logits. "

@@ -6,6 +6,7 @@ from typing import Any
 from typing import Self
 
 import keras
+from keras import ops
 
 from .._backend import SAVED_MODEL_OPTIONS
 from .._backend import AdversarialTrainer
@@ -21,6 +22,7 @@ from ..classifier import Classifier
 from ..classifier import as_images
 from ..classifier import check_built_in_scale
 from ..classifier import check_images
+from ..classifier import check_labels
 from ..classifier import class_indices
 from ..classifier import resolve_value_range
 from ..classifier.structure import as_input
@@ -28,18 +30,18 @@ from . import arguments
 from . import presets
 from . import serialization
 from .adaptive_objective import AdaptiveObjective
-from .crafting import Crafter
 from .data_watch import check_usable
-from .defense_objective import DefenseObjective
-from .defense_objective import new_trackers
 from .preparation import Preparation
 from .sample_selection import StrongSampleSelection
 from .settings import Settings
+from .training_step import TrainingStep
+from .training_step import compiled_functions
+from .training_step import new_trackers
 
 
 @register
 class AttentionDefendedModel(
-    AdversarialTrainer, DefenseObjective, Settings, keras.Model
+    AdversarialTrainer, TrainingStep, Preparation, Settings, keras.Model
 ):
     """Trains a classifier against adversarial images, by its attention too.
 
@@ -64,10 +66,10 @@ class AttentionDefendedModel(
     weights about 1/16.
 
     What the model is made with, `base` and `value_range` aside, may be set
-    between two calls of `fit`, and numbers of its parts too; `attack` is named
-    `training_attack` there. It is checked and obeyed by all that follows:
-    `model.training_attack.epsilon = 4 / 255`, `model.preservation_weight = 2`.
-    What a callback sets is obeyed from the next epoch on.
+    between two calls of `fit`, and numbers of its parts too. It is checked and
+    obeyed by all that follows: `model.attack.epsilon = 4 / 255`,
+    `model.preservation_weight = 2`. What a callback sets is obeyed from the
+    next epoch on.
 
     Args:
         base: A built Keras classifier of images, with softmax or logits, or
@@ -162,7 +164,7 @@ class AttentionDefendedModel(
         self.value_range = resolve_value_range(base, value_range)
         check_built_in_scale(classifier, self.value_range)
         # `Settings` checks these, and puts defaults in the place of None.
-        self.training_attack = attack
+        self.attack = attack
         self.validation_attack = validation_attack
         self.attention = attention
         self.mask = mask
@@ -179,9 +181,8 @@ class AttentionDefendedModel(
             shape=(), initializer="ones", trainable=False, name="attention"
         )
         self.one_hot_labels = False
-        self.crafter = Crafter(self)
         self.trackers = new_trackers()
-        self.preparation = Preparation(self)
+        self._code = compiled_functions()
         if self.uses_attention:
             self.attention.check(classifier)
         self.build(classifier.input_shape)
@@ -217,6 +218,11 @@ class AttentionDefendedModel(
         # The base casts for itself. Left to Keras, this model would read
         # float32 weights in half precision wherever its policy is mixed.
         return self.variable_dtype
+
+    @property
+    def training_attack(self) -> Any:
+        """The name of `attack` in earlier versions, and in files of theirs."""
+        return self.attack
 
     @property
     def uses_attention(self) -> bool:
@@ -255,7 +261,7 @@ class AttentionDefendedModel(
         """What an attack that knows this defence maximises."""
         return AdaptiveObjective.of(self)
 
-    def attack(self, x: Any, y: Tensor) -> Tensor:
+    def craft(self, x: Any, y: Tensor) -> Tensor:
         """Crafts the adversarial images that `fit` would train on.
 
         Args:
@@ -265,7 +271,11 @@ class AttentionDefendedModel(
         Returns:
             Adversarial images, a float32 tensor.
         """
-        return self.crafter(x, y)
+        self.refresh()
+        check_images(x, self.value_range)
+        check_labels(y, self.classifier.num_classes, len(x))
+        craft = self._code(self)["craft"]
+        return craft(as_images(x, self.value_range), ops.convert_to_tensor(y))
 
     def attention_map(self, x: Any, y: Tensor | str | None = None) -> Tensor:
         """Attention maps, in inference mode.
@@ -282,9 +292,12 @@ class AttentionDefendedModel(
         self.refresh()
         check_images(x, self.value_range)
         check_choice(y, self.classifier.num_classes, x)
-        if y is not None and not isinstance(y, str):
+        images = as_images(x, self.value_range)
+        if isinstance(y, str):
+            return self._code(self, y)["map"](images, None)
+        if y is not None:
             y = class_indices(y, self.classifier.num_classes)
-        return self.crafter.map(as_images(x, self.value_range), y)
+        return self._code(self)["map"](images, y)
 
     def fit(
         self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
@@ -302,7 +315,7 @@ class AttentionDefendedModel(
             A `keras.callbacks.History`.
         """
         given = inspect.signature(super().fit).bind(x, y, *args, **kwargs)
-        arguments = self.preparation.for_fit(given.arguments)
+        arguments = self.prepare_for_fit(given.arguments)
         return super().fit(**arguments)
 
     def evaluate(
@@ -311,7 +324,7 @@ class AttentionDefendedModel(
         """Evaluates on clean and attacked images, as Keras does otherwise."""
         # Keras' `fit` passes this on: the data was looked at before.
         if "_use_cached_eval_dataset" not in kwargs:
-            x, y = self.preparation(x, y)
+            x, y = self.prepare_for(x, y)
         logs = super().evaluate(x, y, *args, **kwargs)
         check_usable(self, "A batch cannot be evaluated.")
         return logs
@@ -320,14 +333,14 @@ class AttentionDefendedModel(
         self, x: Any, y: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
         """One update on one batch, as `keras.Model.train_on_batch` does."""
-        x, y = self.preparation(x, y)
+        x, y = self.prepare_for(x, y)
         return super().train_on_batch(x, y, *args, **kwargs)
 
     def test_on_batch(
         self, x: Any, y: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
         """Evaluates one batch, as `keras.Model.test_on_batch` does."""
-        x, y = self.preparation(x, y)
+        x, y = self.prepare_for(x, y)
         return super().test_on_batch(x, y, *args, **kwargs)
 
     def export(

@@ -1,105 +1,183 @@
-"""What happens before the first step of `fit` and its like."""
+"""Compile the model where nobody has, and check data before the first step."""
 
 import keras
+import numpy as np
 
+from ..classifier import check_images
+from ..classifier import check_labels
 from ..classifier import has_columns
+from ..classifier.checks import check_contrast
+from ..datasets.blocks import check_columns
 from .compilation import check_compiled
 from .compilation import check_labels_form
 from .compilation import ensure_compiled
 from .data_watch import DataWatch
-from .first_batch import check_batch
-from .first_batch import first_batch
 
 
 class Preparation:
-    """Compiles a defended model where nobody has, and looks at its data.
+    """What `AttentionDefendedModel` does before the first step, as a mixin."""
 
-    Args:
-        model: The `AttentionDefendedModel`.
-    """
+    #: Belongs to the last `compile` whose settings were checked.
+    _checked_compile = None
+    #: Whether the form of the labels is known since that `compile`.
+    _labels_are_settled = False
 
-    def __init__(self, model):
-        self.model = model
-        # What belongs to the last `compile` that was looked at.
-        self._loss_tracker = None
-        self._settled = False
+    def prepare_for(self, x, y):
+        """Prepares the model for data.
 
-    def __call__(self, x, y):
-        """Prepares the model for data, and returns `x` and `y` to use."""
-        ensure_compiled(self.model)
+        Args:
+            x: As in `keras.Model.fit`.
+            y: As in `keras.Model.fit`, or a list of labels.
+
+        Returns:
+            `x` and `y` to use in their place.
+        """
+        ensure_compiled(self)
         self._look_at_compile()
-        self.model.refresh()
+        self.refresh()
         x, y, images, labels = first_batch(x, y)
         if images is not None:
-            self._check(images, labels)
-            self._settle(labels)
-            self.model.prepare(labels)
+            self._check_batch(images, labels)
+            self.prepare(labels)
         return x, y
 
-    def for_fit(self, arguments):
-        """Prepares for `fit`.
+    def prepare_for_fit(self, arguments):
+        """Prepares the model for `fit`.
 
         Args:
             arguments: Those of `fit`, a dict.
 
         Returns:
-            The arguments to use.
+            The arguments to use in their place.
         """
-        x, y = self(arguments.get("x"), arguments.get("y"))
+        x, y = self.prepare_for(arguments.get("x"), arguments.get("y"))
         found = {**arguments, "x": x, "y": y}
         if found.get("validation_data") is not None:
-            found["validation_data"] = self._validation(**found)
-        found["callbacks"] = _watched(found.get("callbacks"), self.model)
+            found["validation_data"] = self._validation(
+                found["validation_data"]
+            )
+        found["callbacks"] = _watched(found.get("callbacks"), self)
         return found
 
-    def _validation(self, validation_data, **arguments):
+    def _validation(self, data):
+        """Returns checked validation data, which `fit` reads each epoch."""
         try:
-            return self._checked(validation_data)
+            if isinstance(data, (tuple, list)):
+                x, y, *weights = data
+                x, y, images, labels = first_batch(x, y)
+                data = (x, y, *weights)
+            else:
+                data, _, images, labels = first_batch(data, None)
+            if images is not None:
+                self._check_batch(images, labels)
         except ValueError as error:
             raise ValueError(f"`validation_data`: {error}") from None
-
-    def _checked(self, data):
-        if isinstance(data, (tuple, list)):
-            x, y, *weights = data
-            x, y, images, labels = first_batch(x, y)
-            data = (x, y, *weights)
-        else:
-            data, _, images, labels = first_batch(data, None)
-        if images is not None:
-            self._check(images, labels)
-            self._settle(labels)
         return data
 
     def _look_at_compile(self):
-        loss_tracker = self.model.metrics[0]  # New with each `compile`.
-        if loss_tracker is not self._loss_tracker:
-            check_compiled(self.model)
-            self._loss_tracker, self._settled = loss_tracker, False
+        loss_tracker = self.metrics[0]  # New with each `compile`.
+        if loss_tracker is not self._checked_compile:
+            check_compiled(self)
+            # Past Keras, which would track the metric once more.
+            vars(self)["_checked_compile"] = loss_tracker
+            self._labels_are_settled = False
 
-    def _check(self, images, labels):
-        classifier = self.model.classifier
-        check_batch(
-            images, labels, self.model.value_range, classifier.num_classes
+    def _check_batch(self, images, labels):
+        num_classes = self.classifier.num_classes
+        check_batch(images, labels, self.value_range, num_classes)
+        if self.classifier.num_outputs == 1:
+            return
+        # Keras builds loss and metrics for the labels of the first step. Class
+        # indices can be turned into rows later on, for those that were built
+        # for rows.
+        if not self._labels_are_settled:
+            one_hot = has_columns(labels, num_classes)
+            self.one_hot_labels = one_hot or self.augmentation is not None
+            self._labels_are_settled = True
+        check_labels_form(self, labels)
+
+
+def first_batch(x, y):
+    """Reads what `fit` is about to train on first, without losing any.
+
+    Args:
+        x: Whatever `fit` takes as `x`.
+        y: Whatever `fit` takes as `y`, or a list of labels.
+
+    Returns:
+        `x` and `y` to train on: the same, an array for a list of labels, and
+        for a generator an equal one, as its first batch cannot be read twice;
+        and the images and labels of the first batch, or of everything where
+        `x` is an array. They are None where there is no batch, or none that
+        can be looked into.
+    """
+    if hasattr(x, "shape"):
+        y = np.asarray(y) if isinstance(y, (list, tuple)) else y
+        batch = (x, y)
+    elif isinstance(x, keras.utils.PyDataset):
+        batch = x[0]
+    elif hasattr(x, "__next__"):
+        batch = next(x, None)
+        x = x if batch is None else _again(batch, x)
+    elif hasattr(x, "__iter__") and not isinstance(x, (list, tuple, str)):
+        batch = next(iter(x), None)
+    else:
+        raise ValueError(
+            "Expected images, an array or a tensor of shape (num, height, "
+            "width, channels), or a data set of (images, labels) batches. "
+            f"Received: {type(x).__name__}. Make an array of a list: "
+            "`np.asarray(images)`."
+        )
+    check_columns(batch)
+    images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    if not hasattr(images, "shape"):
+        images = labels = None
+    return x, y, images, labels
+
+
+def check_batch(images, labels, value_range, num_classes):
+    """Checks a batch before anything is trained on it.
+
+    Args:
+        images: `(batch, height, width, channels)`.
+        labels: Class indices or one-hot labels, or None.
+        value_range: `(lower, upper)` bounds of the images.
+        num_classes: Number of classes.
+
+    Raises:
+        ValueError: If images or labels are not what the model expects.
+    """
+    check_images(images, value_range)
+    check_contrast(images, value_range)
+    if labels is None:
+        raise ValueError(
+            "Adversarial training needs labels. Received images only; pass "
+            "`y`, or a data set of (images, labels)."
+        )
+    _check_numbers(labels)
+    check_labels(labels, num_classes, len(images))
+
+
+def _check_numbers(labels):
+    if hasattr(labels, "detach"):  # A PyTorch tensor, on any backend.
+        return
+    values = np.asarray(labels).ravel()
+    if values.dtype.kind not in "biuf":
+        raise ValueError(
+            "Labels should be numbers: the index of the class, or one-hot. "
+            f"Received: {values[:3].tolist()}. To number the names: "
+            "`names, y = np.unique(y, return_inverse=True)`."
         )
 
-    def _settle(self, labels):
-        """Notes the form of labels that loss and metrics are built for.
 
-        Keras builds them for the labels of the first step. Class indices can
-        be turned into rows later on, for those that were built for rows.
-        """
-        model = self.model
-        if model.classifier.num_outputs == 1:
-            return
-        if not self._settled:
-            one_hot = has_columns(labels, model.classifier.num_classes)
-            model.one_hot_labels = one_hot or model.augmentation is not None
-            self._settled = True
-        check_labels_form(model, labels)
+def _again(first, rest):
+    # Keras recognizes generators by their type.
+    yield first
+    yield from rest
 
 
 def _watched(callbacks, model):
-    """Callbacks with a `DataWatch` as the last one."""
+    """Returns callbacks with a `DataWatch` as the last one."""
     if not isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks = [] if callbacks is None else keras.tree.flatten(callbacks)
         return [*callbacks, DataWatch()]

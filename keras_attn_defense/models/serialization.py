@@ -2,17 +2,17 @@
 
 import keras
 
-_OBJECTS = {
-    "base": "base",
-    "attack": "training_attack",
-    "attention": "attention",
-    "mask": "mask",
-    "rectification_loss": "rectification_loss",
-    "preservation_loss": "preservation_loss",
-    "validation_attack": "validation_attack",
-    "sample_selection": "sample_selection",
-    "augmentation": "augmentation",
-}
+_OBJECTS = (
+    "base",
+    "attack",
+    "attention",
+    "mask",
+    "rectification_loss",
+    "preservation_loss",
+    "validation_attack",
+    "sample_selection",
+    "augmentation",
+)
 _VALUES = (
     "classification_weight",
     "rectification_weight",
@@ -25,10 +25,7 @@ _VALUES = (
 
 def get_config(model):
     """The configuration of an `AttentionDefendedModel`."""
-    objects = {
-        argument: _serialize(getattr(model, attribute))
-        for argument, attribute in _OBJECTS.items()
-    }
+    objects = {name: _serialize(getattr(model, name)) for name in _OBJECTS}
     if model.compiled:  # The optimizer of the base is not the one in use.
         objects["base"].pop("compile_config", None)
     return {**objects, **{value: getattr(model, value) for value in _VALUES}}

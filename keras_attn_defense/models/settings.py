@@ -23,12 +23,12 @@ _WEIGHTS = (
 )
 # Checked in this order when the model is made, and whenever one is set.
 _CHECKS = {
-    "training_attack": lambda model, value: arguments.training_attack(
+    "attack": lambda model, value: arguments.training_attack(
         value, model.value_range, model.classifier.input_shape[1:]
     ),
     "validation_attack": lambda model, value: arguments.validation_attack(
         value,
-        model.training_attack,
+        model.attack,
         model.value_range,
         model.classifier.input_shape[1:],
     ),
@@ -51,16 +51,14 @@ _CHECKS = {
 }
 # Layers of the model, in the order of its variables.
 _LAYERS = (
-    "training_attack",
+    "attack",
     "validation_attack",
     "attention",
     "mask",
     "augmentation",
 )
 _FIXED = {
-    "attack": "`model.attack(x, y)` crafts images. To train on another attack: "
-    "`model.training_attack = kad.attacks.PGD(...)`; to validate with it: "
-    "`model.validation_attack = ...`.",
+    "training_attack": "It is `model.attack = kad.attacks.PGD(...)` now.",
     **dict.fromkeys(
         ("base", "classifier", "value_range"),
         "Make a new model: `kad.AttentionDefendedModel(base, value_range=...)`."

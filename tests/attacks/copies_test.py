@@ -52,7 +52,7 @@ def test_training_the_original_leaves_a_copy_alone():
     model = kad.AttentionDefendedModel(
         networks.functional(), attack=PGD(0.1, steps=1, random_start=True)
     )
-    other = copy.copy(model.training_attack)
+    other = copy.copy(model.attack)
     before = seed_of(other).copy()
     model.compile("sgd")
     model.fit(X, Y, verbose=0)

@@ -107,7 +107,7 @@ def test_training_is_the_same_with_and_without(tmp_path):
         )
         schedule = kad.callbacks.DefenseSchedule(epsilon_ramp=2)
         for callback in callbacks:
-            callback.attack = model.training_attack
+            callback.attack = model.attack
         fit(model, schedule, *callbacks, epochs=2)
         variables = [*model.variables, *model.optimizer.variables]
         return [to_numpy(v.value) for v in variables]

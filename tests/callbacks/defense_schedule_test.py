@@ -50,7 +50,7 @@ def test_schedule_takes_effect_in_compiled_steps():
         )
         assert logs["loss"][epoch] == pytest.approx(expected, rel=1e-4)
     assert float(ops.convert_to_numpy(model.attention_strength)) == 1.0
-    assert np.abs(ops.convert_to_numpy(model.attack(x, y)) - x).max() > 0.12
+    assert np.abs(ops.convert_to_numpy(model.craft(x, y)) - x).max() > 0.12
 
 
 def test_keras_callbacks_follow_robust_accuracy(tmp_path):
@@ -109,11 +109,11 @@ def test_a_replaced_attack_is_scheduled_too():
     x, y = data(8)
     model = defended(networks.sequential(), preservation_weight=0)
     model.fit(x, y, verbose=0)
-    model.training_attack = kad.attacks.FGSM(0.1)
+    model.attack = kad.attacks.FGSM(0.1)
     crafted = []
     look = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: crafted.append(
-            float(abs(ops.convert_to_numpy(model.attack(x, y)) - x).max())
+            float(abs(ops.convert_to_numpy(model.craft(x, y)) - x).max())
         )
     )
     schedule = kad.callbacks.DefenseSchedule(attack_warmup=1)

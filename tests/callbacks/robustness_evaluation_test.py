@@ -228,7 +228,7 @@ def test_leaves_training_alone_and_measures_at_full_strength():
         callbacks = [kad.callbacks.DefenseSchedule(attack_warmup=2)]
         if watched:
             robustness = kad.callbacks.RobustnessEvaluation(
-                x, y, model.training_attack, batch_size=8
+                x, y, model.attack, batch_size=8
             )
             callbacks.append(robustness)
         keras.utils.set_random_seed(0)

@@ -93,3 +93,9 @@ def test_a_network_of_pytorch_is_led_in_by_its_adapter():
         as_classifier(torch.nn.Linear(3, 4))
     with pytest.raises(ValueError, match="kad.adapters.from_torch_module"):
         FGSM()(torch.nn.Conv2d(3, 4, 1), X, Y)
+
+
+def test_images_in_the_place_of_the_model():
+    images, _ = networks.images_and_labels()
+    with pytest.raises(ValueError, match=r"shape \(4, 8, 8, 3\).*craft\(x, y"):
+        as_classifier(images)

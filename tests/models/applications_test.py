@@ -31,7 +31,7 @@ def check(base, size, layer, positions, value_range=(0.0, 1.0)):
     )
     assert model.classifier.feature_layer().name == layer
     x, y = images(size, value_range), np.array([0, 1])
-    x_adv = ops.convert_to_numpy(model.attack(x, y))
+    x_adv = ops.convert_to_numpy(model.craft(x, y))
     epsilon = 8 / 255 * (value_range[1] - value_range[0])
     assert 0.99 * epsilon < np.abs(x_adv - x).max() <= epsilon
     maps = ops.convert_to_numpy(model.attention_map(x, y))

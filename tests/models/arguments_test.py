@@ -32,7 +32,7 @@ def test_names_stand_for_attacks_and_methods():
         rectification_loss="kl",
         preservation_loss="l1",
     )
-    assert type(model.training_attack) is kad.attacks.FGSM
+    assert type(model.attack) is kad.attacks.FGSM
     assert type(model.validation_attack) is kad.attacks.PGD
     assert type(model.attention) is kad.attention.LayerCAM
     # With the settings of the default.
@@ -66,7 +66,7 @@ def test_preservation_losses_of_keras_and_of_users(loss):
     )
     clean, adversarial = (
         ops.convert_to_numpy(model.attention.explain(model.classifier, x, Y)[1])
-        for x in (ops.convert_to_tensor(X), model.attack(X, Y))
+        for x in (ops.convert_to_tensor(X), model.craft(X, Y))
     )
     squares = np.square(clean - adversarial)
     if loss is largest_difference:

@@ -199,7 +199,7 @@ def test_weights_of_zero_switch_terms_and_their_cost_off(monkeypatch):
 def test_attack_is_what_it_trains_on():
     x, y = data(6)
     model = defended(networks.sequential(), attack=kad.attacks.BIM(steps=3))
-    x_adv = array(model.attack(x, y))
+    x_adv = array(model.craft(x, y))
     expected = array(kad.attacks.BIM(steps=3)(model.base, x, y))
     np.testing.assert_allclose(x_adv, expected, atol=1e-6)
     batch, crafted = model.training_batch(model.clean_batch((x, y)))
@@ -281,7 +281,7 @@ def test_presets_scale_with_the_value_range():
     model = kad.AttentionDefendedModel.from_preset(
         "authors", networks.sequential(), value_range=(-1, 1)
     )
-    assert model.training_attack.epsilon == (0.0, pytest.approx(0.15))
+    assert model.attack.epsilon == (0.0, pytest.approx(0.15))
     assert model.mask.value_range == (-1.0, 1.0)
 
 

@@ -56,7 +56,7 @@ def test_attack_and_attention_map_refuse(case):
     x, y, match = CASES[case]
     model = defended(networks.sequential())
     with pytest.raises(ValueError, match=match):
-        model.attack(x, y)
+        model.craft(x, y)
     with pytest.raises(ValueError, match=match):
         model.attention_map(x, y)
 

@@ -142,7 +142,7 @@ def test_a_loss_that_contradicts_the_ending_is_refused(ending):
             model.fit(x, y, verbose=0)
     for loss in losses_of(ending, ENDINGS[ending]):
         model.compile("sgd", loss)
-        model.preparation(x, y)
+        model.prepare_for(x, y)
 
 
 def test_a_contradicting_loss_of_the_base_is_mended():
@@ -151,7 +151,7 @@ def test_a_contradicting_loss_of_the_base_is_mended():
     base.compile("adam", wrong)
     model = defended(base)
     with pytest.warns(UserWarning, match="taken over with from_logits=False"):
-        model.preparation(*data(4))
+        model.prepare_for(*data(4))
     assert model.loss.get_config()["from_logits"] is False
     assert model.loss.get_config()["ignore_class"] == 3
 
@@ -168,7 +168,7 @@ def test_one_hot_losses_of_class_indices():
         with pytest.raises(ValueError, match="keras.utils.to_categorical"):
             model.fit(x, y, verbose=0)
     model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
-    model.preparation(x, np.eye(4)[y])
+    model.prepare_for(x, np.eye(4)[y])
 
 
 @pytest.mark.parametrize("part", ["metrics", "weighted_metrics"])

@@ -98,5 +98,5 @@ def test_images_of_another_size_in_a_second_fit():
     assert logs == pytest.approx(expected, rel=1e-4)
     np.testing.assert_allclose(weights, its_weights, rtol=1e-4, atol=1e-6)
     for images in (x, larger):
-        assert model.attack(images, y).shape == images.shape
+        assert model.craft(images, y).shape == images.shape
         assert model.attention_map(images, y).shape == images.shape[:3]

@@ -44,8 +44,8 @@ def test_selected_samples_are_at_least_as_far_and_stay_in_the_ball():
         attack=attack,
         sample_selection=kad.StrongSampleSelection(threshold=0.0, max_steps=3),
     )
-    first = ops.convert_to_numpy(plain.attack(x, y))
-    last = ops.convert_to_numpy(strong.attack(x, y))
+    first = ops.convert_to_numpy(plain.craft(x, y))
+    last = ops.convert_to_numpy(strong.craft(x, y))
     assert np.abs(first - x).max() <= 2.01 / 255
     assert np.abs(last - x).max() > 7 / 255
     assert np.abs(last - x).max() <= 8.01 / 255

@@ -28,7 +28,7 @@ def compiled(**kwargs):
 def run(model):
     """The logs, what is shown, and the weights."""
     logs = last(model.fit(X, Y, validation_data=(X, Y), verbose=0))
-    shown = to_numpy(model.attack(X, Y)), to_numpy(model.attention_map(X, Y))
+    shown = to_numpy(model.craft(X, Y)), to_numpy(model.attention_map(X, Y))
     return logs, [*shown, flat_weights(model.base)]
 
 
@@ -49,7 +49,7 @@ def without_names(part):
 
 def attacks():
     return {
-        "training_attack": kad.attacks.FGSM(0.1, norm="l2"),
+        "attack": kad.attacks.FGSM(0.1, norm="l2"),
         "sample_selection": kad.StrongSampleSelection(0.0, 1),
         "adversarial_rounds": 2,
     }
@@ -78,7 +78,6 @@ def test_what_is_set_after_a_fit_is_as_if_it_had_been_given(make):
     model.validation_attack.epsilon = 0.2
     model.base.set_weights(start)
     given = {"validation_attack": kad.attacks.FGSM(0.2), **settings}
-    given["attack"] = given.pop("training_attack", None)
     assert_same_runs(model, compiled(**given))
     assert model.optimizer is optimizer
 
@@ -102,7 +101,7 @@ class SetWeight(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.model.classification_weight = 1.0 + epoch
-        self.model.training_attack.epsilon = 0.01 * (1 + epoch)
+        self.model.attack.epsilon = 0.01 * (1 + epoch)
 
 
 def test_what_a_callback_sets_is_obeyed_from_the_next_epoch_on():
@@ -125,7 +124,7 @@ def test_steps_are_made_anew_only_for_what_has_changed(monkeypatch):
     model.fit(X, Y, verbose=0)
     function = model.train_function
     model.preservation_weight = model.preservation_weight
-    model.training_attack.epsilon = float(model.training_attack.epsilon)
+    model.attack.epsilon = float(model.attack.epsilon)
     model.train_on_batch(X, Y)
     model.test_on_batch(X, Y)
     assert model.train_function is function
@@ -140,34 +139,34 @@ def test_a_replaced_attack_is_trained_saved_and_loaded(tmp_path):
     model = compiled(attack=kad.attacks.PGD(0.1, steps=1, seed=1))
     model.rectification_weight = model.preservation_weight = 0
     model.fit(X, Y, verbose=0)
-    model.training_attack = kad.attacks.PGD(0.2, steps=1, seed=7)
+    model.attack = kad.attacks.PGD(0.2, steps=1, seed=7)
     # One object for both uses.
-    model.validation_attack = model.training_attack
+    model.validation_attack = model.attack
     model.validation_attack = None
     kept = {id(v) for v in model.variables}
-    assert {id(v) for v in model.training_attack.variables} <= kept
+    assert {id(v) for v in model.attack.variables} <= kept
     model.fit(X, Y, verbose=0)
     path = tmp_path / "model.keras"
     model.save(path)
     loaded = keras.saving.load_model(path)
-    assert loaded.training_attack.epsilon == 0.2
+    assert loaded.attack.epsilon == 0.2
     assert loaded.validation_attack is None
     for own, its in zip(model.variables, loaded.variables, strict=True):
         np.testing.assert_array_equal(to_numpy(own), to_numpy(its), own.path)
-    states = [m.training_attack.seed_generator.state for m in (model, loaded)]
+    states = [m.attack.seed_generator.state for m in (model, loaded)]
     assert [to_numpy(state).tolist() for state in states] == [[7, 1]] * 2
-    crafted = [to_numpy(m.attack(X, Y)) for m in (model, loaded)]
+    crafted = [to_numpy(m.craft(X, Y)) for m in (model, loaded)]
     np.testing.assert_array_equal(*crafted)
 
 
 @pytest.mark.parametrize(
     "name, value, match",
     [
-        ("attack", kad.attacks.FGSM(), "`model.training_attack = kad"),
+        ("training_attack", kad.attacks.FGSM(), "`model.attack = kad"),
         ("base", None, "Make a new model"),
         ("value_range", (0, 255), "Make a new model"),
-        ("training_attack", "pdg", "An attack should be one of"),
-        ("training_attack", kad.attacks.FGSM(8), "did you mean 8 / 255"),
+        ("attack", "pdg", "An attack should be one of"),
+        ("attack", kad.attacks.FGSM(8), "did you mean 8 / 255"),
         ("validation_attack", kad.attacks.FGSM(8), "did you mean 8 / 255"),
         ("attention", kad.attention.GradCAM("head"), "height and width"),
         ("mask", 0.5, "AttentionMask"),
@@ -186,10 +185,10 @@ def test_what_is_refused_leaves_the_model_as_it_was(name, value, match):
     assert getattr(model, name) == before
 
 
-@pytest.mark.parametrize("use", ["fit", "evaluate", "attack"])
+@pytest.mark.parametrize("use", ["fit", "evaluate", "craft"])
 def test_numbers_set_on_an_attack_are_checked_where_it_is_used(use):
     model = compiled()
-    model.training_attack.epsilon = 8
+    model.attack.epsilon = 8
     before = flat_weights(model.base)
     with pytest.raises(ValueError, match="did you mean 8 / 255"):
         getattr(model, use)(X, Y)
@@ -211,10 +210,10 @@ def with_lora(model):
 def test_attacks_and_maps_see_the_network_as_it_is(change):
     model = compiled()
     model.fit(X, Y, verbose=0)
-    before = to_numpy(model.attack(X, Y)), to_numpy(model.attention_map(X, Y))
+    before = to_numpy(model.craft(X, Y)), to_numpy(model.attention_map(X, Y))
     change(model)
     model.compile("sgd", metrics=["accuracy"])
-    crafted = to_numpy(model.attack(X, Y))
+    crafted = to_numpy(model.craft(X, Y))
     maps = to_numpy(model.attention_map(X, Y))
     expected = to_numpy(kad.attacks.FGSM(16 / 255)(model.base, X, Y))
     np.testing.assert_allclose(crafted, expected, atol=1e-6)

@@ -58,13 +58,11 @@ def test_the_attack_climbs_the_soft_cross_entropy(plain):
     far = abs(gradient) > 1e-5  # Elsewhere rounding decides.
     assert far.mean() > 0.99
     expected = np.clip(X + 0.05 * np.sign(gradient), 0, 1)
-    crafted = to_numpy(plain.attack(X, SOFT))
+    crafted = to_numpy(plain.craft(X, SOFT))
     np.testing.assert_allclose(crafted[far], expected[far], atol=1e-6)
-    of_classes = to_numpy(plain.attack(X, Y))
+    of_classes = to_numpy(plain.craft(X, Y))
     assert (abs(of_classes - crafted) > 0.09).mean() > 0.01
-    np.testing.assert_array_equal(
-        to_numpy(plain.attack(X, ONE_HOT)), of_classes
-    )
+    np.testing.assert_array_equal(to_numpy(plain.craft(X, ONE_HOT)), of_classes)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +75,7 @@ def test_the_attack_climbs_the_soft_cross_entropy(plain):
 def test_other_attacks_take_the_largest_class(attack):
     model = defended(networks.functional(), attack=attack)
     np.testing.assert_array_equal(
-        to_numpy(model.attack(X, SOFT)), to_numpy(model.attack(X, Y))
+        to_numpy(model.craft(X, SOFT)), to_numpy(model.craft(X, Y))
     )
 
 
@@ -92,7 +90,7 @@ def test_restarts_keep_the_worst():
         its_model = kad.AttentionDefendedModel(
             model, attack, rectification_weight=0, preservation_weight=0
         )
-        crafted = to_numpy(its_model.attack(X, SOFT))
+        crafted = to_numpy(its_model.craft(X, SOFT))
         assert abs(crafted - X).max() <= 0.05 + 1e-6
         kernel, bias = (to_numpy(w) for w in model.weights)
         logits = crafted.reshape(len(X), -1) @ kernel + bias
@@ -119,7 +117,7 @@ def trained(model, *args, **kwargs):
 
 def test_the_loss_sees_soft_labels_and_accuracies_the_largest(model):
     networks.set_weights(model.base, seed=1)
-    pairs = [X, to_numpy(model.attack(X, SOFT))]
+    pairs = [X, to_numpy(model.craft(X, SOFT))]
     logits = [to_numpy(model.base(images)) for images in pairs]
     expected = [
         -(SOFT * log_softmax(each, -1)).sum(-1).mean() for each in logits

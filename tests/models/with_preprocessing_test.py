@@ -98,7 +98,7 @@ def test_trained_saved_and_loaded(network, tmp_path):
     )
     assert model.value_range == (0.0, 255.0)
     assert model.classifier.feature_layer().name == "backbone"
-    x_adv = to_numpy(model.attack(BYTES, Y))
+    x_adv = to_numpy(model.craft(BYTES, Y))
     change = abs(x_adv - np.clip(x_adv, BYTES - 8, BYTES + 8)).max()
     assert change < 1e-4 and abs(x_adv - BYTES).max() > 7.9
 

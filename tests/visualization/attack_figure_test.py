@@ -137,9 +137,7 @@ def test_defended_model_draws_with_its_own_attention():
         value_range=(-1, 1),
     )
     images = 2 * IMAGES - 1
-    figure = kad.visualization.attack_figure(
-        model, images, None, model.training_attack
-    )
+    figure = kad.visualization.attack_figure(model, images, None, model.attack)
     assert len(figure.axes) == 12
     labels = model.predict(images, verbose=0).argmax(-1)
     maps = to_numpy(model.attention_map(images, labels))

@@ -1,0 +1,277 @@
+"""The steps of training and testing: from a batch to its loss and logs.
+
+images, labels = the batch, augmented; harmless where it cannot be learned
+x_adv = attack(images)  # further where attention has not moved yet
+batch = images and x_adv, interleaved
+predictions, logits, maps = model(batch)
+loss = classification + rectification + preservation
+"""
+
+import keras
+from keras import ops
+
+from .._backend import ensure_shape
+from .._backend import unscaled
+from ..attention.resizing import upsampled
+from ..classifier import CompiledFunctions
+from ..classifier import as_images
+from ..classifier import class_indices
+from ..classifier import class_probabilities
+from ..classifier import has_columns
+from .augmentation import augmented
+from .data_watch import harmless
+from .data_watch import is_usable
+
+
+class TrainingStep:
+    """What `AttentionDefendedModel` does to a batch, as a mixin.
+
+    Keras' own training step calls these methods in the order in which they
+    are written here; the model's `call` runs before `compute_loss`.
+    """
+
+    def clean_batch(self, data):
+        """Returns a usable batch, augmented if that was asked for."""
+        x, y, sample_weight = self._usable(data)
+        if self.augmentation is None:
+            return x, y, sample_weight
+        images, labels = augmented(
+            self.augmentation,
+            x,
+            y,
+            self.value_range,
+            self.classifier.num_classes,
+        )
+        if self.classifier.num_outputs == 1:
+            labels = labels[:, 1:]
+        return images, labels, sample_weight
+
+    def training_batch(self, data, previous=None):
+        """Returns the interleaved batch of a training step, and its `x_adv`.
+
+        Args:
+            data: What `clean_batch` returned.
+            previous: Adversarial images of the round before, to go on from.
+        """
+        images, y, sample_weight = data
+        labels = class_indices(y, self.classifier.num_classes)
+        adversarial = self._crafted(images, y, labels, previous)
+        adversarial = ops.stop_gradient(adversarial)
+        batch = self._interleaved(images, adversarial, y, labels, sample_weight)
+        return batch, adversarial
+
+    def test_batch(self, data):
+        """Returns the interleaved batch of a test step, or the batch itself."""
+        images, y, sample_weight = self._usable(data)
+        if self.validation_attack is None:
+            return images, y, sample_weight
+        labels = class_indices(y, self.classifier.num_classes)
+        adversarial = self._perturbed(self.validation_attack, images, y, labels)
+        adversarial = ops.stop_gradient(adversarial)
+        return self._interleaved(images, adversarial, y, labels, sample_weight)
+
+    def _usable(self, data):
+        """Returns images, labels and weights that cannot spoil the model."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if y is None:
+            raise ValueError(
+                "An adversarial step needs labels. Received images only: pass "
+                "(images, labels), or `predict` for predictions."
+            )
+        # A data set may not say the size of its images; the model does.
+        images = as_images(x, self.value_range)
+        images = ensure_shape(images, self.classifier.input_shape)
+        labels = ops.convert_to_tensor(y)
+        usable = is_usable(
+            images, labels, self.value_range, self.classifier.num_classes
+        )
+        unusable = ops.cast(ops.logical_not(usable), "float32")
+        self.trackers["unusable_batches"].update_state(unusable)
+        images, labels = harmless(images, labels, usable, self.value_range)
+        return images, labels, sample_weight
+
+    def _crafted(self, images, y, labels, previous=None):
+        """Returns the adversarial images to train on."""
+        attack = self.attack
+
+        def one_step_on(adversarial):
+            return self._perturbed(
+                attack, images, y, labels, start=adversarial, steps=1
+            )
+
+        if previous is None:
+            adversarial = self._perturbed(attack, images, y, labels)
+        else:
+            adversarial = one_step_on(previous)
+        if self.sample_selection is None:
+            return adversarial
+        return self.sample_selection(
+            images,
+            adversarial,
+            lambda x: self.mask.area(self._explained(x, labels)),
+            one_step_on,
+        )
+
+    def _perturbed(self, attack, images, y, labels, **kwargs):
+        """Runs an attack; soft labels are for those that take them."""
+        is_soft = has_columns(y, self.classifier.num_classes)
+        targets = y if is_soft and attack.takes_soft_labels else labels
+        value_range = attack.resolve_value_range(self)
+        return attack.perturb(
+            self.classifier, images, targets, value_range, **kwargs
+        )
+
+    def _explained(self, images, labels):
+        """Returns attention maps, and leaves no trace in the model."""
+        with self.classifier.untouched():
+            maps = self.attention.explain(self.classifier, images, labels)[1]
+        return ops.stop_gradient(maps)
+
+    def _interleaved(self, images, adversarial, y, labels, sample_weight):
+        inputs = {
+            "images": interleave(images, adversarial),
+            "labels": double(labels),
+        }
+        return inputs, double(self._as_trained(y)), double(sample_weight)
+
+    def _as_trained(self, y):
+        """Returns labels in the form that loss and metrics were built for."""
+        if y is None or not self.one_hot_labels:
+            return y
+        return class_probabilities(y, self.classifier.num_classes)
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        if not isinstance(y_pred, dict):
+            # Of the images as they are: in validation, and when Keras builds
+            # metrics and losses, for labels that nothing has changed so far.
+            y = self._as_trained(y)
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        loss = self._classification_loss(y, y_pred, sample_weight, training)
+        self._log("classification_loss", loss, y_pred)
+        total = self.classification_weight * loss
+        weights = split(sample_weight)
+        strength = ops.convert_to_tensor(self.attention_strength)
+        if self.rectification_weight:
+            loss = self._rectification(x["images"], y_pred, weights, training)
+            self._log("rectification_loss", loss, y_pred)
+            total += self.rectification_weight * strength * loss
+        if self.preservation_weight:
+            clean, adversarial = split(y_pred["maps"])
+            loss = self.preservation_loss(clean, adversarial, weights[0])
+            self._log("preservation_loss", loss, y_pred)
+            total += self.preservation_weight * strength * loss
+        return total
+
+    def _log(self, name, loss, y_pred):
+        batch_size = ops.shape(y_pred["logits"])[0] // 2
+        self.trackers[name].update_state(unscaled(loss), batch_size)
+
+    def _classification_loss(self, y, y_pred, sample_weight, training):
+        """Adds the losses of both halves, and the network's own losses once."""
+        clean, adversarial = zip(
+            split(y),
+            split(y_pred["predictions"]),
+            split(sample_weight),
+            strict=True,
+        )
+        # Keras adds the network's own losses, such as weight decay, to each
+        # loss that it computes. They belong to the network, not to its inputs.
+        own = sum(ops.sum(ops.cast(loss, "float32")) for loss in self.losses)
+        first = super().compute_loss(None, *clean, training)
+        second = super().compute_loss(None, *adversarial, training)
+        return first + (second - own)
+
+    def _rectification(self, images, y_pred, weights, training):
+        masked = self.mask(images, y_pred["maps"])
+        # In the same mode as the whole images: between batch statistics and
+        # moving averages the distance could grow although no defense is
+        # learned. The scope keeps gray images out of the averages.
+        with self.classifier.untouched():
+            masked = self.classifier(masked, training=training)[0]
+        whole = split(y_pred["logits"])
+        return sum(
+            self.rectification_loss(*arguments)
+            for arguments in zip(whole, split(masked), weights, strict=True)
+        )
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        if not isinstance(y_pred, dict):
+            y = self._as_trained(y)
+            logs = super().compute_metrics(x, y, y_pred, sample_weight)
+            return {k: v for k, v in logs.items() if k not in self.trackers}
+        predicted = ops.argmax(split(y_pred["logits"])[1], axis=-1)
+        labels = split(x["labels"])[1]
+        correct = ops.cast(predicted, labels.dtype) == labels
+        self.trackers["robust_accuracy"].update_state(correct)
+        clean = (split(v)[0] for v in (y, y_pred["predictions"], sample_weight))
+        return super().compute_metrics(x, *clean)
+
+    def get_metrics_result(self):
+        logs = super().get_metrics_result()
+        hidden = ["unusable_batches"]
+        if not self.rectification_weight:
+            hidden.append("rectification_loss")
+        if not self.preservation_weight:
+            hidden.append("preservation_loss")
+        return {name: v for name, v in logs.items() if name not in hidden}
+
+
+def new_trackers():
+    """Makes the metrics of what is logged beside the total loss, by name."""
+    means = (
+        "classification_loss",
+        "robust_accuracy",
+        "rectification_loss",
+        "preservation_loss",
+    )
+    return {
+        **{name: keras.metrics.Mean(name=name) for name in means},
+        "unusable_batches": keras.metrics.Sum(name="unusable_batches"),
+    }
+
+
+def compiled_functions():
+    """Makes the cache of what users call outside of a step.
+
+    Its functions are looked up for a model, and for a choice of classes where
+    these are no tensor: `craft(images, y)` and `map(images, labels)`.
+    """
+    return CompiledFunctions(_functions)
+
+
+def _functions(model, choice=None):
+    def craft(images, y):
+        labels = class_indices(y, model.classifier.num_classes)
+        return model._crafted(images, y, labels)
+
+    def map_of(images, labels):
+        labels = choice if labels is None else labels
+        return upsampled(model._explained(images, labels), images)
+
+    return {"craft": craft, "map": map_of}
+
+
+def interleave(clean, adversarial):
+    """Orders a batch as clean, adversarial, clean, adversarial, ...
+
+    Neighbors stay on one device under data parallelism, where one half after
+    the other would have to be exchanged between devices.
+    """
+    pairs = ops.stack([clean, adversarial], axis=1)
+    return ops.reshape(pairs, (-1, *ops.shape(clean)[1:]))
+
+
+def double(values):
+    """Repeats labels or weights for an interleaved batch; None stays."""
+    if values is None:
+        return None
+    return ops.repeat(ops.convert_to_tensor(values), 2, axis=0)
+
+
+def split(values):
+    """Splits an interleaved batch into its clean and its adversarial half."""
+    if values is None:
+        return None, None
+    return values[0::2], values[1::2]
