@@ -1,4 +1,4 @@
-"""Classifiers for a server: predictions, and what they are based on."""
+"""Export of classifiers for a server, with predictions and attention maps."""
 
 from .export import export as export
 from .serving_preprocessing import ServingPreprocessing as ServingPreprocessing

@@ -1,4 +1,4 @@
-"""The functions that a server offers."""
+"""The functions of a classifier that a server offers."""
 
 import keras
 from keras import ops
@@ -8,12 +8,13 @@ from ..classifier import Classifier
 
 
 class Endpoints:
-    """Functions of images, by the names that clients call them by.
+    """Functions of images that clients call by name.
 
     Args:
         model: The classifier.
         attention: The `AttentionMethod` of `explain`, or None without it.
-        preprocess: A layer between the clients' images and the model, or None.
+        preprocess: A layer that converts the clients' images to the model's,
+            or None.
         spec: The `keras.InputSpec` of the clients' images.
     """
 
@@ -25,23 +26,26 @@ class Endpoints:
         self._classifier = Classifier(model)
 
     def signatures(self):
-        """Functions and the specifications of their arguments, by name."""
-        found = {"serving_default": (self.serve, [self.spec])}
+        """Returns functions and the specs of their arguments, by name."""
+        signatures = {"serving_default": (self.serve, [self.spec])}
         if self.attention is not None:
             classes = keras.InputSpec(shape=(None,), dtype="int32")
-            found["explain"] = (self.explain, [self.spec])
-            found["explain_class"] = (self.explain_class, [self.spec, classes])
-        return found
+            signatures["explain"] = self.explain, [self.spec]
+            signatures["explain_class"] = (
+                self.explain_class,
+                [self.spec, classes],
+            )
+        return signatures
 
     def serve(self, images):
-        """What the model predicts."""
+        """Returns the predictions of the model."""
         images = self._prepared(images)
         return _answer(predictions=self.model(images, training=False))
 
     def explain(self, images):
-        """Predictions, and where the model looks for the predicted class.
+        """Returns predictions, and attention maps of the predicted classes.
 
-        Of an image that is not finite the map is NaN, the class -1.
+        For an image that is not finite the map is NaN and the class -1.
         """
         known = _is_finite(images)
         logits, answer = self._explained(images, known)
@@ -49,35 +53,37 @@ class Endpoints:
         return {**answer, "explained_class": ops.where(known, classes, -1)}
 
     def explain_class(self, images, classes):
-        """Predictions, and where the model looks for given classes.
+        """Returns predictions, and attention maps of the given classes.
 
-        The map is NaN where the image is not finite, or the model does not
-        have the class.
+        The map is NaN if the image is not finite, or the model does not have
+        the class.
         """
         known = _is_finite(images)
         known &= (classes >= 0) & (classes < self._classifier.num_classes)
         return self._explained(images, known, classes)[1]
 
     def _explained(self, images, known, classes=None):
+        """Returns logits and the answer; maps are NaN where not `known`."""
         images = self._prepared(images)
         logits, maps, predictions = self.attention.explain(
             self._classifier, images, classes
         )
-        # No map at all: zeros or ones would look like one.
+        # NaN, as zeros or ones would look like a map.
         maps = ops.where(known[:, None, None], maps, float("nan"))
         return logits, _answer(predictions=predictions, attention_map=maps)
 
     def _prepared(self, images):
+        """Converts the clients' images to the model's."""
         images = ensure_shape(images, self.spec.shape)
         return images if self.preprocess is None else self.preprocess(images)
 
 
 def _is_finite(images):
-    """For each image, whether all of its values are finite."""
+    """Tells for each image whether all of its values are finite."""
     finite = ops.isfinite(ops.cast(images, "float32"))
     return ops.all(finite, axis=(1, 2, 3))
 
 
 def _answer(**tensors):
-    """Float32: JSON and many clients know no half precision."""
+    """Converts outputs to float32, as JSON and many clients need it."""
     return {name: ops.cast(each, "float32") for name, each in tensors.items()}

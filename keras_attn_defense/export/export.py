@@ -1,10 +1,9 @@
-"""Write a classifier for a server."""
+"""Export of classifiers as SavedModels."""
 
 import importlib.util
 import os
 import pathlib
 import shutil
-from typing import Any
 
 import keras
 
@@ -33,47 +32,47 @@ def export(
     input_dtype: str | None = None,
     value_range: ValueRange | None = None,
     overwrite: bool = False,
-) -> Any:
-    """Writes a SavedModel for TensorFlow Serving and its kin.
+) -> None:
+    """Writes a SavedModel for TensorFlow Serving and similar servers.
 
-    Its signatures take `images` and answer by name, in float32; the size of a
-    batch is free. Nothing of the training is in it, and no class of this
-    package is needed to load it:
+    Its signatures take `images` and return named outputs in float32; batches
+    may have any size. It does not contain anything that only training needs,
+    and loading it does not need this package:
 
-    - `serving_default`: `predictions`, exactly those of the model;
-    - with `explain`, `explain`: also `attention_map`, of the predicted class,
-      and `explained_class`;
-    - with `explain`, `explain_class`: the same for the `classes` that the
-      client sends, int32 indices `(batch,)`.
+    - `serving_default` returns `predictions`, exactly those of the model;
+    - with `explain=True`, `explain` also returns `attention_map`, of the
+      predicted class, and `explained_class`;
+    - with `explain=True`, `explain_class` returns predictions and maps for the
+      `classes` that the client sends, int32 indices `(batch,)`.
 
-    Where there is nothing to explain, as the image holds NaN or infinity or
-    the model does not have the class, `attention_map` is NaN and
-    `explained_class` -1; the other images of the batch are answered as ever.
+    If an image contains NaN or infinity, or the model does not have the class,
+    `attention_map` is NaN and `explained_class` is -1; the other images of the
+    batch are not affected.
 
-    On the TensorFlow and JAX backends the model is written directly (JAX
-    needs TensorFlow installed, too, and writes for CPU, CUDA and TPU; a server
-    compiles what JAX wrote once for each size of a batch). On PyTorch it is
-    saved as a `.keras` file and written by a process of its own on the
-    TensorFlow backend: classes of your own that it holds must be registered by
-    a module that can be imported.
+    On the TensorFlow and JAX backends the model is written directly. (JAX
+    needs an installed TensorFlow, too, and writes for CPU, CUDA and TPU; a
+    server compiles the model once for each size of a batch.) On PyTorch it is
+    saved as a `.keras` file, which a separate process on the TensorFlow
+    backend converts: your own classes in the model must be registered by a
+    module that can be imported.
 
     Args:
         model: An `AttentionDefendedModel` (its base is written) or any built
             Keras classifier.
         path: The folder to write. Servers expect a number as its name:
-            `"defended/1"`. It appears at once when it is complete, so that a
-            server that watches its parent never loads a part.
+            `"defended/1"`. It appears only when it is complete, so that a
+            server that watches its parent never loads a part of it.
         explain: Whether to add the two signatures with attention maps.
         attention: The differentiable attention method of the maps. None means
             Grad-CAM divided by its maximum, at the size of the model's
-            images, read from the layer that the model was defended at.
-        preprocess: What stands between the clients' images and the model:
-            a Keras layer, or True for `ServingPreprocessing`, which resizes
-            images with values from 0 to 255 to the model's size and scales
-            them to its `value_range`.
+            images, of the layer that the model was defended at.
+        preprocess: A Keras layer that converts the clients' images to the
+            model's, or True for `ServingPreprocessing`, which resizes images
+            with values from 0 to 255 to the model's size and scales them to
+            its `value_range`.
         input_shape: Shape `(height, width, channels)` of the clients' images;
-            sides may be None. None means that of the model, with free sides
-            where `preprocess=True` resizes them.
+            sides may be None. None means that of the model, with sides of any
+            length if `preprocess=True` resizes images.
         input_dtype: Type of the clients' images. None means uint8 with
             `preprocess=True`, or else float32.
         value_range: `(lower, upper)` bounds of the model's images, for
@@ -94,8 +93,8 @@ def export(
     """
     if importlib.util.find_spec("tensorflow") is None:
         raise ImportError(
-            "A SavedModel is written by TensorFlow, whatever the backend. "
-            "Install it: `pip install tensorflow`."
+            "Writing a SavedModel needs TensorFlow on every backend. Install "
+            "it: `pip install tensorflow`."
         )
     path = pathlib.Path(path)
     if path.exists() and not overwrite:
@@ -111,7 +110,7 @@ def export(
     if not explain and attention is not None:
         raise ValueError(
             "`attention` is given, but no signature would use it. Pass "
-            "`explain=True` too."
+            "`explain=True` as well."
         )
     if attention is not None:
         attention.check(classifier)
@@ -120,13 +119,16 @@ def export(
     endpoints = Endpoints(base, attention, preprocess, spec)
     direct = SAVED_MODEL_OPTIONS is not None
     write = write_saved_model if direct else write_in_tensorflow
-    _in_one_piece(path, lambda folder: write(endpoints, folder))
+    _write_at_once(path, lambda folder: write(endpoints, folder))
 
 
-def _in_one_piece(path, write):
-    """A server may look at the parent folder at any moment."""
+def _write_at_once(path, write):
+    """Writes a folder under another name and renames it when it is complete.
+
+    A server may look at the parent folder at any moment.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # No number: servers leave it alone.
+    # Servers ignore folders whose name is not a number.
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
         write(draft)
@@ -138,6 +140,7 @@ def _in_one_piece(path, write):
 
 
 def _preprocess(preprocess, model, classifier, value_range):
+    """Returns the layer before the model, or None."""
     if preprocess is True:
         value_range = resolve_value_range(model, value_range)
         sides = tuple(classifier.input_shape[_sides()])
@@ -147,8 +150,8 @@ def _preprocess(preprocess, model, classifier, value_range):
     if value_range is not None:
         raise ValueError(
             "`value_range` is given, but only `preprocess=True` uses it: "
-            "without it clients send images as the model takes them. Pass "
-            "`preprocess=True` too, or leave `value_range` out. Received: "
+            "without it clients send images as the model expects them. Pass "
+            "`preprocess=True` as well, or leave `value_range` out. Received: "
             f"value_range={value_range}, preprocess={preprocess!r}"
         )
     if preprocess is None or preprocess is False:
@@ -162,6 +165,7 @@ def _preprocess(preprocess, model, classifier, value_range):
 
 
 def _spec(classifier, preprocess, shape, dtype):
+    """Returns the `keras.InputSpec` of the clients' images."""
     standard = isinstance(preprocess, ServingPreprocessing)
     if shape is None:
         shape = list(classifier.input_shape)
@@ -178,6 +182,6 @@ def _spec(classifier, preprocess, shape, dtype):
 
 
 def _sides():
-    """Where height and width are in the shape of a batch."""
+    """Returns the slice of height and width in the shape of a batch."""
     first = keras.config.image_data_format() == "channels_first"
     return slice(2, 4) if first else slice(1, 3)

@@ -1,4 +1,4 @@
-"""The SavedModel of a model whose backend cannot write one."""
+"""Export in a separate TensorFlow process, for backends that cannot."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def write_in_tensorflow(endpoints, folder):
 
     Args:
         endpoints: The `Endpoints`.
-        folder: Where to write.
+        folder: The folder to write.
     """
     with tempfile.TemporaryDirectory() as scratch:
         endpoints.model.save(pathlib.Path(scratch, _MODEL))
@@ -47,14 +47,15 @@ def write_in_tensorflow(endpoints, folder):
         )
 
 
-def _cause(said):
-    """The error that a traceback ends with."""
-    lines = said.strip().splitlines()
+def _cause(output):
+    """Returns the error at the end of a traceback."""
+    lines = output.strip().splitlines()
     starts = [n for n, line in enumerate(lines) if _ERROR.match(line)]
     return "\n".join(lines[starts[-1] if starts else -20 :])[:1000]
 
 
 def _advice(model):
+    """Returns the sentence that tells how to fix a model."""
     lambdas = [
         layer.name
         for layer in all_layers(model)
@@ -62,18 +63,19 @@ def _advice(model):
     ]
     if lambdas:
         return (
-            f"The layers {lambdas} are of the kind `Lambda`, whose function "
-            "goes to that process without the names it uses. Write them as "
-            "classes of layers, registered (`@keras.saving."
+            f"The layers {lambdas} are `Lambda` layers, whose functions lose "
+            "the names that they use in that process. Write them as classes "
+            "of layers, registered (`@keras.saving."
             "register_keras_serializable()`) by a module that can be imported."
         )
     return (
-        "Classes of your own must be registered (`@keras.saving."
+        "Your own classes must be registered (`@keras.saving."
         "register_keras_serializable()`) by a module that can be imported."
     )
 
 
 def _settings(endpoints):
+    """Returns the endpoints, without the model, as JSON."""
     serialize = keras.saving.serialize_keras_object
     attention, preprocess = endpoints.attention, endpoints.preprocess
     return json.dumps(
@@ -88,7 +90,7 @@ def _settings(endpoints):
 
 
 def main(scratch, folder):
-    """Writes what `write_in_tensorflow` has saved."""
+    """Writes the model that `write_in_tensorflow` has saved."""
     settings = json.loads(pathlib.Path(scratch, _SETTINGS).read_text())
     keras.config.set_image_data_format(settings["image_data_format"])
     attention, preprocess = (
@@ -96,7 +98,8 @@ def main(scratch, folder):
         for part in (settings["attention"], settings["preprocess"])
     )
     spec = keras.InputSpec(shape=settings["shape"], dtype=settings["dtype"])
-    # Our own file, of a model that runs here: its `Lambda`s are no danger.
+    # The file was just saved by the parent process, so that its `Lambda`
+    # layers are as safe as the model itself.
     model = keras.saving.load_model(
         pathlib.Path(scratch, _MODEL), compile=False, safe_mode=False
     )

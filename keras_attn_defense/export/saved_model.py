@@ -1,4 +1,4 @@
-"""Write endpoints with the backend that is running."""
+"""Writing of SavedModels with the current backend."""
 
 import keras
 
@@ -6,11 +6,11 @@ from .._backend import SAVED_MODEL_OPTIONS
 
 
 def write_saved_model(endpoints, folder):
-    """Writes a SavedModel.
+    """Writes a SavedModel of endpoints.
 
     Args:
         endpoints: The `Endpoints`.
-        folder: Where to write.
+        folder: The folder to write.
     """
     archive = keras.export.ExportArchive()
     archive.track(endpoints.model)

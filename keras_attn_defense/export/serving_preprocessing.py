@@ -1,4 +1,4 @@
-"""From the images that clients send to those that a model takes."""
+"""A layer that converts the images of clients to those of a model."""
 
 from typing import Any
 
@@ -14,11 +14,10 @@ from ..classifier import check_value_range
 
 @register
 class ServingPreprocessing(layers.Layer):
-    """Resizes images with values from 0 to 255 and brings them to a range.
+    """Resizes images with values from 0 to 255 and scales them to a range.
 
     Args:
-        size: `(height, width)` that the model takes; None leaves images at
-            their size.
+        size: `(height, width)` of the model's images; None does not resize.
         value_range: `(lower, upper)` bounds of the model's images.
         interpolation: How images are resized, `"bilinear"` or another name
             of `keras.layers.Resizing`.
@@ -49,7 +48,7 @@ class ServingPreprocessing(layers.Layer):
         self.built = True
 
     def call(self, images: Tensor) -> Tensor:
-        """Images `(batch, height, width, channels)` as the model takes them."""
+        """Converts images `(batch, height, width, channels)`."""
         images = ops.cast(images, "float32")
         if self.size is not None:
             images = ops.image.resize(
@@ -59,7 +58,7 @@ class ServingPreprocessing(layers.Layer):
                 data_format=keras.config.image_data_format(),
             )
         lower, upper = self.value_range
-        # Cubic interpolation goes beyond the values that it joins.
+        # Cubic interpolation goes beyond the range of the values.
         images = ops.clip(images / 255.0, 0.0, 1.0)
         return lower + (upper - lower) * images
 

@@ -28,7 +28,7 @@ class _Buffer(ctypes.Structure):
 
 
 def fields(message):
-    """The fields `(number, value)` of a serialized protocol buffer."""
+    """Yields the fields `(number, value)` of a serialized protocol buffer."""
     position = 0
 
     def varint():
@@ -53,13 +53,13 @@ def fields(message):
 
 
 def entries(message, number):
-    """The map in field `number`: names and serialized values."""
+    """Returns the map in field `number`: names and serialized values."""
     pairs = (dict(fields(v)) for n, v in fields(message) if n == number)
     return {pair[1].decode(): pair[2] for pair in pairs}
 
 
 def tensor_names(meta_graph, signature):
-    """Names of the tensors of a signature's inputs and outputs, by key."""
+    """Returns the names of a signature's input and output tensors, by key."""
     definition = entries(meta_graph, 5)[signature]
     return (
         {
@@ -95,11 +95,11 @@ class Session:
             self._status,
         )
         self._check()
-        found = ctypes.cast(buffer, ctypes.POINTER(_Buffer)).contents
-        self.meta_graph = ctypes.string_at(found.data, found.length)
+        content = ctypes.cast(buffer, ctypes.POINTER(_Buffer)).contents
+        self.meta_graph = ctypes.string_at(content.data, content.length)
 
     def run(self, signature, inputs):
-        """Arrays by key in, arrays by key out."""
+        """Runs a signature on arrays by key; returns arrays by key."""
         sources, targets = tensor_names(self.meta_graph, signature)
         values = [self._tensor(inputs[key]) for key in sources]
         answers = (ctypes.c_void_p * len(targets))()
@@ -133,14 +133,14 @@ class Session:
             raise RuntimeError(message(self._status).decode())
 
     def _outputs(self, names):
-        found = []
+        outputs = []
         for name in names:
             operation, index = name.split(":")
             pointer = self._new(
                 "TF_GraphOperationByName", self._graph, operation.encode()
             )
-            found.append(_Output(pointer, int(index)))
-        return (_Output * len(found))(*found)
+            outputs.append(_Output(pointer, int(index)))
+        return (_Output * len(outputs))(*outputs)
 
     def _tensor(self, array):
         array = np.ascontiguousarray(array)

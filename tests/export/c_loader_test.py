@@ -1,4 +1,4 @@
-"""TensorFlow's C++ loader, which servers link, reads what we write."""
+"""Tests of SavedModels in TensorFlow's C++ loader, which servers link."""
 
 import importlib.util
 import pathlib

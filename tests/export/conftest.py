@@ -1,4 +1,4 @@
-"""Set-up of the tests in this folder: exported models, and one server."""
+"""Setup of the tests in this folder: exported models, and one server."""
 
 import json
 import os
@@ -30,7 +30,10 @@ def model():
 
 @pytest.fixture(scope="session")
 def served(model, tmp_path_factory):
-    """Version 1 takes the model's images, version 2 bytes of any size."""
+    """Exports two versions of a model, and returns their folder.
+
+    Version 1 takes the model's images, version 2 bytes of any size.
+    """
     folder = tmp_path_factory.mktemp("served")
     export(model, folder / "1", explain=True)
     export(
@@ -46,7 +49,7 @@ def served(model, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def expected(model):
-    """What every way of serving version 1 should answer, by signature."""
+    """Returns the expected outputs of version 1, by signature."""
     predictions = to_numpy(model.base(IMAGES, training=False))
     explained = GradCAM("sum", normalization="max", model=model.base)
     return {
@@ -65,7 +68,7 @@ def expected(model):
 
 @pytest.fixture(scope="module")
 def start():
-    """Starts a server that prints its addresses as JSON; ends it."""
+    """Starts a server that prints its addresses as JSON, and ends it."""
     servers = []
 
     def begin(*command):

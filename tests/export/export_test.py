@@ -1,4 +1,4 @@
-"""Tests of SavedModels: what is loaded answers like the model."""
+"""Tests of SavedModels: loaded models return what the model returns."""
 
 import os
 import subprocess
@@ -131,15 +131,15 @@ def test_a_model_with_a_lambda(tmp_path):
     [
         (
             with_lambda(lambda x: x),
-            "layers ['scaled'] are of the kind `Lambda`",
+            "layers ['scaled'] are `Lambda` layers",
         ),
-        (networks.linear(), "Classes of your own must be registered"),
+        (networks.linear(), "Your own classes must be registered"),
     ],
 )
 def test_the_cause_of_a_failure_comes_first(
     model, advice, tmp_path, monkeypatch
 ):
-    said = """Some log line, not an error
+    output = """Some log line, not an error
 Traceback (most recent call last):
   File "keras.py", line 3, in load
 TypeError: the first
@@ -148,7 +148,7 @@ Traceback (most recent call last):
 keras.errors.SomeError: name 'np' is not defined
 in two lines
 """
-    failed = subprocess.CompletedProcess([], 1, "", said)
+    failed = subprocess.CompletedProcess([], 1, "", output)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
     with pytest.raises(ValueError) as error:
         export(model, tmp_path / "1")
@@ -199,7 +199,7 @@ def test_preprocessing_values():
     np.testing.assert_allclose(
         to_numpy(actual).ravel(), [-1, -0.6, 1], atol=1e-6
     )
-    # Half-pixel centres: the mean of two pixels each.
+    # Half-pixel centers: the mean of two pixels each.
     ramp = np.arange(0, 80, 10, "uint8").reshape(1, 1, 8, 1)
     actual = ServingPreprocessing((1, 4))(np.repeat(ramp, 2, axis=1))
     np.testing.assert_allclose(
@@ -249,7 +249,7 @@ def test_bad_input(tmp_path):
         export(model, tmp_path / "1", value_range=(-1.0, 1.0))
     with pytest.raises(ValueError, match="should have three entries"):
         export(model, tmp_path / "1", input_shape=(8, 8))
-    with pytest.raises(ValueError, match="Pass `explain=True` too"):
+    with pytest.raises(ValueError, match="Pass `explain=True` as well"):
         export(model, tmp_path / "1", attention=GradCAM())
     with pytest.raises(ValueError, match="Occlusion runs the model many times"):
         export(model, tmp_path / "1", explain=True, attention=Occlusion())

@@ -1,4 +1,4 @@
-"""Keras' own `model.export` of a defended model: which formats work where."""
+"""Tests of Keras' own `model.export` of a defended model, in all formats."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from tests.testing import BACKEND
 
 from .conftest import IMAGES
 
-# Neither deprecations of the converters nor those of what they use are ours.
+# Deprecations in the converters and in their dependencies are not ours.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 

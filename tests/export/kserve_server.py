@@ -1,4 +1,4 @@
-"""A SavedModel behind KServe's ModelServer, an environment of its own.
+"""A SavedModel behind KServe's ModelServer, for a separate environment.
 
 python kserve_server.py <saved model> <port>
 """

@@ -1,6 +1,6 @@
-"""Someone else's server and client: KServe's ModelServer and requests.
+"""Tests with another project's server and client: KServe and requests.
 
-KServe pins protobuf and pandas, so that it needs an environment of its own:
+KServe pins protobuf and pandas, so that it needs a separate environment:
 
     python -m venv kserve && kserve/bin/pip install kserve==0.21.0 tensorflow
     KSERVE_PYTHON=kserve/bin/python pytest tests/export/kserve_test.py

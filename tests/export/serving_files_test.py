@@ -1,4 +1,4 @@
-"""The files for TensorFlow Serving, as far as they run without it."""
+"""Tests of the files for TensorFlow Serving, as far as they run without it."""
 
 import pathlib
 import shutil

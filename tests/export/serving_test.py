@@ -1,4 +1,4 @@
-"""A client and a server on the loopback: requests of TensorFlow Serving.
+"""Tests of the requests of TensorFlow Serving, with client and server.
 
 The server is `examples/serving/twin.py`, a process without Keras. The client
 knows JSON and the request protos only.
@@ -182,7 +182,7 @@ def test_grpc(addresses, expected):
 
 
 def test_swap_without_a_failed_request(post, folder, served):
-    """Four clients ask all the time; version 2 appears in between."""
+    """Sends requests from four clients while version 2 appears."""
     request = {"instances": NUMBERS.tolist()}
     first_answer = post(request)[1]
     deadline = time.monotonic() + 60
@@ -205,9 +205,10 @@ def test_swap_without_a_failed_request(post, folder, served):
     first = first_answer["predictions"]
     second = post(request)[1]["predictions"]
     assert np.abs(np.subtract(first, second)).max() > 0.01
-    found = np.array([answer["predictions"] for _, answer in answers])
+    predictions = np.array([answer["predictions"] for _, answer in answers])
     old, new = (
-        np.abs(found - each).max((1, 2)) < 1e-5 for each in (first, second)
+        np.abs(predictions - each).max((1, 2)) < 1e-5
+        for each in (first, second)
     )
     assert np.all(old != new) and old.any() and new.any()
     # The old one is still there for who asks for it.
