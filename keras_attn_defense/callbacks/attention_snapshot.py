@@ -1,4 +1,4 @@
-"""What the network looks at, epoch by epoch."""
+"""A callback that draws attention maps during training."""
 
 import pathlib
 from collections.abc import Sequence
@@ -25,39 +25,40 @@ from .summary_writer import summary_writer
 class AttentionSnapshot(keras.callbacks.Callback):
     """Draws the attention to the same few images after epochs.
 
-    Works for any Keras classifier, `AttentionDefendedModel` included, and
-    leaves no trace in training. It draws after the first epoch and after every
-    `every`-th, to `epoch_0001.png` and so on. With an attack it is the grid of
-    `kad.visualization.attack_figure`, else that of `attention_figure`. The
-    attack draws the same random numbers each time, so that epochs compare.
+    It works for any Keras classifier, `AttentionDefendedModel` included, and
+    does not change the training. It draws after the first epoch and after
+    every `every`-th, to `epoch_0001.png` and so on. With an attack the picture
+    is that of `kad.visualization.attack_figure`, otherwise that of
+    `attention_figure`. The attack uses the same random numbers each time, so
+    that epochs can be compared.
 
     Args:
-        directory: The folder of the pictures; made where it is missing.
+        directory: The folder of the pictures; created if it is missing.
         x: A few images `(N, height, width, channels)`.
-        y: Their classes: indices `(N,)` or one-hot, for which the maps are.
-            None takes what the model predicts at the time.
-        attack: An attack, such as `kad.attacks.PGD()`; at full strength,
-            whatever a schedule says. None draws clean images only.
+        y: The classes that the maps explain: indices `(N,)` or one-hot. None
+            takes the classes that the model predicts after the epoch.
+        attack: An attack, such as `kad.attacks.PGD()`; it runs at full
+            strength, independently of schedules. None draws clean images only.
         attention: The attention method. None takes that of an
             `AttentionDefendedModel`, or else `GradCAM`.
         every: Number of epochs from one picture to the next.
         tensorboard: A folder in which the pictures are logged for TensorBoard,
-            which shows them under "Images"; needs tensorboardX. None for
+            which shows them under "Images"; needs tensorboardX. None writes
             files only.
-        mask: The `AttentionMask` that says what the attention area is. None
-            takes the model's, or else what lies above the map's mean.
+        mask: The `AttentionMask` that defines the attention area. None takes
+            the model's, or else the positions above the map's mean.
         class_names: Names of the classes.
         boxes: Boxes to draw on the maps; see `attention_figure`.
         value_range: `(lower, upper)` bounds of the images. None takes the
             attack's, or the model's, or else `(0, 255)` for bytes and `(0, 1)`
             for others.
-        max_images: Draw only so many images, the first ones.
+        max_images: Number of images to draw, the first ones.
         seed: Integer seed of the attack.
 
     Raises:
-        ValueError: If arguments or images are not what is expected.
-        ImportError: If matplotlib, or tensorboardX where it is asked for, is
-            not installed.
+        ValueError: If arguments or images do not have the expected form.
+        ImportError: If matplotlib is not installed, or `tensorboard` is given
+            and tensorboardX is not installed.
 
     Example:
 
@@ -114,9 +115,9 @@ class AttentionSnapshot(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._first: int | None = None
-        self._explainer = None  # Arguments may have been set since.
+        self._explainer = None  # Attributes may have changed in between.
         self.directory.mkdir(parents=True, exist_ok=True)
-        if self.model.built:  # What does not fit is told before training.
+        if self.model.built:  # Errors should come before training.
             self._prepare()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -134,9 +135,10 @@ class AttentionSnapshot(keras.callbacks.Callback):
 
     def on_train_end(self, logs: Any = None) -> None:
         if self._writer is not None:
-            self._writer.close()  # Only this waits for what is queued.
+            self._writer.close()  # Writes the queued pictures.
 
     def _prepare(self):
+        """Makes an explainer of the model, once."""
         if self._explainer is None or self._explainer.model is not self.model:
             self._explainer = Explainer(
                 self.model,
@@ -148,6 +150,7 @@ class AttentionSnapshot(keras.callbacks.Callback):
             )
 
     def _draw(self):
+        """Draws the figure of one epoch."""
         self._prepare()
         if self.attack is None:
             return self._draw_clean()
@@ -158,6 +161,7 @@ class AttentionSnapshot(keras.callbacks.Callback):
             )
 
     def _draw_clean(self):
+        """Draws the figure without an attack."""
         explainer = self._explainer
         explained = explainer(explainer.images, explainer.labels)
         return attention_figure(

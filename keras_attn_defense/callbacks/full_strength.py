@@ -1,4 +1,4 @@
-"""Attacks between epochs leave no trace in training."""
+"""A scope for attacks that run between epochs of training."""
 
 import contextlib
 
@@ -8,9 +8,10 @@ from keras import ops
 
 @contextlib.contextmanager
 def at_full_strength(attacks):
-    """A scope in which no schedule acts on attacks; they stay as they were.
+    """Sets attacks to full strength, and restores their state afterwards.
 
-    An attack may be the one that the model trains with.
+    An attack may be the one that the model trains with: its seeds and the
+    strength that a schedule gave it do not change.
 
     Args:
         attacks: A list of attacks.

@@ -1,4 +1,4 @@
-"""One number of a model, measured again and again."""
+"""Robust accuracy of a model that is measured repeatedly."""
 
 from ..classifier import as_classifier
 from ..classifier.predictor import Predictor
@@ -12,10 +12,10 @@ from .full_strength import at_full_strength
 
 
 class RobustAccuracy:
-    """The share of images that withstand all attacks.
+    """Measures the share of images on which all attacks fail.
 
-    What `evaluate_robustness` measures, with compiled code that is kept from
-    one time to the next, and the same random numbers each time.
+    It is the robust accuracy of `evaluate_robustness`, measured with compiled
+    code that is kept and with the same random numbers each time.
 
     Args:
         model: The Keras classifier.
@@ -23,7 +23,7 @@ class RobustAccuracy:
         labels: Their labels.
         attacks: A dict of attacks by name.
         threat: The `ThreatModel`, with one epsilon.
-        batch_size: Images in one call of the model.
+        batch_size: Number of images in one call of the model.
         seed: Integer seed of all attacks.
     """
 
@@ -46,7 +46,7 @@ class RobustAccuracy:
         self._seed = seed
 
     def measure(self, verbose=0):
-        """Attacks the model as it is now.
+        """Attacks the model with its current weights.
 
         Args:
             verbose: `"auto"` or 1 for a progress bar, 2 for one line, 0 for

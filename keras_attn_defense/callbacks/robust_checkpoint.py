@@ -1,4 +1,4 @@
-"""The most robust epoch is the one to keep."""
+"""A callback that saves the most robust epoch."""
 
 from typing import Any
 
@@ -11,27 +11,28 @@ from .carried import Carried
 class RobustCheckpoint(keras.callbacks.ModelCheckpoint):
     """Saves the model when its robust accuracy is the best so far.
 
-    Among epochs of equal robust accuracy, the one of highest clean accuracy
-    counts as better; of those, the first. Epochs in which the robust accuracy
-    was not measured anew (see `RobustnessEvaluation`) are left out.
+    Among epochs of equal robust accuracy, the one with the highest clean
+    accuracy counts as better; among those, the first. Epochs in which the
+    robust accuracy was not measured (see `RobustnessEvaluation`) are ignored.
 
     Args:
         filepath: The file, as in `keras.callbacks.ModelCheckpoint`:
             `"best.keras"`, or `"best.weights.h5"` for weights only; it may
-            hold the fields `{epoch}` and those of the logs.
-        monitor: Name of the robust accuracy in the logs, which is maximised:
+            contain the fields `{epoch}` and those of the logs.
+        monitor: Name of the robust accuracy in the logs, which is maximized:
             that of a `RobustnessEvaluation` before this callback, or
             `"val_robust_accuracy"` of an `AttentionDefendedModel`.
         tie_break: Name of the clean accuracy in the logs, which decides
-            between equals. None keeps the first of them.
+            between epochs of equal robust accuracy. None keeps the first of
+            them.
         save_weights_only: Whether to save the weights only.
-        restore_best_weights: Whether the model has the weights of the best
+        restore_best_weights: Whether the model gets the weights of the best
             epoch after training. They are kept in memory.
-        verbose: 1 for a line whenever it saves, 0 for silence.
+        verbose: 1 for a line whenever the model is saved, 0 for silence.
 
     Attributes:
         best: The best values of `monitor` and `tie_break`, a tuple.
-        best_epoch: Their epoch, counted from 0.
+        best_epoch: The epoch of these values, counted from 0.
 
     Raises:
         ValueError: In the first epoch, if the logs lack one of the values.
@@ -47,7 +48,7 @@ class RobustCheckpoint(keras.callbacks.ModelCheckpoint):
     ```
 
     Reference:
-        Robust accuracy on held-out images falls again in late epochs:
+        Robust accuracy on held-out images decreases again in late epochs:
         Overfitting in adversarially robust deep learning,
         [Rice et al., 2020](https://arxiv.org/abs/2002.11569).
     """
@@ -56,7 +57,7 @@ class RobustCheckpoint(keras.callbacks.ModelCheckpoint):
         self,
         filepath: Path,
         monitor: str = "val_robust_accuracy",
-        tie_break: str = "val_accuracy",
+        tie_break: str | None = "val_accuracy",
         *,
         save_weights_only: bool = False,
         restore_best_weights: bool = False,
@@ -91,13 +92,15 @@ class RobustCheckpoint(keras.callbacks.ModelCheckpoint):
         super().on_epoch_end(epoch, logs)
 
     def on_train_end(self, logs: Any = None) -> None:
-        # A `RobustnessEvaluation` may have measured once more.
+        # A `RobustnessEvaluation` may have measured once more, if training
+        # was stopped early.
         if self.monitor in logs:
             self.on_epoch_end(self._epoch, logs)
         if self._best_weights is not None:
             self.model.set_weights(self._best_weights)
 
     def _score(self, logs):
+        """Returns the values of the logs that decide, the first one first."""
         names = [name for name in (self.monitor, self.tie_break) if name]
         missing = [name for name in names if name not in logs]
         if missing:

@@ -1,6 +1,8 @@
-"""Robust accuracy beside the other logs of training."""
+"""A callback that logs robust accuracy during training."""
 
 import sys
+from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -23,40 +25,41 @@ from .robust_accuracy import RobustAccuracy
 
 
 class RobustnessEvaluation(keras.callbacks.Callback):
-    """Attacks the model between epochs, and logs the accuracy that is left.
+    """Attacks the model between epochs and logs its robust accuracy.
 
-    Works for any Keras classifier, `AttentionDefendedModel` included. Place it
-    before callbacks that read its value: `RobustCheckpoint`,
+    It works for any Keras classifier, `AttentionDefendedModel` included. Place
+    it before callbacks that read its value: `RobustCheckpoint`,
     `keras.callbacks.ModelCheckpoint` and `EarlyStopping` (with `mode="max"`),
     `CSVLogger`, `TensorBoard`.
 
     It measures after the first epoch, after every `every`-th and after the
-    last. In the epochs between, the last value is logged again: `CSVLogger`
-    knows only what the first epoch has, and `ModelCheckpoint` would save in
-    each epoch without a value. `accuracies` has what was measured.
+    last. In the epochs in between, the last value is logged again: `CSVLogger`
+    writes only the logs of the first epoch, and `ModelCheckpoint` would save
+    in each epoch without a value. `accuracies` has the measured values only.
 
-    Images and random numbers are the same each time, so epochs compare.
+    Images and random numbers are the same each time, so that epochs can be
+    compared.
 
     Args:
         x: Images `(num, height, width, channels)`, or a data set of `(images,
             labels)` batches, which is read once and kept in memory.
         y: Labels, if `x` are images: class indices or one-hot.
         attack: The name of an attack (see `kad.attacks.get`), `"quick"`,
-            `"autoattack"`, an attack, or several, of which each image has to
-            withstand all.
+            `"autoattack"`, an attack, or a list or dict of several; an image
+            counts as robust if all of them fail.
         epsilon: The radius, in the units of the images. None takes that of
             the attack, or else 8/255 of the value range (`"l2"`: 0.5 times
-            it, `"l1"`: 12 times it).
+            the range, `"l1"`: 12 times the range).
         norm: `"linf"`, `"l2"` or `"l1"`.
         every: Number of epochs from one measurement to the next.
-        limit: Use only so many images, the first ones. None uses all.
-        batch_size: Images in one call of the model.
+        limit: Number of images to use, the first ones. None uses all.
+        batch_size: Number of images in one call of the model.
         value_range: `(lower, upper)` bounds of the images. None takes the
             model's `value_range`, or else `(0.0, 1.0)`.
         seed: Integer seed of the attacks.
         name: Name of the value in the logs. None means
-            `val_robust_accuracy_<attack>`, with several attacks the names of
-            all, and `_` for `-`.
+            `val_robust_accuracy_<attack>`, with the names of all attacks and
+            with `_` in place of `-`.
         verbose: `"auto"` or 1 for a progress bar, 2 for one line, 0 for
             silence.
 
@@ -64,7 +67,8 @@ class RobustnessEvaluation(keras.callbacks.Callback):
         accuracies: A dict of the measured values by epoch, counted from 0.
 
     Raises:
-        ValueError: If arguments, images or labels are not what is expected.
+        ValueError: If arguments, images or labels do not have the expected
+            form.
 
     Example:
 
@@ -81,7 +85,10 @@ class RobustnessEvaluation(keras.callbacks.Callback):
         self,
         x: Any,
         y: Tensor | None = None,
-        attack: Attack | str = "pgd",
+        attack: Attack
+        | str
+        | Sequence[Attack | str | Callable[..., Any]]
+        | dict[str, Attack | Callable[..., Any]] = "pgd",
         epsilon: float | None = None,
         *,
         norm: Norm = "linf",
@@ -111,9 +118,9 @@ class RobustnessEvaluation(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.accuracies = {}
-        self._accuracy = None  # Arguments may have been set since.
+        self._accuracy = None  # Attributes may have changed in between.
         self._epoch: int | None = None
-        if self.model.built:  # What does not fit is told before training.
+        if self.model.built:  # Errors should come before training.
             self._prepare()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -127,11 +134,13 @@ class RobustnessEvaluation(keras.callbacks.Callback):
             logs[self.name] = Carried(last)
 
     def on_train_end(self, logs: Any = None) -> None:
-        # Training was stopped, and not known to stop when the epoch ended.
+        # If another callback stopped training after this one had run, the last
+        # epoch has not been measured yet.
         if self._epoch not in (None, *self.accuracies):
             self._measure(logs)
 
     def _is_due(self, epoch):
+        """Tells whether an epoch is measured."""
         is_last = epoch + 1 == self.params["epochs"] or self.model.stop_training
         is_first = not self.accuracies
         return is_first or is_last or (epoch + 1) % self.every == 0
@@ -142,6 +151,7 @@ class RobustnessEvaluation(keras.callbacks.Callback):
         self.accuracies[self._epoch] = logs[self.name] = accuracy
 
     def _prepare(self):
+        """Prepares the measurement for the model, once."""
         if self._accuracy is None or self._accuracy.model is not self.model:
             self._accuracy = RobustAccuracy(
                 self.model,
@@ -154,6 +164,7 @@ class RobustnessEvaluation(keras.callbacks.Callback):
             )
 
     def _threat(self):
+        """Returns the threat model, which has one radius."""
         value_range = resolve_value_range(self.model, self.value_range)
         epsilons = check_epsilons(self.epsilon, self.norm, value_range)
         if len(epsilons) > 1:
@@ -166,6 +177,7 @@ class RobustnessEvaluation(keras.callbacks.Callback):
 
 
 def _in_memory(x, y, limit):
+    """Reads images and labels as one block."""
     limit = None if limit is None else check_count("limit", limit)
     size = limit or sys.maxsize
     everything = next(blocks(x, y, size=size, limit=limit), None)
@@ -175,5 +187,6 @@ def _in_memory(x, y, limit):
 
 
 def _name(attack, attacks):
+    """Returns the usual name of the value in the logs."""
     label = attack if isinstance(attack, str) else "_".join(attacks)
     return "val_robust_accuracy_" + label.replace("-", "_")

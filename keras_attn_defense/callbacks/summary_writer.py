@@ -1,8 +1,8 @@
-"""Events that TensorBoard shows, written without TensorFlow."""
+"""Writing of TensorBoard events without TensorFlow."""
 
 
 def summary_writer(folder):
-    """A writer of events in a folder, from tensorboardX.
+    """Returns a writer of events in a folder, from tensorboardX.
 
     Args:
         folder: The folder.

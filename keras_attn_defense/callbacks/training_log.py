@@ -1,4 +1,4 @@
-"""What each epoch measured, in a plain file."""
+"""A callback that writes the logs of each epoch to a file."""
 
 import pathlib
 import time
@@ -17,31 +17,32 @@ from .summary_writer import summary_writer
 class TrainingLog(keras.callbacks.Callback):
     """Writes the logs of each epoch to a CSV or JSON Lines file.
 
-    Unlike `keras.callbacks.CSVLogger`, which knows only the names that the
-    first epoch logs, it keeps what comes later: validation with
+    Unlike `keras.callbacks.CSVLogger`, which writes only the logs of the first
+    epoch, it also writes logs that appear later: validation with
     `validation_freq`, or a `RobustnessEvaluation` that runs every few epochs.
-    Place it after the callbacks whose logs it should keep. The file is
-    complete after each epoch, whatever interrupts the training.
+    Place it after the callbacks whose logs it should write. The file is
+    complete after each epoch, even if the training is interrupted.
     `kad.visualization.training_figure` draws it.
 
     Besides the logs, each epoch has its number `epoch`, from 0, and its
     `seconds`, validation and earlier callbacks included.
 
     Args:
-        path: The file, `"log.csv"` or `"log.jsonl"`. In CSV, what an epoch did
-            not measure is `NA`; in JSON it is left out, and what is not finite
-            is null.
+        path: The file, `"log.csv"` or `"log.jsonl"`. In CSV, logs that an
+            epoch lacks are `NA`; in JSON they are left out, and values that
+            are not finite are null.
         tensorboard: A folder in which the same values are logged for
             TensorBoard, as `epoch_<name>` under `train` and `validation`;
-            needs tensorboardX. None for the file only.
-        append: Whether to go on with the epochs of an existing file. Epochs
-            from that on which a resumed `fit(initial_epoch=...)` starts are
+            needs tensorboardX. None writes the file only.
+        append: Whether to keep the epochs of an existing file. Epochs from
+            the one at which a resumed `fit(initial_epoch=...)` starts are
             replaced.
 
     Raises:
-        ValueError: If the file is neither `.csv` nor `.jsonl`, or one to go on
-            with is damaged.
-        ImportError: If tensorboardX is asked for and not installed.
+        ValueError: If the file is neither `.csv` nor `.jsonl`, or an existing
+            file is damaged.
+        ImportError: If `tensorboard` is given and tensorboardX is not
+            installed.
 
     Example:
 
@@ -92,11 +93,12 @@ class TrainingLog(keras.callbacks.Callback):
             self._log_events(epoch + 1, measured)
 
     def on_train_end(self, logs: Any = None) -> None:
-        # Only this waits for what is still in the writers' queues.
+        # Writes the queued values.
         for writer in self._writers.values():
             writer.close()
 
     def _log_events(self, step, measured):
+        """Logs values for TensorBoard, under the names that Keras uses."""
         for name, value in measured.items():
             part = "validation" if name.startswith("val_") else "train"
             tag = f"epoch_{name.removeprefix('val_')}"

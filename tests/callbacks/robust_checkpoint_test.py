@@ -1,4 +1,4 @@
-"""Which epoch's weights are kept."""
+"""Tests of the epochs whose weights are saved."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ def one_weight():
 
 
 def train(checkpoint, robust, clean=None, model=None):
-    """Runs the callback as `fit` does; the bias is the epoch's number."""
+    """Runs the callback like `fit`; the bias is the number of the epoch."""
     model = model or one_weight()
     checkpoint.set_model(model)
     checkpoint.on_train_begin()
@@ -69,7 +69,7 @@ def test_without_tie_break_and_restoring_weights_only(tmp_path):
     assert epoch_of(model) == 1
 
 
-def test_what_was_not_measured_anew_does_not_win_a_tie(tmp_path):
+def test_epochs_that_were_not_measured_do_not_win_a_tie(tmp_path):
     path = tmp_path / "best.keras"
     robustness = kad.callbacks.RobustnessEvaluation(
         *data(8), FGSM(), name="val_robust_accuracy", every=2
@@ -83,7 +83,7 @@ def test_what_was_not_measured_anew_does_not_win_a_tie(tmp_path):
     seen, clean = [], [0.5, 0.6, 0.9, 0.6]
 
     class Clean(keras.callbacks.Callback):
-        """Marks each epoch by its weights and feeds its clean accuracy."""
+        """Logs the clean accuracy of each epoch, and notes the best epoch."""
 
         def on_epoch_end(self, epoch, logs=None):
             logs["val_accuracy"] = clean[epoch]

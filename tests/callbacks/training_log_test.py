@@ -1,4 +1,4 @@
-"""Epochs in plain files, compared with what `fit` returns."""
+"""Tests of the log files of epochs, against the history of `fit`."""
 
 import csv
 import io
@@ -41,17 +41,17 @@ def csv_rows(path):
 
 
 def scalars(folder):
-    """`{tag: {step: value}}` of a folder of events."""
+    """Reads `{tag: {step: value}}` from a folder of events."""
     from tensorboardX.proto.event_pb2 import Event
 
     (path,) = folder.iterdir()
-    file, found = io.BytesIO(path.read_bytes()), {}
+    file, values = io.BytesIO(path.read_bytes()), {}
     while header := file.read(12):
         event = Event.FromString(file.read(*struct.unpack("<Q", header[:8])))
         file.read(4)  # The checksum.
         for value in event.summary.value:
-            found.setdefault(value.tag, {})[event.step] = value.simple_value
-    return found
+            values.setdefault(value.tag, {})[event.step] = value.simple_value
+    return values
 
 
 def test_defended_training_in_all_three_forms(tmp_path):
@@ -91,10 +91,10 @@ def test_defended_training_in_all_three_forms(tmp_path):
     validated = scalars(tmp_path / "events" / "validation")
     assert set(validated["epoch_loss"]) == {2}
     for name, values in history.items():
-        found = (validated if name.startswith("val_") else trained)[
+        events = (validated if name.startswith("val_") else trained)[
             f"epoch_{name.removeprefix('val_')}"
         ]
-        np.testing.assert_allclose(list(found.values()), values, rtol=1e-6)
+        np.testing.assert_allclose(list(events.values()), values, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["log.csv", "log.jsonl"])
