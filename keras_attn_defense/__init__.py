@@ -10,6 +10,7 @@ from . import datasets as datasets
 from . import evaluation as evaluation
 from . import losses as losses
 from . import visualization as visualization
+from ._public import public_names as _public_names
 from .evaluation import evaluate_robustness as evaluate_robustness
 from .export import ServingPreprocessing as ServingPreprocessing
 from .export import export as export
@@ -18,3 +19,18 @@ from .models import InputPreprocessing as InputPreprocessing
 from .models import StrongSampleSelection as StrongSampleSelection
 from .models import with_preprocessing as with_preprocessing
 from .version import __version__ as __version__
+
+
+def __dir__():
+    packages = [
+        "adapters",
+        "analysis",
+        "attacks",
+        "attention",
+        "callbacks",
+        "datasets",
+        "evaluation",
+        "losses",
+        "visualization",
+    ]
+    return _public_names(globals(), packages)

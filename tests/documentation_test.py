@@ -62,10 +62,10 @@ def public_names(room, path="kad"):
     found = {}
     for node in ast.parse(inspect.getsource(room)).body:
         for alias in node.names if isinstance(node, ast.ImportFrom) else ():
-            value = getattr(room, alias.name)
-            name = f"{path}.{alias.asname}"
             if alias.asname is None or alias.asname.startswith("_"):
                 continue
+            value = getattr(room, alias.name)
+            name = f"{path}.{alias.asname}"
             if inspect.ismodule(value):
                 found |= public_names(value, name)
             elif callable(value):
@@ -109,6 +109,21 @@ def is_registered(cls, package_name):
 
 OBJECTS = exported_objects(PACKAGE)
 PUBLIC = public_names(kad)
+
+
+def test_completion_shows_public_names_only():
+    shown, waiting = set(), {"kad": kad}
+    while waiting:
+        path, package = waiting.popitem()
+        for name in dir(package):
+            value = getattr(package, name)
+            if inspect.ismodule(value):
+                waiting[f"{path}.{name}"] = value
+            else:
+                shown.add(f"{path}.{name}")
+    assert shown == set(PUBLIC)
+
+
 SERIALIZABLE_CLASSES = {
     name: value
     for name, value in OBJECTS.items()

@@ -21,6 +21,7 @@ LEVELS = (
         "_backend",
         "_command_line_backend",
         "_files",
+        "_public",
         "_registration",
         "_text",
         "_typing",

@@ -1,5 +1,6 @@
 """Measures of attention under attack, and the study of the paper."""
 
+from .._public import public_names as _public_names
 from .attention_study import AttentionStudy as AttentionStudy
 from .compare_studies import StudyComparison as StudyComparison
 from .compare_studies import compare_studies as compare_studies
@@ -11,3 +12,7 @@ from .scatter import Scatter as Scatter
 from .scatter import attention_scatter as attention_scatter
 from .study_result import StudyResult as StudyResult
 from .study_result import load_study as load_study
+
+
+def __dir__():
+    return _public_names(globals())

@@ -1,5 +1,6 @@
 """Attacks: adversarial images for any Keras classifier."""
 
+from .._public import public_names as _public_names
 from . import objectives as objectives
 from . import perturbation_sets as perturbation_sets
 from .apgd import APGD as APGD
@@ -24,3 +25,7 @@ from .search_attack import SearchAttack as SearchAttack
 from .square import Square as Square
 from .step_ll import StepLL as StepLL
 from .szegedy_lbfgs import SzegedyLBFGS as SzegedyLBFGS
+
+
+def __dir__():
+    return _public_names(globals(), ["objectives", "perturbation_sets"])

@@ -1,5 +1,6 @@
 """Attention maps and masks, differentiable and batched."""
 
+from .._public import public_names as _public_names
 from .attention_mask import AttentionMask as AttentionMask
 from .attention_method import AttentionMethod as AttentionMethod
 from .black_box_method import BlackBoxMethod as BlackBoxMethod
@@ -20,3 +21,7 @@ from .overlap import intersection_over_union as intersection_over_union
 from .score_cam import ScoreCAM as ScoreCAM
 from .smooth_grad import SmoothGrad as SmoothGrad
 from .x_grad_cam import XGradCAM as XGradCAM
+
+
+def __dir__():
+    return _public_names(globals())

@@ -1,7 +1,12 @@
 """Keras callbacks for defended training."""
 
+from .._public import public_names as _public_names
 from .attention_snapshot import AttentionSnapshot as AttentionSnapshot
 from .defense_schedule import DefenseSchedule as DefenseSchedule
 from .robust_checkpoint import RobustCheckpoint as RobustCheckpoint
 from .robustness_evaluation import RobustnessEvaluation as RobustnessEvaluation
 from .training_log import TrainingLog as TrainingLog
+
+
+def __dir__():
+    return _public_names(globals())

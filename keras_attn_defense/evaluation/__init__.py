@@ -1,5 +1,6 @@
 """How robust a model is: one call, a report, and checks of its numbers."""
 
+from .._public import public_names as _public_names
 from .card import load_card as load_card
 from .compare import Comparison as Comparison
 from .compare import Pair as Pair
@@ -10,3 +11,7 @@ from .flag import Flag as Flag
 from .report import Report as Report
 from .summary import Accuracy as Accuracy
 from .threat_model import ThreatModel as ThreatModel
+
+
+def __dir__():
+    return _public_names(globals())

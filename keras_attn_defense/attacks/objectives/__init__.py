@@ -1,5 +1,6 @@
 """What attacks maximise: one value per image. A new objective goes here."""
 
+from ..._public import public_names as _public_names
 from .attention_deviation import AttentionDeviation as AttentionDeviation
 from .cross_entropy import CrossEntropy as CrossEntropy
 from .cross_entropy import cross_entropy as cross_entropy
@@ -20,3 +21,7 @@ from .naming import serialize as serialize
 from .objective import Objective as Objective
 from .targeted import TargetedDLR as TargetedDLR
 from .targeted import TargetedMargin as TargetedMargin
+
+
+def __dir__():
+    return _public_names(globals())
