@@ -1,5 +1,9 @@
 """A defended model comes back from its file and goes on as if never gone."""
 
+import io
+import zipfile
+
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -111,3 +115,30 @@ def test_export_on_pytorch_names_what_does_it(tmp_path):
     model = kad.AttentionDefendedModel(networks.sequential())
     with pytest.raises(ValueError, match=r"kad\.export"):
         model.export(tmp_path / "model")
+
+
+def test_a_file_from_before_the_attack_had_its_name(tmp_path):
+    # `attack` was the attribute `training_attack`, and so in files.
+    x, y = data(4)
+    model = kad.AttentionDefendedModel(
+        networks.sequential(), kad.attacks.PGD(0.1, steps=1, seed=3)
+    )
+    model.craft(x, y)  # Draws random numbers.
+    model.attack.strength.assign(0.5)
+    model.save(tmp_path / "new.keras")
+    with zipfile.ZipFile(tmp_path / "new.keras") as new:
+        files = {name: new.read(name) for name in new.namelist()}
+    weights = io.BytesIO(files["model.weights.h5"])
+    with h5py.File(weights, "r+") as store:
+        store.move("attack", "training_attack")
+    files["model.weights.h5"] = weights.getvalue()
+    with zipfile.ZipFile(tmp_path / "old.keras", "w") as old:
+        for name, content in files.items():
+            old.writestr(name, content)
+
+    loaded = keras.saving.load_model(tmp_path / "old.keras")
+
+    assert float(ops.convert_to_numpy(loaded.attack.strength)) == 0.5
+    np.testing.assert_array_equal(
+        *(ops.convert_to_numpy(m.craft(x, y)) for m in (model, loaded))
+    )
