@@ -62,3 +62,62 @@ def study(model: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
     assert_type(kad.analysis.attention_scatter(maps), kad.analysis.Scatter)
     train, test = kad.datasets.load_digit_scenes()
     assert_type(test, kad.datasets.ImageSplit)
+
+
+class Towards(kad.attacks.GradientAttack):
+    """A user's attack of gradient steps."""
+
+    def target(
+        self, victim: kad.attacks.ClassifierView, images: Any, labels: Any
+    ) -> tuple[Any, float]:
+        victim.feature_layer("last")  # type: ignore[attr-defined]
+        return keras.ops.argmin(victim.frozen_logits(images), -1), -1.0
+
+
+class Search(kad.attacks.SearchAttack):
+    """A user's search."""
+
+    def begin(self, task: kad.attacks.Task) -> dict[str, Any]:
+        assert_type(task.victim, kad.attacks.ClassifierView)
+        assert_type(task.value_range, tuple[float, float])
+        return {"found": task.is_success(task.victim.logits(task.images))}
+
+    def step(
+        self, task: kad.attacks.Task, state: Any, count: Any, draws: Any
+    ) -> dict[str, Any]:
+        return kad.attacks.select(state["found"], state, self.begin(task))
+
+
+class Map(kad.attention.FeatureMethod):
+    """A user's attention map."""
+
+    def channel_weights(self, features: Any, gradients: Any) -> Any:
+        return keras.ops.mean(gradients, axis=(1, 2), keepdims=True)
+
+
+class Entropy(kad.attacks.objectives.Objective):
+    """A user's objective."""
+
+    def call(self, logits: Any, labels: Any, reference: Any) -> Any:
+        log_p = keras.ops.log_softmax(logits)
+        return -keras.ops.sum(keras.ops.exp(log_p) * log_p, axis=-1)
+
+
+class Distance(keras.losses.Loss):
+    """A user's loss of two maps."""
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return keras.ops.mean(keras.ops.abs(y_true - y_pred), axis=(1, 2))
+
+
+def extend(base: keras.Model) -> None:
+    kad.AttentionDefendedModel(
+        base,
+        Towards(objective=Entropy()),
+        Map("last"),
+        preservation_loss=Distance(),
+    )
+    kad.AttentionDefendedModel(
+        base,
+        attack=Towards,  # type: ignore[arg-type]
+    )

@@ -1,6 +1,7 @@
 """Attacks: adversarial images for any Keras classifier."""
 
 from .._public import public_names as _public_names
+from ..classifier import ClassifierView as ClassifierView
 from . import objectives as objectives
 from . import perturbation_sets as perturbation_sets
 from .apgd import APGD as APGD
@@ -12,6 +13,7 @@ from .bpda import BPDA as BPDA
 from .carlini_wagner import CarliniWagner as CarliniWagner
 from .deep_fool import DeepFool as DeepFool
 from .engine.attack_result import AttackResult as AttackResult
+from .engine.task import Task as Task
 from .ensemble_attack import EnsembleAttack as EnsembleAttack
 from .fab import FAB as FAB
 from .fgsm import FGSM as FGSM
@@ -22,6 +24,7 @@ from .named import get as get
 from .pgd import PGD as PGD
 from .randomized_step_ll import RandomizedStepLL as RandomizedStepLL
 from .search_attack import SearchAttack as SearchAttack
+from .search_attack import select as select
 from .square import Square as Square
 from .step_ll import StepLL as StepLL
 from .szegedy_lbfgs import SzegedyLBFGS as SzegedyLBFGS

@@ -163,7 +163,7 @@ class Attack(keras.layers.Layer):
         """What a report calls it, unless told otherwise."""
         return type(self).__name__.lower()
 
-    def check(self, model: Model) -> None:
+    def check(self, model: Any) -> None:
         """Raises a `ValueError` if the attack cannot work on a model."""
 
     def with_epsilon(self, epsilon: float | None) -> Self:

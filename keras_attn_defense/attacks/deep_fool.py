@@ -95,7 +95,7 @@ class DeepFool(SearchAttack):
         }
 
     def step(
-        self, task: Task, state: Any, count: int, draws: Any
+        self, task: Task, state: Any, count: Tensor, draws: Any
     ) -> dict[str, Any]:
         lower, upper = task.value_range
         _, gradient, distance = nearest_boundary(

@@ -102,7 +102,7 @@ class FAB(SearchAttack):
         }
 
     def step(
-        self, task: Task, state: Any, count: int, draws: Any
+        self, task: Task, state: Any, count: Tensor, draws: Any
     ) -> dict[str, Any]:
         x = self._approached(task, state)
         broken = task.is_success(task.victim.frozen_logits(x))

@@ -254,7 +254,7 @@ class GradientAttack(Attack):
             return epsilon, epsilon * self.relative_step_size()
         return epsilon, self.step_size * ops.convert_to_tensor(self.strength)
 
-    def check(self, model: Model) -> None:
+    def check(self, model: Any) -> None:
         self.objective.check(as_classifier(model))
 
     def with_epsilon(self, epsilon: float | None) -> Self:

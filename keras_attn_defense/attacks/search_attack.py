@@ -91,7 +91,7 @@ class SearchAttack(Attack):
         raise not_defined(self, "begin", "it returns the state of a run")
 
     def step(
-        self, task: Task, state: Any, count: int, draws: Any
+        self, task: Task, state: Any, count: Tensor, draws: Any
     ) -> dict[str, Any]:
         """The state after one more step.
 
@@ -215,8 +215,26 @@ class SearchAttack(Attack):
         return {**super().get_config(), "steps": self.steps}
 
 
-def select(mask, first, second):
-    """State `first` where the mask `(batch,)` is set, `second` elsewhere."""
+def select(mask: Tensor, first: Any, second: Any) -> Any:
+    """Chooses between two states, image by image.
+
+    Args:
+        mask: Booleans `(batch,)`.
+        first: A tensor, or a (nested) dict or list of them, whose first axis
+            is that of the images: what is taken where the mask is set.
+        second: The same, for where it is not.
+
+    Returns:
+        Tensors in the structure of `first`.
+
+    Example:
+
+    ```python
+    before, after = {"x": np.zeros((2, 3))}, {"x": np.ones((2, 3))}
+    state = kad.attacks.select(np.array([True, False]), after, before)
+    np.testing.assert_array_equal(state["x"], [[1, 1, 1], [0, 0, 0]])
+    ```
+    """
 
     def choose(one, other):
         if one is other:

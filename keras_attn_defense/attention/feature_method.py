@@ -13,7 +13,6 @@ from .._registration import register
 from .._typing import Model
 from .._typing import Tensor
 from ..classifier import Classifier
-from ..classifier import ClassifierView
 from ..classifier import check_count
 from ..classifier import full_precision
 from ..classifier import not_defined
@@ -180,7 +179,7 @@ class FeatureMethod(AttentionMethod):
         features = [full_precision(tensor) for tensor in as_maps(features)]
         return ClassifierPass(logits, predictions, classes, features, gradients)
 
-    def check_use(self, classifier: ClassifierView) -> None:
+    def check_use(self, classifier: Any) -> None:
         super().check_use(classifier)
         classifier.feature_layers(self.layer, self.grid)
 

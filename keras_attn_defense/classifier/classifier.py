@@ -61,11 +61,8 @@ class Classifier(ClassifierView):
         self.calls = known.calls
         self.ending = known.ending
         self.num_outputs = known.num_outputs
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes: two for a model with a single output."""
-        return max(self.num_outputs, 2)
+        # A single output tells two classes apart.
+        self.num_classes = max(known.num_outputs, 2)
 
     @property
     def variables(self) -> list[Any]:

@@ -1,23 +1,75 @@
-"""What all views of a classifier have in common."""
+"""The members of a classifier that attacks rely on."""
 
+import abc
 import copy
-from typing import TYPE_CHECKING
 from typing import Any
+from typing import Self
+
+from .._typing import Tensor
 
 # Draws inside of one draw, at most.
 _INNER_DRAWS = 1000
 
 
-class ClassifierView:
-    """Base class of what attacks are given in place of a model."""
+class ClassifierView(abc.ABC):
+    """What an attack receives as `victim`, in place of the model.
 
-    if TYPE_CHECKING:  # Views have what a `Classifier` has.
+    It is the same for Keras models, functions of images and several models at
+    once. Gradients of the images flow through `frozen_logits`.
 
-        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
-        def __getattr__(self, name: str) -> Any: ...
+    Example:
 
+    ```python
+    # The runner-up, on whatever is attacked.
+    def runner_up(victim: kad.attacks.ClassifierView, images, labels):
+        logits = victim.frozen_logits(images)
+        hidden = keras.ops.one_hot(labels, victim.num_classes)
+        return keras.ops.argmax(logits - 1e9 * hidden, axis=-1)
+
+
+    class TowardsRunnerUp(kad.attacks.GradientAttack):
+        def target(self, victim, images, labels):
+            return runner_up(victim, images, labels), -1.0
+
+
+    x_adv = TowardsRunnerUp(epsilon=8 / 255, steps=10)(model, x, y)
+    ```
+    """
+
+    #: The Keras model or the function; None for several models.
+    model: Any = None
+    #: Number of classes; None for a function that has not been called yet.
+    num_classes: Any = None
+    #: `(None, height, width, channels)`, or None where it is not known.
+    input_shape: Any = None
+    #: `(lower, upper)` bounds of the images, or None where they are not known.
+    value_range: Any = None
     #: Number of the current draw of random numbers; None for the model's own.
-    draw = None
+    draw: Any = None
+
+    @property
+    @abc.abstractmethod
+    def variables(self) -> Any:
+        """The variables that logits depend on, seeds included."""
+
+    @abc.abstractmethod
+    def logits(self, images: Tensor) -> Tensor:
+        """Computes logits in inference mode, and leaves no trace.
+
+        Args:
+            images: Float32 tensor `(batch, height, width, channels)`.
+
+        Returns:
+            Float32 `(batch, classes)`.
+        """
+
+    @abc.abstractmethod
+    def frozen_logits(self, images: Tensor) -> Tensor:
+        """Computes the same with weights as constants, for image gradients."""
+
+    @abc.abstractmethod
+    def check_logits(self, images: Tensor) -> None:
+        """Raises a `ValueError` if what is returned for images is no logits."""
 
     @property
     def identity(self) -> Any:
@@ -28,13 +80,13 @@ class ClassifierView:
         """
         return self.model
 
-    def check_gradients(self) -> None:
+    def check_gradients(self) -> None:  # noqa: B027 (most have them)
         """Raises a `ValueError` if no gradient can reach the images."""
 
-    def refresh(self) -> None:
+    def refresh(self) -> None:  # noqa: B027 (most never change)
         """Brings what was read from a model up to date."""
 
-    def with_draw(self, draw: Any) -> Any:
+    def with_draw(self, draw: Any) -> Self:
         """Returns this view with the random numbers of one draw.
 
         Draws may be nested, and no two of them are the same:

@@ -50,7 +50,7 @@ class EnsembleClassifier(ClassifierView):
 
     def frozen_logits(self, images: Tensor) -> Tensor:
         """The same with weights as constants."""
-        members = self.members
+        members: Sequence[ClassifierView] = self.members
         if self.draw is not None:
             members = [member.with_draw(self.draw) for member in members]
         return self._mean(member.frozen_logits(images) for member in members)

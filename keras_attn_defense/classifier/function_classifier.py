@@ -42,12 +42,12 @@ def as_classifier(model: Model) -> ClassifierView:
 
 
 class FunctionClassifier(ClassifierView):
-    """What attacks need of a function from images to logits.
+    """The view of a function from images to logits.
 
     Args:
         function: Takes images `(batch, height, width, channels)`, returns
-            logits `(batch, classes)`, without side effects. What it draws at
-            random is its own affair.
+            logits `(batch, classes)`, without side effects. Its random numbers
+            are left as it draws them.
     """
 
     variables = ()

@@ -7,7 +7,6 @@ import numpy as np
 from keras import ops
 
 from ..._registration import register
-from ..._typing import Model
 from ..._typing import Tensor
 from ...classifier import ClassifierView
 from ...classifier import as_classifier
@@ -89,7 +88,7 @@ class APGD(SearchAttack):
     def runs(self, victim: ClassifierView) -> int:
         return self.restarts * self.objective.runs(victim.num_classes)
 
-    def check(self, model: Model) -> None:
+    def check(self, model: Any) -> None:
         self.objective.check(as_classifier(model))
 
     @property
@@ -128,7 +127,7 @@ class APGD(SearchAttack):
         }
 
     def step(
-        self, task: Task, state: Any, count: int, draws: Any
+        self, task: Task, state: Any, count: Tensor, draws: Any
     ) -> dict[str, Any]:
         if self.norm == "l1":
             return apgd_l1.step(self, task, state, count)

@@ -8,7 +8,6 @@ import numpy as np
 from keras import ops
 
 from ..._registration import register
-from ..._typing import Model
 from ..._typing import Norm
 from ..._typing import Tensor
 from ..._typing import ValueRange
@@ -94,7 +93,7 @@ class AutoAttack(Attack):
             for name, part in parts.items()
         }
 
-    def check(self, model: Model) -> None:
+    def check(self, model: Any) -> None:
         victim = as_classifier(model)
         if victim.num_classes is not None:
             for part in self.components(victim.num_classes).values():

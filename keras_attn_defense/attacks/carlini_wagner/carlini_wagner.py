@@ -130,7 +130,7 @@ class CarliniWagner(SearchAttack):
         }
 
     def step(
-        self, task: Task, state: Any, count: int, draws: Any
+        self, task: Task, state: Any, count: Tensor, draws: Any
     ) -> dict[str, Any]:
         search = state["search"]
         x, slope = _to_images(state["w"], task.value_range)

@@ -119,7 +119,7 @@ class EnsembleAttack(Attack):
     def takes_soft_labels(self) -> bool:  # type: ignore[override]
         return self.attack.takes_soft_labels
 
-    def check(self, model: Model) -> None:
+    def check(self, model: Any) -> None:
         for view in self._views(as_classifier(model)):
             self.attack.check(view)
 

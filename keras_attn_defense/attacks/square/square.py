@@ -7,7 +7,6 @@ import keras
 from keras import ops
 
 from ..._registration import register
-from ..._typing import Model
 from ..._typing import Tensor
 from ...classifier import ClassifierView
 from ...classifier import as_classifier
@@ -93,7 +92,7 @@ class Square(SearchAttack):
     def runs(self, victim: ClassifierView) -> int:
         return self.restarts * self.objective.runs(victim.num_classes)
 
-    def check(self, model: Model) -> None:
+    def check(self, model: Any) -> None:
         self.objective.check(as_classifier(model))
 
     def draw(self, images: Tensor, steps: int) -> Any:
@@ -118,7 +117,7 @@ class Square(SearchAttack):
         }
 
     def step(
-        self, task: Task, state: Any, count: int, draws: Any
+        self, task: Task, state: Any, count: Tensor, draws: Any
     ) -> dict[str, Any]:
         images, best = map(_channels_last, (task.images, state["adversarial"]))
         queries = self.steps if self.rescale_schedule else None
