@@ -1,4 +1,4 @@
-"""Let a network learn to see before it learns to defend itself."""
+"""A callback that increases the strength of the defense step by step."""
 
 from typing import Any
 from typing import Self
@@ -12,18 +12,19 @@ from ..models import AttentionDefendedModel
 
 @register
 class DefenseSchedule(keras.callbacks.Callback):
-    """Warm-up epochs for the attack and for the attention losses.
+    """Warms up the training attack and the attention losses.
 
     Epsilon and step size of the training attack are zero for `attack_warmup`
-    epochs, then rise in equal steps, to reach their full value after
-    `epsilon_ramp` more. The attention losses count from epoch
+    epochs, then rise in equal steps and reach their full value after
+    `epsilon_ramp` more epochs. The attention losses count from epoch
     `attention_warmup` on. Both act inside compiled steps. The validation
-    attack keeps its strength, and after `fit` so has everything.
+    attack always has its full strength. After `fit`, the training attack and
+    the losses have theirs again.
 
     Args:
-        attack_warmup: Epochs before the attack.
-        epsilon_ramp: Epochs over which epsilon rises after them.
-        attention_warmup: Epochs before the attention losses.
+        attack_warmup: Number of epochs without an attack.
+        epsilon_ramp: Number of epochs after these in which epsilon rises.
+        attention_warmup: Number of epochs without attention losses.
 
     Example:
 
@@ -61,7 +62,7 @@ class DefenseSchedule(keras.callbacks.Callback):
         self.attention_warmup = int(attention_warmup)
 
     def attack_strength(self, epoch: int) -> float:
-        """The share of epsilon in an epoch counted from 0."""
+        """Returns the share of epsilon in an epoch, counted from 0."""
         if epoch < self.attack_warmup:
             return 0.0
         done = epoch - self.attack_warmup + 1
@@ -83,6 +84,7 @@ class DefenseSchedule(keras.callbacks.Callback):
             )
 
     def _set(self, attack, attention):
+        """Assigns both strengths, which compiled steps read."""
         self.model.attack.strength.assign(attack)
         self.model.attention_strength.assign(attention)
 

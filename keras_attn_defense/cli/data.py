@@ -173,7 +173,7 @@ def _read_archive(path, wanted):
     _check_finite(path, pair[0], images)
     labels = _matched(path, labels, names, wanted)
     images, labels = _drawn(path, images, labels, wanted)
-    if images.ndim == 3:  # Grey images without a channel axis.
+    if images.ndim == 3:  # Gray images without a channel axis.
         images = images[..., None]
     if images.dtype == np.uint8:
         images = _scaled(images, (0.0, 255.0), wanted.value_range, path)

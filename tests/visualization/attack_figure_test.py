@@ -1,4 +1,4 @@
-"""What an attack does to images and attention, step by step too."""
+"""Tests of the figures of an attack and of its steps."""
 
 import numpy as np
 import pytest
@@ -27,8 +27,8 @@ def victim():
     return networks.sharpened(networks.functional("softmax"), 10)
 
 
-def said(model, images, labels):
-    """The captions of predictions, from what `predict` returns."""
+def predicted(model, images, labels):
+    """Returns the captions of predictions, from the output of `predict`."""
     scores = model.predict(images, verbose=0)
     return [
         [f"{'✓' if i == label else '✗'} class {i}", f"{100 * row[i]:.0f} %"]
@@ -37,9 +37,9 @@ def said(model, images, labels):
     ]
 
 
-def overlap(maps, others):
-    """Of what lies above the mean of each map."""
-    areas = [m > m.mean((1, 2), keepdims=True) for m in (maps, others)]
+def overlap(maps, maps_adv):
+    """Computes the IoU of the areas above the mean of each map."""
+    areas = [m > m.mean((1, 2), keepdims=True) for m in (maps, maps_adv)]
     both, either = (f(*areas).sum((1, 2)) for f in (np.minimum, np.maximum))
     return both / either
 
@@ -79,16 +79,16 @@ def test_grid(grid):
 
     below = captions(figure)
     names = [[f"true: class {label}"] for label in LABELS]
-    answers = said(model, IMAGES, LABELS)
+    answers = predicted(model, IMAGES, LABELS)
     joined = [a + b for a, b in zip(names, answers, strict=True)]
     assert below[0::6] == joined
-    assert below[1::6] == said(model, adversarial, LABELS)
+    assert below[1::6] == predicted(model, adversarial, LABELS)
     assert below[1::6] != answers
     assert below[2::6] == [["at most 0.05", "shown 10-fold"]] * 2
     assert below[3::6] == [[f"for class {label}"] for label in LABELS]
     ious = overlap(maps, maps_adv)
     assert below[4::6] == [[f"IoU {iou:.2f}"] for iou in ious]
-    assert below[5::6] == said(model, hidden, LABELS)
+    assert below[5::6] == predicted(model, hidden, LABELS)
     assert [len(each) for each in frames(figure)] == [0, 0, 0, 1, 1, 0] * 2
     assert titles(figure)[3:] == [
         "attention before",
@@ -98,7 +98,7 @@ def test_grid(grid):
     assert_legible(figure)
 
 
-def test_film_strip():
+def test_steps_of_an_attack():
     model, attack = victim(), BIM(0.05, steps=3)
     arguments = {"class_names": ["a" * 50, "b" * 50, "c", "d"]}
     figure = kad.visualization.attack_steps_figure(
@@ -111,10 +111,10 @@ def test_film_strip():
     below = captions(figure)
     for column, step in enumerate((0, 1, 3)):
         drawn = np.array(pictures(figure)[column::3])
-        lit = kad.visualization.overlay(path[step], maps[step])
-        np.testing.assert_allclose(drawn, lit, rtol=0, atol=0.02)
+        overlaid = kad.visualization.overlay(path[step], maps[step])
+        np.testing.assert_allclose(drawn, overlaid, rtol=0, atol=0.02)
         for index, lines in enumerate(below[column::3]):
-            name, confidence = said(model, path[step], LABELS)[index]
+            name, confidence = predicted(model, path[step], LABELS)[index]
             assert lines[0][0] == name[0]
             assert lines[1] == confidence
             iou = overlap(maps[0], maps[step])[index]
@@ -141,10 +141,10 @@ def test_defended_model_draws_with_its_own_attention():
     assert len(figure.axes) == 12
     labels = model.predict(images, verbose=0).argmax(-1)
     maps = to_numpy(model.attention_map(images, labels))
-    lit = kad.visualization.overlay(images, maps, value_range=(-1, 1))
+    overlaid = kad.visualization.overlay(images, maps, value_range=(-1, 1))
     drawn = np.array(pictures(figure))
-    np.testing.assert_allclose(drawn[3::6], lit, rtol=0, atol=0.02)
-    # A quarter of each image lies in its attention area, and is mid-grey.
+    np.testing.assert_allclose(drawn[3::6], overlaid, rtol=0, atol=0.02)
+    # A quarter of each image lies in its attention area, and is mid-gray.
     gray = (drawn[5::6] == 0.5).all(-1).mean((1, 2))
     np.testing.assert_allclose(gray, 0.25, atol=0.02)
     assert captions(figure)[0][0] == f"class {labels[0]}"
@@ -165,10 +165,12 @@ def test_methods_of_many_passes():
     figure = kad.visualization.attack_figure(
         model, IMAGES, LABELS, lambda model, x, y: x, attention, max_images=1
     )
-    lit = kad.visualization.overlay(
+    overlaid = kad.visualization.overlay(
         IMAGES[:1], attention(IMAGES[:1], LABELS[:1])
     )
-    np.testing.assert_allclose(pictures(figure)[3], lit[0], rtol=0, atol=0.02)
+    np.testing.assert_allclose(
+        pictures(figure)[3], overlaid[0], rtol=0, atol=0.02
+    )
     assert captions(figure)[4] == ["IoU 1.00"]
 
 
