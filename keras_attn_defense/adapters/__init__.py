@@ -1,4 +1,4 @@
-"""Other tools' attacks on our models, and in our reports."""
+"""Adapters to attacks of other libraries, in both directions."""
 
 from .._public import public_names as _public_names
 from .art import from_art as from_art

@@ -1,4 +1,4 @@
-"""To and from the Adversarial Robustness Toolbox (ART)."""
+"""Adapters to the Adversarial Robustness Toolbox (ART)."""
 
 import functools
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from .foreign_attack import ForeignAttack
 
 
 def to_art(model: Model, value_range: ValueRange | None = None) -> Any:
-    """A classifier for ART's attacks, on every Keras backend.
+    """Makes a classifier for ART's attacks, on every Keras backend.
 
-    It takes what the model takes: NumPy images `(num, height, width,
-    channels)` within the value range. It predicts logits, whatever the model
-    ends in, and gives gradients of their cross-entropy and of each of them.
-    Train the Keras model itself; this one does not.
+    It takes the images of the model: NumPy arrays `(num, height, width,
+    channels)` within the value range. It predicts logits, for any output
+    activation of the model, and computes gradients of their cross-entropy and
+    of each logit. It cannot be trained: train the Keras model itself.
 
     Args:
         model: A Keras classifier or a `kad.attacks.BPDA`.
@@ -57,12 +57,12 @@ def from_art(
     name: str = "art",
     **kwargs: Any,
 ) -> ForeignAttack:
-    """An attack of ART, for `kad.evaluate_robustness`.
+    """Adapts an attack of ART for `kad.evaluate_robustness`.
 
     Args:
-        build: Function of an estimator, as `to_art` returns it, and the
-            radius, in the units of the images. Returns an evasion attack. It
-            is called once for each radius.
+        build: Function of an estimator, like that of `to_art`, and the radius
+            in the units of the images. It returns an evasion attack and is
+            called once for each radius.
         epsilon: The radius, in the units of the images; see
             `kad.attacks.Attack`.
         name: The attack's name in a report.
@@ -106,6 +106,7 @@ def from_art(
 
 @functools.cache
 def _classifier_class():
+    """Defines the estimator class, once ART is known to be installed."""
     try:
         from art import estimators
         from art.estimators import classification
@@ -122,7 +123,7 @@ def _classifier_class():
         estimators.NeuralNetworkMixin,
         estimators.BaseEstimator,
     ):
-        """ART's view of `DifferentiableLogits`."""
+        """`DifferentiableLogits` with the interface of an ART classifier."""
 
         estimator_params = [
             *estimators.BaseEstimator.estimator_params,
@@ -133,8 +134,8 @@ def _classifier_class():
         def __init__(self, logits, value_range):
             if logits.num_classes is None:
                 raise ValueError(
-                    "ART asks for the number of classes, which a plain "
-                    "function does not tell. Pass the Keras model."
+                    "ART needs the number of classes, which is not known for "
+                    "a plain function. Pass the Keras model."
                 )
             super().__init__(
                 model=getattr(logits.victim, "model", logits.victim),
@@ -153,6 +154,8 @@ def _classifier_class():
             return self.logits.predict(x, batch_size)
 
         def loss_gradient(self, x, y, **kwargs):
+            # The gradient of the cross-entropy with respect to the logits is
+            # the difference of probabilities and targets.
             targets = self._one_hot(y)
             gradients = [
                 gradient(scipy.special.softmax(logits, axis=-1) - targets[rows])
@@ -161,13 +164,15 @@ def _classifier_class():
             return np.concatenate(gradients)
 
         def class_gradient(self, x, label=None, **kwargs):
+            # One-hot rows choose the logits to differentiate: all of them, or
+            # one for each image, `(images, logits, classes)`.
             unit = np.eye(self.nb_classes)
             if label is None:
-                wanted = np.broadcast_to(unit, (len(x), *unit.shape))
+                chosen = np.broadcast_to(unit, (len(x), *unit.shape))
             else:
-                wanted = unit[np.broadcast_to(label, len(x))][:, None]
+                chosen = unit[np.broadcast_to(label, len(x))][:, None]
             gradients = [
-                np.stack([gradient(w) for w in wanted[rows].swapaxes(0, 1)], 1)
+                np.stack([gradient(w) for w in chosen[rows].swapaxes(0, 1)], 1)
                 for rows, _, gradient in self.logits.batches(x, _BATCH)
             ]
             return np.concatenate(gradients)
@@ -189,7 +194,7 @@ def _classifier_class():
 
         def get_activations(self, x, layer, batch_size, framework=False):
             raise NotImplementedError(
-                "Only logits are adapted. For activations build "
+                "Only logits are adapted. For activations use "
                 "`keras.Model(model.inputs, layer.output)`."
             )
 

@@ -1,4 +1,4 @@
-"""Logits of a Keras classifier, for tools that differentiate them."""
+"""Logits of a Keras classifier, for libraries that differentiate them."""
 
 import functools
 
@@ -11,19 +11,18 @@ from ..classifier import CompiledFunctions
 from ..classifier import as_classifier
 from ..classifier.padding import padded_batches
 
-# What the largest weight of an image's logits is brought to. Layers of half
-# precision hold what is 250 times as large, and what is a billion times as
-# small.
+# The largest weight of an image's logits is scaled to this value. Half
+# precision can hold values 250 times as large, and a billion times as small.
 _GRADIENT_SCALE = 2.0**8
 
 
 class DifferentiableLogits:
-    """Logits of images, compiled once, whatever the model ends in.
+    """Logits of images, compiled once, for any output activation.
 
-    Called with a tensor, they can be differentiated like anything of the Keras
-    backend in use; `predict` and `batches` are for tools outside of it. The
-    model runs in inference mode with constant weights and stays as it is; a
-    model that is random draws anew at each call.
+    Called with a tensor, they can be differentiated like any operation of the
+    Keras backend in use; `predict` and `batches` are for NumPy. The model runs
+    in inference mode with constant weights, and its state does not change; a
+    random model uses new random numbers in each call.
 
     Args:
         model: A Keras classifier, a view of one, or a function from images to
@@ -32,40 +31,44 @@ class DifferentiableLogits:
 
     def __init__(self, model):
         self.victim = as_classifier(model)
-        #: Passes of images through the model, and gradients taken of images.
+        #: Numbers of images that went through the model, and of gradients.
         self.forward_passes = self.backward_passes = 0
-        self._draws = 0
+        self._draw = 0
         self._code = CompiledFunctions(_functions, compile=differentiable)
 
     @property
     def num_classes(self):
-        """The number of classes; None for a function not called so far."""
+        """The number of classes; None for a function before its first call."""
         return self.victim.num_classes
 
     @property
     def image_shape(self):
-        """`(height, width, channels)`, None where a size is not known."""
+        """The shape `(height, width, channels)`; unknown sizes are None."""
         return getattr(self.victim, "input_shape", (None,) * 4)[1:]
 
     def __call__(self, images):
-        """Logits `(batch, classes)`, a float32 tensor.
+        """Computes differentiable logits.
 
         Args:
             images: Tensor `(batch, height, width, channels)`.
+
+        Returns:
+            A float32 tensor `(batch, classes)`.
         """
 
         @ops.custom_gradient
         def logits(images):
             logits, pullback = self._vjp(images)
 
-            def gradient(*of_most, upstream=None, variables=None):
+            def gradient(*positional, upstream=None, variables=None):
                 self.backward_passes += len(images)
                 if upstream is None:
-                    (upstream,) = of_most
+                    # Only PyTorch passes it by keyword.
+                    (upstream,) = positional
                 gradient = pullback(upstream)
                 if variables is None:
                     return gradient
-                # TensorFlow also asks for those of the weights.
+                # TensorFlow also expects the gradients of the weights.
                 return gradient, [None] * len(variables)
 
             return logits, gradient
@@ -74,25 +77,25 @@ class DifferentiableLogits:
         return logits(images)
 
     def without_gradient(self, images):
-        """The same at less cost, if nobody takes gradients."""
+        """Computes logits that cannot be differentiated, at less cost."""
         self.forward_passes += len(images)
-        return ops.stop_gradient(self._drawn(images))
+        return ops.stop_gradient(self._logits(images))
 
     def predict(self, images, batch_size):
-        """The same in NumPy, for any number of images."""
+        """Computes logits of any number of NumPy images, in NumPy."""
         self.forward_passes += len(images)
         pieces = [
-            _numpy(self._drawn(batch))[: rows.stop - rows.start]
+            _numpy(self._logits(batch))[: rows.stop - rows.start]
             for rows, (batch,) in padded_batches(images, size=batch_size)
         ]
         return np.concatenate(pieces)
 
     def batches(self, images, batch_size):
-        """Logits with their gradients, in NumPy.
+        """Computes logits and their gradients in NumPy, batch by batch.
 
         Args:
             images: NumPy images `(num, height, width, channels)`.
-            batch_size: Images in one compiled call.
+            batch_size: Number of images in one compiled call.
 
         Yields:
             The slice of rows, their logits, and a function from weights of
@@ -107,16 +110,21 @@ class DifferentiableLogits:
             yield rows, _numpy(logits)[:count], gradient
 
     def _numpy_gradient(self, pullback, batch, weights):
+        """Computes the gradient of weighted logits in NumPy."""
         self.backward_passes += len(weights)
+        # The batch may be padded to its full size, its weights are not.
         padding = [(0, len(batch) - len(weights)), (0, 0)]
         padded = np.pad(weights.astype("float32"), padding)
         gradient = pullback(ops.convert_to_tensor(padded))
         return _numpy(gradient)[: len(weights)]
 
     def _vjp(self, images):
-        logits, pullback = vjp(self._drawn, images, reusable=True)
+        """Returns logits, and a function from their weights to gradients."""
+        logits, pullback = vjp(self._logits, images, reusable=True)
 
         def gradient(weights):
+            # Scaled for half precision, and back afterwards: a gradient is
+            # linear in the weights.
             size = ops.max(ops.abs(weights), axis=-1, keepdims=True)
             weights = ops.divide_no_nan(weights, size) * _GRADIENT_SCALE
             gradient = ops.cast(pullback(weights), "float32")
@@ -125,11 +133,13 @@ class DifferentiableLogits:
 
         return ops.stop_gradient(logits), gradient
 
-    def _drawn(self, images):
-        self._draws += 1
-        draw = ops.convert_to_tensor(self._draws, "int32")
+    def _logits(self, images):
+        """Computes logits with new random numbers."""
+        self._draw += 1
+        draw = ops.convert_to_tensor(self._draw, "int32")
         if not self.victim.variables:
-            # A plain function may read weights that compiled code would keep.
+            # A plain function may read weights, which compiled code would keep
+            # as constants.
             return self.victim.with_draw(draw).frozen_logits(images)
         return self._code(self.victim)["logits"](images, draw)
 

@@ -1,4 +1,4 @@
-"""To and from Foolbox."""
+"""Adapters to Foolbox."""
 
 import functools
 from typing import Any
@@ -17,12 +17,12 @@ from .torch import torch_tools
 
 
 def to_foolbox(model: Model, value_range: ValueRange | None = None) -> Any:
-    """A model for Foolbox' attacks, on every Keras backend.
+    """Makes a model for Foolbox' attacks, on every Keras backend.
 
-    It takes what the Keras model takes, as tensors of the backend in use:
-    images `(batch, height, width, channels)` within the value range. It returns
-    logits, whatever the model ends in. Compiled, so it is faster than Foolbox'
-    own view of a Keras model.
+    It takes the images of the Keras model, as tensors of the backend in use:
+    `(batch, height, width, channels)` within the value range. It returns
+    logits, for any output activation of the model. It is compiled, and so
+    faster than Foolbox' own class for Keras models.
 
     Args:
         model: A Keras classifier, a `kad.attacks.BPDA`, or a function from
@@ -61,21 +61,21 @@ def from_foolbox(
     name: str | None = None,
     **kwargs: Any,
 ) -> ForeignAttack:
-    """An attack of Foolbox, for `kad.evaluate_robustness`.
+    """Adapts an attack of Foolbox for `kad.evaluate_robustness`.
 
-    Its norm, and whether it looks for the smallest perturbation, is read from
-    the attack.
+    The attack itself tells its norm, and whether it looks for the smallest
+    perturbation.
 
     Args:
         attack: The Foolbox attack.
         epsilon: The radius, in the units of the images; see
             `kad.attacks.Attack`.
-        name: The attack's name in a report. None takes its class's.
+        name: The attack's name in a report. None takes that of its class.
         **kwargs: `black_box`, `value_range`, `seed`; see `ForeignAttack`.
 
     Raises:
-        ValueError: If the attack measures no norm, or `norm` or `minimal` are
-            given and are not the attack's.
+        ValueError: If the attack does not measure a norm, or `norm` or
+            `minimal` are given and differ from the attack's.
 
     Returns:
         A `ForeignAttack`.
@@ -107,7 +107,8 @@ def from_foolbox(
 
 
 def _run(attack, model, epsilon, images, labels):
-    # What classes are compared with, except on JAX, which has no int64.
+    """Runs an attack on NumPy images and labels."""
+    # Predicted classes are int64, except on JAX, and labels must match them.
     integer = "int32" if keras.backend.backend() == "jax" else "int64"
     images = ops.convert_to_tensor(images)
     labels = ops.convert_to_tensor(labels.astype(integer))
@@ -116,6 +117,7 @@ def _run(attack, model, epsilon, images, labels):
 
 
 def _norm(attack):
+    """Returns the norm in which an attack measures perturbations."""
     known = {np.inf: "linf", 2: "l2", 1: "l1"}
     order = getattr(attack.distance, "p", None)
     if order not in known:
@@ -127,17 +129,18 @@ def _norm(attack):
 
 
 def _is_minimal(attack):
+    """Tells whether an attack looks for the smallest perturbation."""
     from foolbox.attacks import base
 
-    attack = getattr(attack, "attack", attack)  # What `repeat` returned.
+    attack = getattr(attack, "attack", attack)  # Inside of a repeated attack.
     return not isinstance(attack, base.FixedEpsilonAttack)
 
 
 def _restore_common_types():
-    """Gives eagerpy a function that it needs and NumPy 2 has no more.
+    """Gives eagerpy a function that NumPy 2 has removed.
 
-    It is called where tensors of several types meet, such as classes found by
-    TensorFlow, int64, and labels of int32, which our loaders return.
+    eagerpy calls it on tensors of several types, such as the int64 classes of
+    TensorFlow and the int32 labels that the loaders of this package return.
     """
     from eagerpy.tensor import tensorflow
 
@@ -145,7 +148,7 @@ def _restore_common_types():
         return
 
     class NumPy:
-        """NumPy as eagerpy knows it."""
+        """NumPy with the function that eagerpy expects."""
 
         def __getattr__(self, name):
             return getattr(np, name)
@@ -159,6 +162,7 @@ def _restore_common_types():
 
 @functools.cache
 def _model_class():
+    """Defines the model class, once Foolbox is known to be installed."""
     try:
         import eagerpy
         import foolbox
@@ -169,7 +173,7 @@ def _model_class():
     _restore_common_types()
 
     class LogitsModel(foolbox.Model):
-        """Foolbox' view of `DifferentiableLogits`."""
+        """`DifferentiableLogits` with the interface of a Foolbox model."""
 
         data_format = "channels_last"
 

@@ -1,4 +1,4 @@
-"""An attack of another tool, as one of ours."""
+"""Attacks of other libraries with the interface of `kad.attacks`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,30 +23,32 @@ from .random_numbers import seeded
 
 @register
 class ForeignAttack(Attack):
-    """What `from_art`, `from_foolbox`, `from_torch` and `from_function` return.
+    """An attack of another library, or a function, with our interface.
 
-    `kad.evaluate_robustness` takes it beside our own attacks. It judges the
-    result by its own prediction and refuses one that left the ball or the
-    range of values. Batches are of few sizes: the last may repeat an image to
-    be full. What the tool draws from the global random numbers of Python,
-    NumPy and the backend follows from the seed.
+    `from_art`, `from_foolbox`, `from_torch` and `from_function` return it, and
+    `kad.evaluate_robustness` takes it together with the attacks of this
+    package. The evaluation predicts the classes of its images itself, and
+    raises an error if an image leaves the ball or the value range. Batches
+    have few different sizes: the last may repeat an image to be full. The seed
+    determines the numbers that the library draws from the global generators of
+    Python, NumPy and the backend.
 
     Args:
         connect: Function of the model's logits (`DifferentiableLogits`) and a
-            value range, called once for each model. Returns a function of the
-            radius, called once for each. That returns the tool's attack, whose
-            settings are noted, and a function from images and labels to
-            adversarial images, in NumPy.
+            value range, called once for each model. It returns a function of
+            the radius, called once for each radius, which returns the attack
+            of the library, for its settings, and a function from images and
+            labels to adversarial images, in NumPy.
         epsilon: Radius of the ball, in the units of the images; see
             `kad.attacks.Attack`.
         norm: `"linf"`, `"l2"` or `"l1"`.
-        minimal: Whether it looks for the smallest perturbation; the radius is
-            then None.
-        black_box: Whether it uses only predictions of the model.
+        minimal: Whether the attack looks for the smallest perturbation; its
+            radius is then None.
+        black_box: Whether the attack uses only predictions of the model.
         value_range: `(lower, upper)` bounds of the images. None takes the
             attacked model's `value_range`, or else `(0.0, 1.0)`.
-        seed: Integer seed of what is drawn.
-        name: Its name in a report.
+        seed: Integer seed of the attack's random numbers.
+        name: The attack's name in a report.
 
     Example:
 
@@ -120,11 +122,11 @@ class ForeignAttack(Attack):
                 x_adv = np.asarray(ops.convert_to_numpy(attack(x, y)))
                 _check_shape(self.name, x_adv, x)
                 if self.minimal and self.epsilon is not None:
-                    x_adv = self._brought_back(x_adv, x, value_range)
+                    x_adv = self._projected(x_adv, x, value_range)
                 crafted[rows] = x_adv[: rows.stop - rows.start]
                 attacked += len(x)
         after = logits.forward_passes, logits.backward_passes
-        # The mean, as tools do not tell which image needed how many.
+        # The mean, as the passes of single images are not known.
         passes = np.subtract(after, before) / attacked
         return AttackResult(
             crafted, *(np.full(len(images), each) for each in passes)
@@ -148,18 +150,20 @@ class ForeignAttack(Attack):
         )
 
     def _connected(self, victim, value_range):
+        """Returns the adapted logits and the attack as a function."""
         epsilon = None if self.minimal else self._exact_radius(value_range)
         return self._connection(self, victim, value_range, epsilon)
 
     def _exact_radius(self, value_range):
-        """`radius` in Python, whose float is not rounded to float32."""
+        """Returns the radius as a Python float, not rounded to float32."""
         lower, upper = value_range
         epsilon = self.epsilon
         if epsilon is None:
             epsilon = self.ball.default_epsilon * (upper - lower)
         return epsilon * float(ops.convert_to_numpy(self.strength))
 
-    def _brought_back(self, x_adv, x, value_range):
+    def _projected(self, x_adv, x, value_range):
+        """Projects images back into the ball."""
         x, x_adv = ops.convert_to_tensor(x), ops.convert_to_tensor(x_adv)
         radius = self.radius(value_range)
         project = self.ball.projection(x, radius, value_range)
@@ -167,19 +171,22 @@ class ForeignAttack(Attack):
 
 
 def check_known(known, given, source):
-    """Raises a `ValueError` where an argument contradicts what is known.
+    """Checks that no argument contradicts a known value.
 
     Args:
         known: A dict of arguments that were read from `source`.
-        given: A dict of those that the user gave.
-        source: What they were read from, in words.
+        given: A dict of the arguments that the user passed.
+        source: The source in words.
+
+    Raises:
+        ValueError: If an argument does.
     """
     for name, value in known.items():
         if name in given and given[name] != value:
             raise ValueError(
                 f"`{name}` is read from {source}: it is {value!r}. Received: "
-                f"{name}={given[name]!r}. Leave it out, or choose another "
-                "attack."
+                f"{name}={given[name]!r}. Leave the argument out, or choose "
+                "another attack."
             )
 
 

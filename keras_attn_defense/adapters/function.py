@@ -1,4 +1,4 @@
-"""An attack that is a plain function."""
+"""An adapter to attacks that are plain functions."""
 
 import inspect
 from collections.abc import Callable
@@ -15,16 +15,18 @@ def from_function(
     name: str | None = None,
     **kwargs: Any,
 ) -> ForeignAttack:
-    """A function as an attack; `kad.evaluate_robustness` does it by itself.
+    """Adapts a function as an attack.
+
+    `kad.evaluate_robustness` also accepts the function itself.
 
     Args:
         function: Called as `function(model, images, labels)`, in NumPy, it
-            returns adversarial images. If it has an argument `epsilon` too, it
-            is called for each radius. If not, it is called once, and an image
-            counts at each radius that it fits.
+            returns adversarial images. If it also has an argument `epsilon`,
+            it is called for each radius. Otherwise it is called once, and an
+            image counts at each radius that is not smaller than its distance.
         epsilon: The radius, in the units of the images; see
             `kad.attacks.Attack`.
-        name: The attack's name in a report. None takes the function's.
+        name: The attack's name in a report. None takes that of the function.
         **kwargs: `norm`, `black_box`, `value_range`, `seed`; see
             `ForeignAttack`.
 
@@ -42,21 +44,21 @@ def from_function(
     report = kad.evaluate_robustness(model, x, y, attacks=[attack, "pgd"])
     ```
     """
-    asks = "epsilon" in inspect.signature(function).parameters
+    takes_epsilon = "epsilon" in inspect.signature(function).parameters
 
     def connect(logits, value_range):
         victim = logits.victim
-        # A view that is more than its model, such as `BPDA`, goes as it is.
+        # A view that differs from its model, such as `BPDA`, is passed itself.
         model = victim.model if victim.identity is victim.model else victim
 
         def at_radius(epsilon):
-            more = {"epsilon": epsilon} if asks else {}
-            return function, lambda x, y: function(model, x, y, **more)
+            kwargs = {"epsilon": epsilon} if takes_epsilon else {}
+            return function, lambda x, y: function(model, x, y, **kwargs)
 
         return at_radius
 
     if name is None:
         name = str(getattr(function, "__name__", type(function).__name__))
-    known = {"minimal": not asks}
+    known = {"minimal": not takes_epsilon}
     check_known(known, kwargs, "whether the function has an `epsilon`")
     return ForeignAttack(connect, epsilon, name=name, **{**kwargs, **known})

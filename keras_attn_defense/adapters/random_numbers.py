@@ -1,4 +1,4 @@
-"""Random numbers of other tools, which draw from global generators."""
+"""Seeding of the global random numbers that other libraries use."""
 
 import contextlib
 import random
@@ -11,13 +11,13 @@ from keras import ops
 
 @contextlib.contextmanager
 def seeded(generator):
-    """A scope in which global random numbers follow from a Keras generator.
+    """Seeds global random numbers from a Keras generator within a scope.
 
-    Afterwards Python, NumPy and PyTorch go on where they were; TensorFlow does
-    not tell where that is.
+    Afterwards the states of Python, NumPy and PyTorch are restored; that of
+    TensorFlow cannot be read.
 
     Args:
-        generator: A `keras.random.SeedGenerator`; it moves on by one.
+        generator: A `keras.random.SeedGenerator`, which advances by one.
     """
     state = np.asarray(ops.convert_to_numpy(generator.next()))
     (seed,) = np.random.SeedSequence(state.tolist()).generate_state(1)
@@ -30,7 +30,7 @@ def seeded(generator):
             stack.enter_context(torch_seeded(seed))
         keras.utils.set_random_seed(seed)
         if "eagerpy" in sys.modules and keras.backend.backend() == "jax":
-            # Foolbox' generator on JAX, which has no global one.
+            # JAX has no global generator: Foolbox uses this one.
             sys.modules["eagerpy"].JAXTensor.key = generator.next()
         try:
             yield seed

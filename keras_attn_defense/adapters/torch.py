@@ -1,4 +1,4 @@
-"""To and from attacks on PyTorch modules."""
+"""Adapters to attacks on PyTorch modules."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,12 +11,12 @@ from .foreign_attack import ForeignAttack
 
 
 def to_torch(model: Model, value_range: ValueRange | None = None) -> Any:
-    """A PyTorch module, for the tools that attack one.
+    """Makes a PyTorch module for libraries that attack one.
 
     It takes images `(batch, channels, height, width)` with values from 0 to 1,
-    whatever the model takes, and returns logits, whatever the model ends in.
-    Gradients flow to the images on every Keras backend; weights are constants.
-    torchattacks, AutoAttack and CleverHans take it as it is.
+    for any value range of the model, and returns logits, for any output
+    activation. Gradients flow to the images on every Keras backend; weights
+    are constants. It works with torchattacks, AutoAttack and CleverHans.
 
     Args:
         model: A Keras classifier, a `kad.attacks.BPDA`, or a function from
@@ -55,14 +55,14 @@ def from_torch(
     name: str = "torch",
     **kwargs: Any,
 ) -> ForeignAttack:
-    """An attack on a PyTorch module, for `kad.evaluate_robustness`.
+    """Adapts an attack on a PyTorch module for `kad.evaluate_robustness`.
 
     Args:
-        build: Function of a module, as `to_torch` returns it, and the radius,
-            **for values from 0 to 1**. Returns the attack: something to call
-            with images `(batch, channels, height, width)` and labels, tensors,
-            that returns adversarial images, alone or first of a tuple. It is
-            called once for each radius.
+        build: Function of a module, like that of `to_torch`, and the radius
+            **for values from 0 to 1**. It returns the attack: a function of
+            tensors, images `(batch, channels, height, width)` and labels,
+            which returns adversarial images, alone or first in a tuple.
+            `build` is called once for each radius.
         epsilon: The radius, in the units of the model's images; see
             `kad.attacks.Attack`.
         name: The attack's name in a report.
@@ -100,12 +100,16 @@ def from_torch(
 
 
 def torch_tools():
-    """What needs PyTorch, imported when it is asked for."""
+    """Imports the module that needs PyTorch, when it is used.
+
+    Raises:
+        ImportError: If PyTorch is not installed.
+    """
     try:
         from .._backend import torch_module
     except ImportError as error:
         raise ImportError(
-            "A PyTorch module needs PyTorch, whatever backend Keras runs on: "
+            "A PyTorch module needs PyTorch on every Keras backend: "
             '`pip install "keras-attn-defense[torch]"`.'
         ) from error
     return torch_module

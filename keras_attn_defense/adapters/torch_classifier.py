@@ -1,4 +1,4 @@
-"""A PyTorch module as a Keras classifier."""
+"""PyTorch modules as Keras classifiers."""
 
 from typing import Any
 from typing import Never
@@ -24,12 +24,12 @@ def from_torch_module(
 ) -> keras.Model:
     """Makes a Keras classifier of a PyTorch module, on the PyTorch backend.
 
-    Everything in this package takes it: attacks, evaluations, studies, and
-    training, which changes the weights of the module itself. The module runs
-    in evaluation mode except in training, and a call leaves it in the mode
-    that it was in. Evaluations and their state files know it by its class,
-    its structure and its `state_dict`. Attention is found by methods that need
-    no layers of Keras, such as `kad.attention.Occlusion`.
+    It works everywhere in this package: in attacks, evaluations, studies, and
+    in training, which changes the weights of the module itself. The module
+    runs in evaluation mode except in training, and a call does not change its
+    mode. Evaluations and their state files identify it by its class, its
+    structure and its `state_dict`. For attention maps, use methods that need
+    no Keras layers, such as `kad.attention.Occlusion`.
 
     Args:
         module: A `torch.nn.Module` that takes images `(batch, channels,
@@ -38,17 +38,18 @@ def from_torch_module(
         input_shape: `(height, width, channels)` of the images.
         value_range: `(lower, upper)` bounds of the images, before `mean` and
             `std`.
-        mean: What is subtracted from the images, in their units: a number, or
-            one for each channel. None subtracts nothing.
-        std: What is divided by afterwards. None divides by nothing.
+        mean: Subtracted from the images, in their units: a number, or one for
+            each channel. None means 0.
+        std: Divides the images afterwards: a number, or one for each channel.
+            None means 1.
         name: The model's name. None takes that of the module's class.
 
     Returns:
         A `keras.Model` of images `(batch, height, width, channels)`.
 
     Raises:
-        ValueError: If Keras runs on another backend, `module` is no PyTorch
-            module, or returns something else.
+        ValueError: If Keras runs on another backend, `module` is not a PyTorch
+            module, or it does not return logits.
 
     Example:
 
@@ -65,8 +66,8 @@ def from_torch_module(
     """
     if keras.backend.backend() != "torch":
         raise ValueError(
-            "A PyTorch module runs where Keras runs on PyTorch. Received: "
-            f"the backend '{keras.backend.backend()}'. Set the environment "
+            "A PyTorch module needs Keras' PyTorch backend. Received: the "
+            f"backend '{keras.backend.backend()}'. Set the environment "
             "variable KERAS_BACKEND=torch before Keras is imported."
         )
     if not torch_tools().is_module(module):
@@ -75,15 +76,15 @@ def from_torch_module(
             f"{module!r} (of type {type(module).__name__})."
         )
     model = TorchClassifier(module, value_range, mean, std, name)
-    shape = _checked_shape(input_shape)
+    shape = _check_shape(input_shape)
     model.build((None, *shape))
-    _try_out(model, shape)
+    _check_module(model, shape)
     return model
 
 
 @keras.saving.register_keras_serializable(package="keras_attn_defense")
 class TorchClassifier(keras.Model):
-    """What `from_torch_module` returns.
+    """A Keras model that runs a PyTorch module, from `from_torch_module`.
 
     Args:
         module: The `torch.nn.Module`.
@@ -106,7 +107,7 @@ class TorchClassifier(keras.Model):
         self.built = True
 
     def call(self, images: Tensor, training: bool = False) -> Tensor:
-        """What the module returns for images with channels last."""
+        """Runs the module on images with channels last."""
         images = ops.cast(images, "float32")
         mean, std = (
             ops.convert_to_tensor(values, "float32")
@@ -133,12 +134,13 @@ class TorchClassifier(keras.Model):
         raise ValueError(
             f"The model '{config.get('name')}' runs a PyTorch module of class "
             f"{config.get('module')}, whose code is not saved. Save its "
-            "`state_dict`, and make it anew with `kad.adapters."
+            "`state_dict`, and make the model again with `kad.adapters."
             "from_torch_module`."
         )
 
 
 def _channels(name, values):
+    """Checks numbers for the channels, and returns them as a tuple."""
     values = np.ravel(ops.convert_to_numpy(values)).astype("float64")
     if not values.size or not np.isfinite(values).all():
         raise ValueError(
@@ -148,7 +150,8 @@ def _channels(name, values):
     return tuple(values.tolist())
 
 
-def _checked_shape(shape):
+def _check_shape(shape):
+    """Checks the shape of images, and returns it as a tuple."""
     shape = tuple(shape)
     if len(shape) != 3 or not all(int(s) == s and s > 0 for s in shape):
         raise ValueError(
@@ -158,8 +161,8 @@ def _checked_shape(shape):
     return tuple(map(int, shape))
 
 
-def _try_out(model, shape):
-    """Says what is wrong with a module before anybody uses it."""
+def _check_module(model, shape):
+    """Runs a module on two images to check its input and output."""
     for name, values in (("mean", model.mean), ("std", model.std)):
         if len(values) not in (1, shape[-1]):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""ART on our models, beside its own view of them."""
+"""Tests of ART on our models, against its own classes for them."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ SETTINGS = {"eps": 0.06, "eps_step": 0.02, "max_iter": 4, "verbose": False}
 
 
 def native_images(model):
-    """What ART's attack gives on ART's own classifier, where there is one."""
+    """Runs ART's attack on ART's own classifier, where there is one."""
     from art.estimators import classification
 
     arguments = {"nb_classes": 4, "clip_values": (0.0, 1.0)}
@@ -115,11 +115,11 @@ def test_deepfool_finds_the_nearest_boundary():
         minimal=True,
     )
 
-    found = attack.run(model, X, y).images - X
+    changes = attack.run(model, X, y).images - X
 
-    sizes = np.linalg.norm(found.reshape(6, -1), axis=-1)
+    sizes = np.linalg.norm(changes.reshape(6, -1), axis=-1)
     np.testing.assert_allclose(sizes, 1.02 * nearest, rtol=1e-2)
-    assert (to_numpy(model(found + X)).argmax(-1) != y).all()
+    assert (to_numpy(model(changes + X)).argmax(-1) != y).all()
 
 
 @pytest.mark.backend("tensorflow", "torch")

@@ -1,4 +1,4 @@
-"""Logits and their gradients against closed forms and the frameworks' own."""
+"""Tests of logits and gradients, against closed forms and the frameworks."""
 
 import keras
 import numpy as np
@@ -25,19 +25,20 @@ def weighted(logits, weights=WEIGHTS):
 
 
 def by_batches(logits, x=X, weights=WEIGHTS):
-    found = [
-        (values, take(weights[rows]))
-        for rows, values, take in logits.batches(x, 4)
+    """Returns logits and gradients, computed in batches of four."""
+    batches = [
+        (values, gradient(weights[rows]))
+        for rows, values, gradient in logits.batches(x, 4)
     ]
-    return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
 
 
 @pytest.mark.parametrize("form", ["functional", "subclassed"])
 def test_logits_and_gradients(form):
-    # Weights are the same, so this one's outputs are the logits.
-    twin = networks.FORMS[form]("logits")
-    expected = to_numpy(jitted(twin)(ops.convert_to_tensor(X)))
-    (slope,) = gradient(jitted(lambda x: weighted(twin(x))), X)
+    # The same weights, with logits as outputs.
+    reference = networks.FORMS[form]("logits")
+    expected = to_numpy(jitted(reference)(ops.convert_to_tensor(X)))
+    (slope,) = gradient(jitted(lambda x: weighted(reference(x))), X)
 
     logits = DifferentiableLogits(networks.FORMS[form]("softmax"))
 
@@ -62,9 +63,9 @@ def test_counts_passes():
 
 def test_one_output_gives_two_logits():
     logits = DifferentiableLogits(networks.sequential("sigmoid"))
-    twin = to_numpy(networks.sequential("logit")(X))
+    logit = to_numpy(networks.sequential("logit")(X))
 
-    expected = np.concatenate([-twin / 2, twin / 2], axis=-1)
+    expected = np.concatenate([-logit / 2, logit / 2], axis=-1)
     assert logits.num_classes == 2
     np.testing.assert_allclose(logits.predict(X, 8), expected, atol=1e-6)
 
@@ -93,7 +94,7 @@ def test_defended_model_is_seen_as_its_base():
 
 @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
 def test_gradients_survive_half_precision(dtype):
-    model, twin = (
+    model, reference = (
         networks.sharpened(networks.sequential("softmax", dtype=policy), 90.0)
         for policy in (dtype, None)
     )
@@ -102,14 +103,14 @@ def test_gradients_survive_half_precision(dtype):
 
     slopes = [
         by_batches(DifferentiableLogits(each), weights=weights)[1].ravel()
-        for each in (model, twin)
+        for each in (model, reference)
     ]
 
     assert np.corrcoef(*slopes)[0, 1] > 0.99
     np.testing.assert_allclose(*map(np.linalg.norm, slopes), rtol=0.05)
 
 
-def test_random_model_draws_anew_each_time():
+def test_random_model_uses_new_random_numbers_each_time():
     model, _ = networks.masked_linear(0.5)
     seeds = [to_numpy(v) for v in model.non_trainable_variables]
     logits = DifferentiableLogits(model)
@@ -139,8 +140,8 @@ def test_sees_another_activation_and_lora():
         expected = to_numpy(model(X))
         actual = logits.predict(X, 6)
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
-        ((_, found, gradient),) = logits.batches(X, 6)
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+        ((_, actual, gradient),) = logits.batches(X, 6)
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
         fresh = DifferentiableLogits(model).batches(X, 6)
         ((_, _, right),) = fresh
         weights = np.eye(4, dtype="float32")[np.arange(6) % 4]

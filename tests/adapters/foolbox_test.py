@@ -1,4 +1,4 @@
-"""Foolbox on our models, beside its own view of them."""
+"""Tests of Foolbox on our models, against its own classes for them."""
 
 import numpy as np
 import pytest
@@ -20,13 +20,13 @@ ATTACK = {"abs_stepsize": 0.02, "steps": 4, "random_start": False}
 
 def test_same_images_as_on_its_own_model():
     attack = foolbox.attacks.LinfPGD(**ATTACK)
-    twin = networks.functional()
+    reference = networks.functional()
     if BACKEND == "torch":
-        victim = foolbox.PyTorchModel(channels_first_module(twin), (0, 1))
+        victim = foolbox.PyTorchModel(channels_first_module(reference), (0, 1))
         _, expected, _ = attack(victim, *as_torch(X, Y), epsilons=0.06)
         expected = expected.numpy().transpose(0, 2, 3, 1)
     else:
-        expected = to_numpy(BIM(0.06, 0.02, 4)(twin, X, Y))
+        expected = to_numpy(BIM(0.06, 0.02, 4)(reference, X, Y))
 
     model = kad.adapters.to_foolbox(networks.functional("softmax"))
     integer = "int32" if BACKEND == "jax" else "int64"
@@ -35,7 +35,7 @@ def test_same_images_as_on_its_own_model():
 
     assert abs(to_numpy(actual) - X).max() > 0.05
     np.testing.assert_allclose(to_numpy(actual), expected, rtol=0, atol=1e-6)
-    fallen = to_numpy(twin(expected)).argmax(-1) != Y
+    fallen = to_numpy(reference(expected)).argmax(-1) != Y
     np.testing.assert_array_equal(to_numpy(success), fallen)
 
 
@@ -76,14 +76,14 @@ def test_smallest_perturbations():
     assert (attack.norm, attack.minimal) == ("l2", True)
     assert attack.label == "foolbox-l2deepfool"
 
-    found = attack.run(model, X, y).images - X
-    sizes = np.linalg.norm(found.reshape(6, -1), axis=-1)
+    changes = attack.run(model, X, y).images - X
+    sizes = np.linalg.norm(changes.reshape(6, -1), axis=-1)
     np.testing.assert_allclose(sizes, 1.02 * (nearest + 1e-4), rtol=1e-3)
 
     # Given a radius, what goes further is brought back.
     radius = float(np.median(sizes))
-    found = attack.with_epsilon(radius).run(model, X, y).images - X
-    inside = np.linalg.norm(found.reshape(6, -1), axis=-1)
+    changes = attack.with_epsilon(radius).run(model, X, y).images - X
+    inside = np.linalg.norm(changes.reshape(6, -1), axis=-1)
     np.testing.assert_allclose(inside, np.minimum(sizes, radius), rtol=1e-3)
 
 

@@ -1,4 +1,4 @@
-"""Attacks of others inside `evaluate_robustness`, in closed form."""
+"""Tests of foreign attacks in `evaluate_robustness`, in closed form."""
 
 import random
 import sys
@@ -17,17 +17,17 @@ from tests.testing import to_numpy
 
 
 def darken(model, images, labels, epsilon):
-    """Breaks bright images only, those within epsilon of the boundary."""
+    """Succeeds on bright images within epsilon of the boundary."""
     return images - np.float32(epsilon)
 
 
 def lighten(model, images, labels):
-    """Breaks dark images within 0.1, counting where 0.1 is allowed."""
+    """Succeeds on dark images within 0.1, if the radius is at least 0.1."""
     return images + np.float32(0.1)
 
 
 class Darken:
-    """A tool's attack: an object with settings."""
+    """An attack of a library: an object with settings."""
 
     def __init__(self, epsilon, **settings):
         self.epsilon = epsilon
@@ -38,7 +38,7 @@ class Darken:
 
 
 def foreign(built=Darken, **arguments):
-    """What an adapter makes of `built`, without any tool."""
+    """Adapts `built` as the adapters do, without a library."""
 
     def connect(logits, value_range):
         def at_radius(epsilon):
@@ -112,7 +112,8 @@ def test_built_once_a_radius_and_kept_between_batches():
     evaluate(attacks=foreign(Counted), epsilons=[0.05, 0.1], batch_size=2)
 
     assert built == [0.05, 0.1]
-    # 24 images in blocks of 8; what fell at the smaller radius is left out.
+    # 24 images in blocks of 8; images on which the attack succeeded at the
+    # smaller radius are left out.
     assert len(batches) > 20 and max(batches) == 2
 
 
@@ -248,10 +249,10 @@ def test_cannot_train_or_be_saved():
 def test_says_what_to_install(monkeypatch, module, build):
     monkeypatch.setitem(sys.modules, module, None)
     for name in ("art", "foolbox"):
-        found = sys.modules[f"keras_attn_defense.adapters.{name}"]
+        adapter = sys.modules[f"keras_attn_defense.adapters.{name}"]
         for cached in ("_classifier_class", "_model_class"):
-            if hasattr(found, cached):
-                getattr(found, cached).cache_clear()
+            if hasattr(adapter, cached):
+                getattr(adapter, cached).cache_clear()
 
     with pytest.raises(ImportError, match=r"pip install .*\[adapters\]"):
         build()

@@ -1,4 +1,4 @@
-"""A PyTorch module among Keras classifiers."""
+"""Tests of PyTorch modules as Keras classifiers."""
 
 import keras
 import numpy as np
@@ -28,7 +28,7 @@ def module(activation=torch.nn.Tanh, seed=0):
 
 
 def expected(inner, images=X):
-    """Logits of the bare module, and their gradient of the true class."""
+    """Returns logits of the bare module, and gradients of the true class."""
     modes = [part.training for part in inner.modules()]
     inner.eval()
     x = torch.tensor(images, requires_grad=True)
@@ -73,10 +73,10 @@ def test_probabilities_are_seen_as_such():
     ending = torch.nn.Sequential(inner, torch.nn.Softmax(-1))
     model = kad.adapters.from_torch_module(ending, SHAPE, mean=MEAN, std=STD)
 
-    found = to_numpy(kad.attacks.FGSM(0.01)(model, X, Y)) - X
+    change = to_numpy(kad.attacks.FGSM(0.01)(model, X, Y)) - X
 
     _, gradient = expected(inner)
-    np.testing.assert_allclose(found, 0.01 * np.sign(gradient), atol=1e-6)
+    np.testing.assert_allclose(change, 0.01 * np.sign(gradient), atol=1e-6)
 
 
 @pytest.mark.backend("torch")

@@ -1,4 +1,4 @@
-"""Tools for PyTorch on our models, beside a bare module."""
+"""Tests of attacks for PyTorch on our models, against a bare module."""
 
 import numpy as np
 import pytest
@@ -38,13 +38,13 @@ def test_logits_and_gradient_in_closed_form():
 def test_same_images_as_torchattacks_gives_on_a_bare_module():
     torchattacks = pytest.importorskip("torchattacks")
     settings = {"eps": 0.06, "alpha": 0.02, "steps": 4, "random_start": False}
-    twin = networks.functional()
+    reference = networks.functional()
     if BACKEND == "torch":
-        oracle = torchattacks.PGD(channels_first_module(twin), **settings)
+        oracle = torchattacks.PGD(channels_first_module(reference), **settings)
         expected = oracle(*as_torch(X, Y)).numpy().transpose(0, 2, 3, 1)
     else:
         attack = PGD(0.06, 0.02, 4, random_start=False)
-        expected = to_numpy(attack(twin, X, Y))
+        expected = to_numpy(attack(reference, X, Y))
     model = networks.functional("softmax")
     before = state(model)
 
