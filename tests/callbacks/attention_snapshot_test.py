@@ -1,4 +1,4 @@
-"""Pictures during training: what they show, and that training is the same."""
+"""Tests of pictures during training, which do not change the training."""
 
 import io
 import struct
@@ -41,7 +41,7 @@ def files(folder):
 
 
 def events(folder):
-    """Step, tag and picture of the images in a folder of events."""
+    """Yields step, tag and picture of the images in a folder of events."""
     from tensorboardX.proto.event_pb2 import Event
 
     (path,) = folder.iterdir()
@@ -67,20 +67,20 @@ def test_pictures_show_the_weights_of_their_epoch(tmp_path):
     names = ["epoch_0001.png", "epoch_0002.png", "epoch_0004.png"]
     assert files(folder) == names
 
-    twin = networks.sequential()
+    reference = networks.sequential()
     logged = list(events(log))
     assert [(step, tag) for step, tag, _ in logged] == [
         (1, "attention"),
         (2, "attention"),
         (4, "attention"),
     ]
-    drawn = [imread(folder / name)[..., :3] for name in names]
+    saved = [imread(folder / name)[..., :3] for name in names]
     for epoch, picture, (*_, image) in zip(
-        (0, 1, 3), drawn, logged, strict=True
+        (0, 1, 3), saved, logged, strict=True
     ):
-        twin.set_weights(weights[epoch])
-        scores = keras.ops.softmax(twin(SHOWN[0]))
-        grad_cam = kad.attention.GradCAM(normalization="max", model=twin)
+        reference.set_weights(weights[epoch])
+        scores = keras.ops.softmax(reference(SHOWN[0]))
+        grad_cam = kad.attention.GradCAM(normalization="max", model=reference)
         expected = kad.visualization.attention_figure(
             SHOWN[0],
             to_numpy(grad_cam(*SHOWN)),
@@ -93,7 +93,7 @@ def test_pictures_show_the_weights_of_their_epoch(tmp_path):
         expected = imread(tmp_path / "expected.png")[..., :3]
         assert abs(picture - expected).mean() < 1e-3
         np.testing.assert_array_equal(image, picture)
-    assert abs(drawn[2] - drawn[0]).mean() > 1e-3
+    assert abs(saved[2] - saved[0]).mean() > 1e-3
 
 
 def test_training_is_the_same_with_and_without(tmp_path):

@@ -1,4 +1,4 @@
-"""Schedules act inside compiled steps, epoch by epoch."""
+"""Tests of schedules, which act inside compiled steps."""
 
 import keras
 import numpy as np

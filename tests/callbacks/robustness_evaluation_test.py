@@ -1,4 +1,4 @@
-"""Robust accuracy in the logs, against closed forms."""
+"""Tests of robust accuracy in the logs, against closed forms."""
 
 import csv
 
@@ -25,13 +25,13 @@ KEY = "val_robust_accuracy_fgsm"
 
 
 def robust_share(middle, epsilon=EPSILON):
-    """The share of `IMAGES` that `brightness` keeps apart, in closed form."""
+    """Returns the robust accuracy of `brightness` on `IMAGES`."""
     margins = np.where(LABELS == 1, 1, -1) * (MEANS - middle)
     return (margins > epsilon).mean()
 
 
 class MoveMiddle(keras.callbacks.Callback):
-    """Moves the boundary of `brightness`, so that each epoch has its own."""
+    """Moves the boundary of `brightness` in each epoch."""
 
     def __init__(self, middles):
         super().__init__()
@@ -191,7 +191,7 @@ def test_data_sets_are_read_once():
 
 @keras.saving.register_keras_serializable(package="keras_attn_defense_tests")
 class Counting(keras.layers.Layer):
-    """Counts how often Python runs it: once a trace where steps compile."""
+    """Counts how often Python runs it: once for each trace of compiled code."""
 
     runs = 0
 
