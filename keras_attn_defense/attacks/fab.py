@@ -1,4 +1,14 @@
-"""FAB: the fast adaptive boundary attack."""
+"""FAB: the fast adaptive boundary attack.
+
+for each step:
+    f(x') = value + normal . (x' - x), the nearest boundary as linear
+    from_x = smallest change of x that reaches it inside the range
+    from_clean = smallest change of the clean image that reaches it
+    x = weighted mean of both points, each moved a little beyond
+    if x is misclassified:
+        keep it if it is the closest so far
+        x = a point between it and the clean image, to come closer
+"""
 
 from typing import Any
 
@@ -90,35 +100,36 @@ class FAB(SearchAttack):
 
     def begin(self, task: Task) -> dict[str, Any]:
         logits = task.victim.frozen_logits(task.images)
-        broken = task.is_success(logits)
-        distance = ops.where(broken, 0.0, float("inf"))
+        success = task.is_success(logits)
+        distance = ops.where(success, 0.0, float("inf"))
         return {
             "x": self._start(task, logits.shape[-1]),
             "rivals": self._rivals(task, logits),
             "adversarial": task.images,
             "score": -distance,
-            "found": broken,
-            "done": broken,
+            "found": success,
+            "done": success,
         }
 
     def step(
         self, task: Task, state: Any, count: Tensor, draws: Any
     ) -> dict[str, Any]:
         x = self._approached(task, state)
-        broken = task.is_success(task.victim.frozen_logits(x))
-        state = _noted(task, {**state, "x": x}, self.ball, broken)
+        success = task.is_success(task.victim.frozen_logits(x))
+        state = _with_closest(task, {**state, "x": x}, self.ball, success)
         back = task.images + self.beta * (x - task.images)
-        return select(broken, {**state, "x": back}, state)
+        return select(success, {**state, "x": back}, state)
 
     def finished(self, state: Any) -> Tensor:
         return state["done"]
 
     def _approached(self, task, state):
-        """A step to the boundary, from the point and from the clean image."""
+        """Steps to the boundary, from the point and from the clean image."""
         lower, upper = task.value_range
         x, images = state["x"], task.images
         value, normal = self._boundary(task, state)
         at_clean = value + ops.sum(normal * (images - x), axis=(1, 2, 3))
+        # Both projections in one call, one after the other in the batch.
         changes = change_to_hyperplane(
             flat(ops.concatenate([x, images])),
             flat(ops.concatenate([normal, normal])),
@@ -132,6 +143,7 @@ class FAB(SearchAttack):
             ops.maximum(self.ball.norm(change), _SHORT)
             for change in (moved, pulled)
         )
+        # The closer the point is to the boundary, the more it counts.
         share = ops.minimum(length / (length + other), self.alpha_max)
         share = share[:, None, None, None]
         from_x = x + self.eta * moved
@@ -140,7 +152,7 @@ class FAB(SearchAttack):
         return ops.clip(x, lower, upper)
 
     def _boundary(self, task, state):
-        """A linear function that is zero at the nearest boundary."""
+        """Returns value and gradient of a function, zero at the boundary."""
         if self.targeted:
             return Margin().value_and_gradient(
                 task.victim, state["x"], task.labels, {}
@@ -163,7 +175,7 @@ class FAB(SearchAttack):
         return select(first, task.images, x)
 
     def _rivals(self, task, logits):
-        """The classes to go to, `(batch, rivals)`."""
+        """Lists the classes to go to, `(batch, rivals)`."""
         classes = logits.shape[-1]
         if self.num_targets is None:
             order = ops.argsort(-others(logits, task.labels), axis=-1)
@@ -204,17 +216,18 @@ class FAB(SearchAttack):
         }
 
 
-def _noted(task, state, ball, broken):
-    """The state with the smallest perturbation so far, and how small it is."""
+def _with_closest(task, state, ball, success):
+    """Records the smallest perturbation so far, and how small it is."""
     change = state["x"] - task.images
     distance = ball.norm(change)
     lower, upper = task.value_range
     bound = max(abs(lower), abs(upper))
     radius = ball.margin(task.epsilon, ops.shape(change), bound)
     inside = distance <= radius
+    # What is found outside of the ball is shortened to its border.
     factor = ops.minimum(1.0, radius / ops.maximum(distance, _SHORT))
     shortened = task.images + factor[:, None, None, None] * change
-    noted = {
+    closest = {
         **state,
         "adversarial": ops.where(
             inside[:, None, None, None], state["x"], shortened
@@ -223,4 +236,4 @@ def _noted(task, state, ball, broken):
         "found": inside,
         "done": inside & ops.isfinite(task.epsilon),
     }
-    return select(broken & (-distance > state["score"]), noted, state)
+    return select(success & (-distance > state["score"]), closest, state)

@@ -1,4 +1,16 @@
-"""Auto-PGD: projected gradient descent that finds its own step size."""
+"""Auto-PGD: projected gradient descent that finds its own step size.
+
+    x = a random point of the ball; step_size = 2 * epsilon
+    for each step:
+        ahead = project(x + step_size * direction(gradient))
+        x = project(x + 0.75 * (ahead - x) + 0.25 * (x - x of the step before))
+        keep x as best if its value is the highest so far
+        at a checkpoint, if too few steps of the period raised the value, or
+        neither the best value nor the step size has changed since the last:
+            step_size = step_size / 2; x = best
+
+In l1 the steps are sparse; see `apgd_l1`.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -144,26 +156,29 @@ class APGD(SearchAttack):
             "rises": state["rises"] + ops.cast(rose, values.dtype),
         }
         state = _with_best(state)
-        broken = task.is_success(logits)
+        # A success ends the search, whatever its value.
+        success = task.is_success(logits)
         state["adversarial"] = ops.where(
-            broken[:, None, None, None], x, state["best"]
+            success[:, None, None, None], x, state["best"]
         )
         state["score"] = state["best_value"]
-        state["found"] = broken
+        state["found"] = success
         return self._at_checkpoint(state, count)
 
     def _moved(self, task, state, count):
-        """A step along the gradient, with some of the last movement."""
+        """Steps along the gradient, with some of the last movement."""
         project = self._project(task)
         x, step_size = state["x"], state["step_size"][:, None, None, None]
         direction = self.ball.ascent_direction(state["gradient"])
         ahead = project(x + step_size * direction)
+        # The first step has no movement before it.
         share = ops.where(count > 0, _MOMENTUM, 0.0)[:, None, None, None]
         moved = (1.0 - share) * (ahead - x) + share * (x - state["previous"])
         return project(x + moved)
 
     def _at_checkpoint(self, state, count):
         """Halves the step at a checkpoint where the search does not rise."""
+        # Zero everywhere but at checkpoints.
         period = ops.take(
             ops.convert_to_tensor(_periods(self.steps)), count, axis=0
         )
@@ -171,6 +186,7 @@ class APGD(SearchAttack):
         stuck = (state["halved"] == 0) & (
             state["checked_value"] >= state["best_value"]
         )
+        # Both conditions of the paper's section 3.1.
         halve = checkpoint & ((state["rises"] <= self.rho * period) | stuck)
         back = {
             **state,
@@ -188,7 +204,7 @@ class APGD(SearchAttack):
         return select(checkpoint, at_checkpoint, state)
 
     def evaluate(self, task: Task, x: Any, reference: Any) -> Any:
-        """What is maximised, its gradient, and the logits."""
+        """Computes what is maximized, its gradient, and the logits."""
         values, gradient, logits = self.objective.value_and_gradient(
             task.victim, x, task.labels, reference
         )
@@ -216,7 +232,7 @@ def _with_best(state):
 
 
 def _periods(steps):
-    """For each step, the length of the period that it ends, or else 0."""
+    """Lists for each step the length of the period that it ends, or else 0."""
     period = max(int(_FIRST_PERIOD * steps), 1)
     shortest = max(int(_LAST_PERIOD * steps), 1)
     decrease = max(int(_PERIOD_DECREASE * steps), 1)

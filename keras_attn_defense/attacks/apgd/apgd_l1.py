@@ -1,4 +1,18 @@
-"""Auto-PGD in the l1 norm: sparse steps inside a shrinking ball."""
+"""Auto-PGD in the l1 norm: sparse steps inside a shrinking ball.
+
+    for radius in 3 * epsilon, 2 * epsilon, epsilon:
+        x = the best point so far, brought into that ball
+        step_size = radius; share = changed values of x / 1.5
+        for each step of the phase:
+            x = project(x + step_size * signs of the largest `share` of values)
+            now and then:
+                if the best point changes clearly fewer values than before:
+                    x = best; step_size = radius
+                else: step_size = step_size / 1.5, at least radius / 10
+                share = changed values of the best point / 1.5
+
+Only points inside the last ball count as successes.
+"""
 
 import math
 
@@ -26,12 +40,12 @@ _NARROWED = 0.95
 
 
 def total_steps(steps):
-    """With the two that only bring the best point into a smaller ball."""
+    """Counts the steps, with the two that only enter a smaller ball."""
     return steps + len(_RADII) - 1
 
 
 def begin(attack, task):
-    """See `SearchAttack.begin`."""
+    """Returns the state of a run; see `SearchAttack.begin`."""
     lower, upper = task.value_range
     radius = _RADII[0] * task.epsilon * ops.ones(ops.shape(task.labels))
     noise = keras.random.normal(
@@ -44,7 +58,7 @@ def begin(attack, task):
     inside = _is_inside(attack, task, x)
     found = task.is_success(logits) & inside
     return {
-        **_anew(task, x, radius),
+        **_phase_start(task, x, radius),
         **_as_best(x, values, gradient),
         "x": x,
         "gradient": gradient,
@@ -56,11 +70,12 @@ def begin(attack, task):
 
 
 def step(attack, task, state, count):
-    """See `SearchAttack.step`."""
+    """Returns the state after a step; see `SearchAttack.step`."""
     factor, enters, adapts = (
         ops.take(ops.convert_to_tensor(row), count)
         for row in schedule(attack.steps)
     )
+    # A step goes along the gradient, or it only enters the next ball.
     radius = factor * task.epsilon
     project = attack.ball.projection(task.images, radius, task.value_range)
     direction = sparse_sign(state["gradient"], state["share"])
@@ -68,17 +83,18 @@ def step(attack, task, state, count):
     x = project(ops.where(enters[:, None, None, None], state["best"], ahead))
     values, gradient, logits = attack.evaluate(task, x, state["reference"])
     state = {**state, "x": x, "gradient": gradient}
+    # Values in another ball cannot be compared: there, the best starts over.
     risen = {**state, **_as_best(x, values, gradient)}
     state = select(enters | (values > state["best_value"]), risen, state)
-    state = select(enters, {**state, **_anew(task, x, radius)}, state)
+    state = select(enters, {**state, **_phase_start(task, x, radius)}, state)
     state = select(adapts, _adapted(task, state, radius), state)
-    return _noted(
+    return _recorded(
         attack, task, state, x, task.is_success(logits), factor == 1.0
     )
 
 
 def schedule(steps):
-    """What each step is, and one row more that is never used.
+    """Lists what each step does, with one more row that is never used.
 
     Args:
         steps: Number of steps, without those that enter a smaller ball.
@@ -108,8 +124,8 @@ def _as_best(x, values, gradient):
     return {"best": x, "best_value": values, "best_gradient": gradient}
 
 
-def _anew(task, x, radius):
-    """Largest steps, as sparse as the point where a phase begins."""
+def _phase_start(task, x, radius):
+    """Sets the largest step size, and steps as sparse as the point."""
     changed = _changed(task, x)
     return {
         "step_size": radius,
@@ -119,7 +135,7 @@ def _anew(task, x, radius):
 
 
 def _adapted(task, state, radius):
-    """Large steps from the best point if it is sparser, or else smaller."""
+    """Takes large steps from the best point if it is sparser, or smaller."""
     changed = _changed(task, state["best"])
     narrowed = changed < _NARROWED * state["changed"]
     smaller = ops.maximum(state["step_size"] / _DECREASE, radius / _SMALLEST)
@@ -138,8 +154,8 @@ def _adapted(task, state, radius):
     return select(narrowed, back, state)
 
 
-def _noted(attack, task, state, x, broken, last):
-    """The state with what there is inside the ball of radius epsilon."""
+def _recorded(attack, task, state, x, success, last):
+    """Records what lies inside the ball of radius epsilon."""
     state = select(
         last,
         {
@@ -149,7 +165,7 @@ def _noted(attack, task, state, x, broken, last):
         },
         state,
     )
-    found = broken & (last | _is_inside(attack, task, x))
+    found = success & (last | _is_inside(attack, task, x))
     return select(found, {**state, "adversarial": x, "found": found}, state)
 
 

@@ -1,4 +1,14 @@
-"""Carlini and Wagner's attack: the smallest change, by optimisation."""
+"""Carlini and Wagner's attack: the smallest change, by optimization.
+
+    x = lower + (tanh(w) + 1) / 2 * (upper - lower)  # always inside the range
+    gap = max(confidence - (largest wrong logit - true logit), 0)
+    for each round:
+        for each step: w = Adam(w, gradient of constant * gap + size of change)
+        the constant rises if the round failed, and falls if it succeeded
+    return the success with the smallest change
+
+`penalties` has the size of the change in each norm, and the next constant.
+"""
 
 import math
 from typing import Any
@@ -106,17 +116,17 @@ class CarliniWagner(SearchAttack):
 
     def begin(self, task: Task) -> dict[str, Any]:
         start = _to_unbounded(task.images, task.value_range)
-        broken = task.is_success(task.victim.frozen_logits(task.images))
+        success = task.is_success(task.victim.frozen_logits(task.images))
         nothing = ops.zeros_like(task.labels, dtype="float32")
-        size = ops.where(broken, 0.0, nothing + float("inf"))
+        size = ops.where(success, 0.0, nothing + float("inf"))
         return {
             "start": start,
             "search": self._penalty.begin(task.labels),
             **self._begin_round(start),
             "adversarial": task.images,
             "score": -size,
-            "found": broken,
-            "over": broken,
+            "found": success,
+            "over": success,
         }
 
     def _begin_round(self, start):
@@ -132,6 +142,7 @@ class CarliniWagner(SearchAttack):
     def step(
         self, task: Task, state: Any, count: Tensor, draws: Any
     ) -> dict[str, Any]:
+        # The images of w, and the loss there: constant * gap + penalty.
         search = state["search"]
         x, slope = _to_images(state["w"], task.value_range)
         width = task.value_range[1] - task.value_range[0]
@@ -140,10 +151,12 @@ class CarliniWagner(SearchAttack):
         penalty, penalty_slope = self._penalty(change, search)
         constant = search["constant"]
         loss = constant * gap + penalty
+        # Its gradient by w, with that of the penalty in units of the range.
         gradient = constant[:, None, None, None] * gap_gradient
         gradient = (gradient + penalty_slope / width) * slope
         number = state["number"] + 1
         rate = self.learning_rate * self._penalty.pace(search)
+        # One step of Adam.
         moved, adam = adam_step(state["adam"], gradient, number, rate)
         success = task.is_success(logits) & (gap <= 0)
         met = success & self._penalty.is_met(penalty, search)
@@ -157,12 +170,13 @@ class CarliniWagner(SearchAttack):
             "succeeded": state["succeeded"] | met,
             "checked_loss": checked_loss,
         }
+        # The round is over: on success, when stalled, or after all steps.
         ended = met if self._penalty.ends_with_success else stalled
         over = ended | (number >= self.steps)
         return select(over, self._next_round(state, size / width), state)
 
     def _gap(self, task, x):
-        """What is missing for success, its gradient, and the logits."""
+        """Computes what is missing for success, its gradient, and logits."""
 
         def gap(logits):
             ahead = task.sign * margin(logits, task.labels)
@@ -171,11 +185,11 @@ class CarliniWagner(SearchAttack):
         return image_gradient(task.victim.frozen_logits, gap, x)
 
     def _stalled(self, state, number, loss):
-        """Whether the loss has not fallen since it was last looked at."""
+        """Tells whether the loss has not fallen since the last look."""
         look = number % math.ceil(self.steps / 10) == 0
         checked_loss = state["checked_loss"]
-        fallen = loss <= _LEAST_PROGRESS * checked_loss
-        return look & ~fallen, ops.where(look, loss, checked_loss)
+        progress = loss <= _LEAST_PROGRESS * checked_loss
+        return look & ~progress, ops.where(look, loss, checked_loss)
 
     def _with_best(self, task, state, x, size, success):
         project = self.ball.projection(
@@ -223,14 +237,14 @@ class CarliniWagner(SearchAttack):
 
 
 def _to_unbounded(images, value_range):
-    """The `w` of images."""
+    """Returns the `w` of images."""
     lower, upper = value_range
-    centred = (2.0 * images - lower - upper) / (upper - lower)
-    return ops.arctanh(ops.clip(centred, -_INSIDE, _INSIDE))
+    centered = (2.0 * images - lower - upper) / (upper - lower)
+    return ops.arctanh(ops.clip(centered, -_INSIDE, _INSIDE))
 
 
 def _to_images(w, value_range):
-    """The images of `w`, and their derivative by it."""
+    """Returns the images of `w`, and their derivative by it."""
     lower, upper = value_range
     half = (upper - lower) / 2.0
     tanh = ops.tanh(w)

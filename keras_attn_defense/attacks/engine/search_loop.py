@@ -1,7 +1,14 @@
-"""Runs a search on many images through a batch of fixed size.
+"""Run a search on many images through a batch of fixed size.
 
-Each place of the batch holds one image in one run. Every few steps the images
-that are done leave, and others take their places.
+    waiting = all images, each in its first run
+    while images wait, or places of the batch are taken:
+        if enough places are free: images that wait enter and begin their run
+        a few compiled steps of all places
+        for each image that is done:
+            keep its best result; if it resisted and has runs left, it waits
+        if no image waits any more: halve the batch when half of it is free
+
+So that nothing is compiled again, the batch has few sizes.
 """
 
 from collections import deque

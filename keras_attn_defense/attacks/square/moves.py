@@ -27,13 +27,13 @@ class SignedSquares:
         self.share = share
 
     def start(self, shape, epsilon, seed):
-        """Vertical stripes, one pixel wide."""
+        """Draws vertical stripes, one pixel wide."""
         batch, _, width, channels = shape
         stripes = keras.random.uniform((batch, 1, width, channels), seed=seed)
         return ops.zeros(shape) + epsilon * _signs(stripes)
 
     def move(self, change, epsilon, halved, draws):
-        """The change with one more square.
+        """Adds one more square to a change.
 
         Args:
             change: `(batch, height, width, channels)`.
@@ -61,7 +61,7 @@ class PatternedSquares:
         self.power = power
 
     def start(self, shape, epsilon, seed):
-        """Five tiles along the shorter side, each with the pattern."""
+        """Draws five tiles along the shorter side, each with the pattern."""
         batch, height, width, channels = shape
         side = max(min(height, width) // 5, 1)
         rows, columns = height // side, width // side
@@ -80,7 +80,7 @@ class PatternedSquares:
         return self._at_border(change, epsilon)
 
     def move(self, change, epsilon, halved, draws):
-        """The change with the pattern in one window, and none in another.
+        """Puts the pattern in one window, and empties another.
 
         See `SignedSquares.move` for the arguments.
         """
@@ -95,6 +95,8 @@ class PatternedSquares:
         table = pattern_table(possible, self.power)
         fresh = placed(table, halved, *first, draws["flip"] > 0.5)[..., None]
         fresh = fresh * _signs(draws["signs"])[:, None, None, :]
+        # The new pattern is added to what the window holds, each of length
+        # one, and scaled to all that the two windows may spend.
         fresh = fresh + self._unit(ops.where(into, change, 0.0))
         fresh = self._unit(ops.where(into, fresh, 0.0))
         # What both windows hold, and what is left until the border.
@@ -116,7 +118,7 @@ class PatternedSquares:
         return change * (epsilon / (length + _TINY))
 
     def _unit(self, change):
-        """The change with a norm of one in each channel."""
+        """Scales a change to a norm of one in each channel."""
         length = self._mass(change, (1, 2)) ** (1.0 / self.power)
         return change / (length + _TINY)
 

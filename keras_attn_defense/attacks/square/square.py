@@ -1,4 +1,13 @@
-"""Square: random search with square windows."""
+"""Square: random search with square windows.
+
+    change = a random pattern at the border of the ball
+    for each query:
+        tried = change, replaced in a random square window
+        change = tried, if the objective is higher or the image misclassified
+        the windows shrink as queries go by
+
+`moves` has the patterns and replacements of each norm.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -129,7 +138,7 @@ class Square(SearchAttack):
         return select(better, tried, state)
 
     def _judged(self, task, change, reference):
-        """The state of the images changed so, brought back to the ball."""
+        """Returns the state of changed images, brought back to the ball."""
         project = self.ball.projection(
             task.images, task.epsilon, task.value_range
         )
