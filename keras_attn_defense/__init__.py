@@ -1,6 +1,5 @@
 """Keras classifiers that keep their attention under attack."""
 
-from . import _command_line_backend as _command_line_backend
 from . import adapters as adapters
 from . import analysis as analysis
 from . import attacks as attacks

@@ -19,7 +19,6 @@ LEVELS = (
     (
         "_archives",
         "_backend",
-        "_command_line_backend",
         "_files",
         "_public",
         "_registration",

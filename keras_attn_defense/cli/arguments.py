@@ -4,8 +4,6 @@ import argparse
 import pathlib
 from fractions import Fraction
 
-from .._command_line_backend import BACKENDS
-
 DATA_HELP = """\
 data: a .npz file with the arrays x and y, x_test and y_test, or images and
 labels, the images as (number, height, width, channels) or without channels; a
@@ -94,12 +92,20 @@ def add_command(commands, name, run, summary, epilog):
         "(default: those that the model knows, or else 0 1)",
     )
     parser.add_argument(
-        "--backend",
-        choices=BACKENDS,
-        help="what Keras computes with (default: KERAS_BACKEND, or Keras' own "
-        "configuration)",
+        "--backend", action=_NoBackend, nargs="?", help=argparse.SUPPRESS
     )
     return parser
+
+
+class _NoBackend(argparse.Action):
+    """Says how to choose the backend, which an option comes too late for."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        parser.error(
+            "Keras reads its backend from the environment: type "
+            f"`KERAS_BACKEND={values or 'jax'} {parser.prog} ...`, without "
+            "--backend"
+        )
 
 
 def add_threat(parser, several):

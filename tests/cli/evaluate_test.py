@@ -154,7 +154,8 @@ def test_bad_input(arguments, message, capsys):
         ("--fail-under 40", "40 % is 0.4"),
         ("--out card.txt", "should end in .json"),
         ("--out nowhere/card.json", "folder of 'nowhere/card.json'"),
-        ("--backend caffe", "choose from"),
+        ("--backend torch", "type `KERAS_BACKEND=torch python -m keras_attn"),
+        ("--backend", "type `KERAS_BACKEND=jax python -m keras_attn_defense"),
     ],
 )
 def test_bad_arguments(arguments, message, capsys):
