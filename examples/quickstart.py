@@ -2,28 +2,37 @@
 
 The same ResNet, from the same initial weights and on the same budget, is
 trained plainly, with adversarial training, and with attention losses on top
-of it. Then a table compares their accuracy on attacked test images, a picture
-shows what they look at, and the three are saved and loaded again.
+of it. Each network is attacked, saved and loaded again, and a picture shows
+what the attack does to its attention. At the end a table compares the three.
 
     python examples/quickstart.py
-    python examples/quickstart.py --backend jax --data cifar10 --epochs 30
+    KERAS_BACKEND=jax python examples/quickstart.py --data cifar10 --epochs 30
 """
 
 import argparse
-import os
 import pathlib
+
+import keras
+import numpy as np
+from keras import layers
+
+import keras_attn_defense as kad
+
+BATCH_SIZE = 64
+LEARNING_RATE = 8e-3
+WITHOUT_ATTENTION = {"rectification_weight": 0, "preservation_weight": 0}
+# By name: the file to save to, and arguments of `AttentionDefendedModel`.
+DEFENSES = {
+    "plain training": ("plain", None),
+    "adversarial training": ("adversarial", WITHOUT_ATTENTION),
+    "attention defense": ("defended", {}),
+}
 
 
 def parse_options():
-    """The options of the command line."""
+    """Reads the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     option = parser.add_argument
-    option(
-        "--backend",
-        choices=["tensorflow", "jax", "torch"],
-        default="tensorflow",
-        help="what Keras runs on (default: %(default)s)",
-    )
     option(
         "--data",
         default="digits",
@@ -38,35 +47,9 @@ def parse_options():
         "--out",
         type=pathlib.Path,
         default="out",
-        help="folder for the picture and the models (default: %(default)s)",
+        help="folder for the pictures and the models (default: %(default)s)",
     )
     return parser.parse_args()
-
-
-if __name__ == "__main__":
-    # Keras reads this once, when it is imported.
-    os.environ["KERAS_BACKEND"] = parse_options().backend
-
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-from keras import layers  # noqa: E402
-from quickstart_figure import draw_attention  # noqa: E402
-
-import keras_attn_defense as kad  # noqa: E402
-
-BATCH_SIZE = 64
-LEARNING_RATE = 8e-3
-WITHOUT_ATTENTION = {"rectification_weight": 0, "preservation_weight": 0}
-DEFENSES = {
-    "plain training": None,
-    "adversarial training": WITHOUT_ATTENTION,
-    "attention defense": {},
-}
-FILES = {
-    "plain training": "plain.keras",
-    "adversarial training": "adversarial.keras",
-    "attention defense": "defended.keras",
-}
 
 
 def load_data(name, limit=None):
@@ -88,14 +71,14 @@ def load_data(name, limit=None):
 
 
 def convolution(x, filters, size=3, strides=1):
-    """A convolution, normalised."""
+    """Adds a convolution and batch normalization."""
     x = layers.Conv2D(filters, size, strides, "same", use_bias=False)(x)
-    # A short training: statistics have to follow the weights quickly.
+    # Training is short: the statistics have to follow the weights quickly.
     return layers.BatchNormalization(momentum=0.9)(x)
 
 
 def residual_block(x, filters, strides):
-    """Two convolutions, and a shortcut past them."""
+    """Adds two convolutions and a shortcut past them."""
     residual = layers.Activation("relu")(convolution(x, filters, 3, strides))
     residual = convolution(residual, filters)
     if strides != 1 or x.shape[-1] != filters:
@@ -104,7 +87,7 @@ def residual_block(x, filters, strides):
 
 
 def build_network(input_shape, num_classes):
-    """A ResNet of 79,000 weights; images of 32x32 give maps of 8x8."""
+    """Builds a ResNet of 79,000 weights; 32x32 images give 8x8 maps."""
     inputs = keras.Input(input_shape)
     x = layers.Activation("relu")(convolution(inputs, 16, strides=2))
     for filters, strides in ((16, 1), (32, 2), (64, 1)):
@@ -144,29 +127,59 @@ def train_network(data, defense, epochs, seed):
     return model
 
 
-def measure_accuracy(network, data):
-    """Accuracy on clean images, and on images attacked with 8/255."""
-    attacks = {"FGSM": kad.attacks.FGSM(), "PGD-20": kad.attacks.PGD(steps=20)}
-    accuracy = {}
-    for name, attack in attacks.items():
-        model = kad.AttentionDefendedModel(
-            network, validation_attack=attack, **WITHOUT_ATTENTION
-        )
-        logs = model.evaluate(
-            data.images, data.labels, batch_size=200, return_dict=True
-        )
-        accuracy["clean"] = logs["accuracy"]
-        accuracy[name] = logs["robust_accuracy"]
-    return accuracy
+def evaluate(network, data, name):
+    """Attacks a network with FGSM and PGD, and prints how it fares.
+
+    Args:
+        network: A Keras classifier.
+        data: Test data, an `ImageSplit`.
+        name: What the report calls the network.
+
+    Returns:
+        The report of `kad.evaluate_robustness`.
+    """
+    report = kad.evaluate_robustness(
+        network,
+        data.images,
+        data.labels,
+        attacks={"FGSM": kad.attacks.FGSM(), "PGD-20": pgd()},
+        epsilons=[8 / 255],
+        batch_size=200,
+        name=name,
+    )
+    report.table()
+    return report
 
 
-def print_table(rows):
-    """Prints one row of accuracies for each network."""
-    columns = list(next(iter(rows.values())))
-    print("\nAccuracy on test images" + "".join(f"{c:>9}" for c in columns))
-    for name, accuracy in rows.items():
-        values = "".join(f"{accuracy[c]:>9.1%}" for c in columns)
-        print(f"{name:<23}{values}")
+def pgd():
+    """The attack of the table and of the pictures."""
+    return kad.attacks.PGD(steps=20, seed=0)
+
+
+def print_table(reports):
+    """Prints accuracies, one row for each network, as Markdown."""
+    first = next(iter(reports.values()))
+    columns = [line.attack for line in first.lines[:-1]]
+    heading = f"accuracy on {first.num_images} test images"
+    print("\n| " + " | ".join([heading, *columns]) + " |")
+    print("| --- " * (1 + len(columns)) + "|")
+    for name, report in reports.items():
+        values = [f"{100 * line.accuracy:.1f} %" for line in report.lines[:-1]]
+        print("| " + " | ".join([name, *values]) + " |")
+
+
+def draw_attack(network, data, path):
+    """Draws what PGD does to three images and to the attention to them."""
+    figure = kad.visualization.attack_figure(
+        network,
+        data.images,
+        data.labels,
+        pgd(),
+        boxes=data.boxes,
+        max_images=3,
+    )
+    figure.savefig(path, dpi=100)
+    print(f"{path}: three images, attacked, and what the network looks at")
 
 
 def check_saving(model, images, path):
@@ -181,26 +194,18 @@ def check_saving(model, images, path):
 
 
 def main(options):
-    """Trains, measures, draws and saves."""
+    """Trains, attacks, saves and draws, and ends with a table."""
     train, test = load_data(options.data, options.limit)
-    epochs, seed, models, rows = options.epochs, options.seed, {}, {}
-    for name, defense in DEFENSES.items():
-        print(f"\n{name.capitalize()}")
-        models[name] = train_network(train, defense, epochs, seed)
-    networks = {name: getattr(m, "base", m) for name, m in models.items()}
-    for name, network in networks.items():
-        print(f"\nAttacks on: {name}")
-        rows[name] = measure_accuracy(network, test)
-    print_table(rows)
     options.out.mkdir(parents=True, exist_ok=True)
-    captions = {
-        n: f"PGD-20 accuracy {r['PGD-20']:.0%}" for n, r in rows.items()
-    }
-    picture = options.out / "quickstart.png"
-    draw_attention(networks, captions, test, picture)
-    print(f"\n{picture}: what the networks look at")
-    for name, file in FILES.items():
-        check_saving(models[name], test.images, options.out / file)
+    reports = {}
+    for name, (file, defense) in DEFENSES.items():
+        print(f"\n{name.capitalize()}")
+        model = train_network(train, defense, options.epochs, options.seed)
+        network = getattr(model, "base", model)
+        reports[name] = evaluate(network, test, name)
+        check_saving(model, test.images, options.out / f"{file}.keras")
+        draw_attack(network, test, options.out / f"{file}.png")
+    print_table(reports)
 
 
 if __name__ == "__main__":
