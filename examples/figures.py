@@ -1,41 +1,15 @@
-"""Draws the networks of `quickstart.py`: attention, and what attacks do to it.
+"""Draws the attention of a network of `quickstart.py`, and attacks on it.
 
 python examples/quickstart.py
 python examples/figures.py --networks out --out docs
 """
 
 import argparse
-import os
 import pathlib
 
+import keras
 
-def parse_options():
-    """The options of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    option = parser.add_argument
-    option(
-        "--backend",
-        choices=["tensorflow", "jax", "torch"],
-        default="tensorflow",
-        help="what Keras runs on (default: %(default)s)",
-    )
-    for name, use in (("networks", "of the networks"), ("out", "to draw to")):
-        option(
-            f"--{name}",
-            type=pathlib.Path,
-            default="out",
-            help=f"folder {use} (default: %(default)s)",
-        )
-    return parser.parse_args()
-
-
-if __name__ == "__main__":
-    # Keras reads this once, when it is imported.
-    os.environ["KERAS_BACKEND"] = parse_options().backend
-
-import keras  # noqa: E402
-
-import keras_attn_defense as kad  # noqa: E402
+import keras_attn_defense as kad
 
 METHODS = {
     "Grad-CAM": kad.attention.GradCAM,
@@ -44,6 +18,20 @@ METHODS = {
     "SmoothGrad": kad.attention.SmoothGrad,
     "occlusion": kad.attention.Occlusion,
 }
+
+
+def parse_options():
+    """Reads the options of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    option = parser.add_argument
+    for name, use in (("networks", "of the networks"), ("out", "to draw to")):
+        option(
+            f"--{name}",
+            type=pathlib.Path,
+            default="out",
+            help=f"folder {use} (default: %(default)s)",
+        )
+    return parser.parse_args()
 
 
 def pgd():

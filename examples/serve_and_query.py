@@ -6,6 +6,7 @@ a client that knows neither Keras nor TensorFlow, draws them, and swaps in a
 second version. About a minute on TensorFlow and JAX.
 
     python examples/serve_and_query.py
+    KERAS_BACKEND=jax python examples/serve_and_query.py
     python examples/serve_and_query.py --model out/defended.keras
     python examples/serve_and_query.py --url http://localhost:8501
 
@@ -17,22 +18,24 @@ for example, with the name "served".
 import argparse
 import contextlib
 import json
-import os
 import pathlib
 import subprocess
 import sys
 
+import keras
+import numpy as np
+from keras import layers
+from serving.client import ServingClient
+
+import keras_attn_defense as kad
+
+TWIN = pathlib.Path(__file__).with_name("serving") / "twin.py"
+
 
 def parse_options():
-    """The options of the command line."""
+    """Reads the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     option = parser.add_argument
-    option(
-        "--backend",
-        choices=["tensorflow", "jax", "torch"],
-        default="tensorflow",
-        help="what Keras runs on (default: %(default)s)",
-    )
     option("--model", help="a .keras file, such as quickstart.py writes")
     option("--url", help="of a server that serves the folder `served`")
     option("--epochs", type=int, default=6, help="default: %(default)s")
@@ -43,20 +46,6 @@ def parse_options():
         help="folder for the versions and the picture (default: %(default)s)",
     )
     return parser.parse_args()
-
-
-if __name__ == "__main__":
-    # Keras reads this once, when it is imported.
-    os.environ["KERAS_BACKEND"] = parse_options().backend
-
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-from keras import layers  # noqa: E402
-from serving.client import ServingClient  # noqa: E402
-
-import keras_attn_defense as kad  # noqa: E402
-
-TWIN = pathlib.Path(__file__).with_name("serving") / "twin.py"
 
 
 def build_model(shape):

@@ -15,6 +15,7 @@ import keras
 import pytest
 from pytest_examples import find_examples
 
+import keras_attn_defense as kad
 from tests.testing import quick_compilation  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
@@ -99,10 +100,11 @@ def test_example_of_a_text_runs(example, names, monkeypatch):
     names["train_ds"] = names["val_ds"] = Batches(x[:2], y[:2])
     # Wrong labels: nothing is left to AutoAttack, which takes long.
     names["test_ds"] = Batches(x, (y + 1) % 4)
-    # Training a large network is not what is tested.
-    monkeypatch.setattr(
-        keras.applications, "MobileNetV2", lambda **_: network()
+    # Long training is not what is tested.
+    few = functools.partial(
+        kad.datasets.load_digit_scenes, num_train=128, num_test=32
     )
+    monkeypatch.setattr(kad.datasets, "load_digit_scenes", few)
     fit = keras.Model.fit
 
     @functools.wraps(fit)  # With its signature.
