@@ -11,8 +11,8 @@ Accelerator: None
 ## Introduction
 
 You have a classifier, and it is good. This guide shows how little it takes to
-break it, and turns it into one that withstands: the same network, the same
-`fit`, one line around the model.
+break it, and then makes it robust: the same network, the same `fit`, one line
+around the model.
 
 It needs no download and runs in about three minutes on two CPU cores.
 
@@ -34,17 +34,17 @@ keras.utils.set_random_seed(0)
 """
 ## A trained classifier
 
-The data are real handwritten digits in cluttered scenes. For CIFAR-10 change
-this one line to `kad.datasets.load_cifar10()`, and expect eleven minutes instead of
-three and lower numbers.
+The data are real handwritten digits in cluttered scenes. For CIFAR-10, change
+this one line to `kad.datasets.load_cifar10()`. Expect eleven minutes instead of
+three, and lower numbers.
 """
 
 train, test = kad.datasets.load_digit_scenes()
 
 """
-The network is a small one, trained as usual. Yours may be any Keras classifier
-of images: Sequential, Functional, nested or subclassed, with softmax or logits.
-If it is trained already, load it and go on.
+The network is small and trained as usual. Yours can be any Keras image
+classifier: Sequential, Functional, nested or subclassed, with softmax or logits.
+If it is already trained, load it and go on.
 """
 
 
@@ -79,10 +79,10 @@ history = plain.fit(
 """
 ## Measure it
 
-An attack changes each value of an image by at most epsilon. With 8/255 hardly
-anybody sees it, and on these scenes it cannot hide a digit: the digit stays
-brighter than what lies around it. `evaluate_robustness` tries three attacks, and
-an image counts as robust if it withstands all of them.
+An attack changes each value of an image by at most epsilon. At 8/255 the change is
+hard to see, and on these scenes it cannot hide a digit: the digit stays brighter
+than its surroundings. `evaluate_robustness` tries three attacks. An image counts as
+robust if it withstands all of them.
 
 We measure on test images that the validation above did not use.
 """
@@ -96,21 +96,21 @@ before = kad.evaluate_robustness(
 before.table()
 
 """
-The worst case is the number that counts. What the checks below the table mean is
-explained in the guide *How robust is my model?*
+The worst case is the number that counts. The guide *How robust is my model?*
+explains the checks below the table.
 
 ## Defend it
 
 `AttentionDefendedModel` goes around the classifier. In each training step it
-makes an adversarial image of every image, and trains on both. Two more losses
-look at where the network looks: *rectification* wants nothing to be left of the
-prediction when the area of attention is hidden, *preservation* wants the same
-attention under attack. Both belong to Keras' own training step, so that callbacks,
-mixed precision and `tf.data` work as ever.
+makes an adversarial version of every image and trains on both. Two more losses act
+on the network's attention. *Rectification* asks that nothing be left of the
+prediction when the attention area is hidden. *Preservation* asks for the same
+attention under attack. Both are part of Keras' own training step, so callbacks,
+mixed precision and `tf.data` work as usual.
 
-It changes the weights of the classifier it is given. We keep the plain one to
-compare with, so we hand over a copy. A learning rate that rises and then falls
-takes the copy out of where plain training left it.
+Training changes the weights of the classifier it is given. We want to keep the
+plain one for comparison, so we pass a copy. A learning rate that rises and then
+falls moves the copy away from where plain training left it.
 """
 
 copy = keras.models.clone_model(plain)
@@ -142,8 +142,8 @@ history = defended.fit(
 )
 
 """
-`accuracy` is the one on clean images, `robust_accuracy` the one on images that
-the model itself attacks, in training with four steps, in validation with ten.
+`accuracy` is measured on clean images, and `robust_accuracy` on images that the
+model attacks itself: with four steps in training, with ten in validation.
 """
 
 figure = kad.visualization.training_figure(history)
@@ -169,25 +169,25 @@ after.table()
 """
 On two cores of an AMD EPYC with TensorFlow 2.21 and seed 0, the worst case of
 these 256 images rose from 51.6 to 93.0 % at 4/255, and from 4.7 to 73.4 % at
-8/255; on clean images accuracy rose from 92.6 to 98.0 %. Some of the gain on clean
-images is simply the further epochs, and the intervals of the tables are up to
-thirteen points wide. With CIFAR-10 in place of the scenes, and nothing else changed,
-the worst case rose from 2.7 to 46.5 % at 4/255 and from 0 to 28.9 % at 8/255;
-accuracy on clean images stayed, 67.6 and 68.0 %.
+8/255. On clean images, accuracy rose from 92.6 to 98.0 %. Part of that gain is due
+to the additional epochs, and the intervals of the tables are up to thirteen points
+wide. With CIFAR-10 in place of the scenes, and nothing else changed, the worst case
+rose from 2.7 to 46.5 % at 4/255 and from 0 to 28.9 % at 8/255; accuracy on clean
+images stayed about the same, 67.6 and 68.0 %.
 
-How much of it do the attention losses add to adversarial training alone? On this
-easy task nothing that could be told from chance: the README has the comparison,
-and the guide *Write your own attention loss* shows how to make it for your data.
-With `rectification_weight=0` and `preservation_weight=0` the same class is plain
+How much do the attention losses add to adversarial training alone? On this easy
+task, nothing that can be told from chance. The README has the comparison, and the
+guide *Write your own attention loss* shows how to make it for your data. With
+`rectification_weight=0` and `preservation_weight=0`, the same class does plain
 adversarial training.
 
 ## Take it home
 
-The defence is needed in training only. `defended.base` is the plain classifier
-with the new weights, and `predict` of the two is the same. Saved, the defended
-model remembers its attack, its losses and its optimizer, so that training can go
-on. `kad.export(defended, "defended/1")` writes a SavedModel for a server, without
-any of them; the guide *Serve it with TensorFlow Serving* goes on from there.
+The defense is needed only in training. `defended.base` is the plain classifier
+with the new weights, and both predict the same. A saved defended model remembers
+its attack, its losses and its optimizer, so training can go on.
+`kad.export(defended, "defended/1")` writes a SavedModel for a server, without any of
+these. The guide *Serve it with TensorFlow Serving* goes on from there.
 """
 
 defended.save("defended.keras")
@@ -204,7 +204,7 @@ loaded.base.save("hardened.keras")  # needs nothing but Keras to be loaded
 
 Each row is a test image. From left to right: the image, the attacked image, the
 change (magnified), the attention to the true class before and after the attack,
-and the image with the area of attention hidden. First the plain network:
+and the image with the attention area hidden. First the plain network:
 """
 
 attack = kad.attacks.PGD(epsilon=8 / 255, steps=20, seed=0)
@@ -226,13 +226,13 @@ figure
 """
 ## What to take home
 
-- A classifier that was trained as usual is no match for changes that nobody sees;
-  accuracy on clean images does not tell.
-- Training on adversarial images, made anew in each step, is what helps. It costs a
-  few times the time of plain training, and nothing afterwards.
-- Train with the epsilon that you want to withstand, watch `val_robust_accuracy`,
-  and measure with attacks that were not trained on, AutoAttack among them, before
-  you publish a number.
-- An attack that fails to change the prediction may still move the attention: the
-  last column but one says how much of its area stayed.
+- A classifier trained as usual is no match for changes that nobody sees. Its
+  accuracy on clean images does not show this.
+- What helps is training on adversarial images, made fresh in each step. It takes a
+  few times as long as plain training, and costs nothing afterwards.
+- Train with the epsilon that you want to withstand, and watch
+  `val_robust_accuracy`. Before you publish a number, measure with attacks that were
+  not used in training, AutoAttack among them.
+- An attack that fails to change the prediction may still move the attention. The
+  second-to-last column says how much of the area stayed.
 """

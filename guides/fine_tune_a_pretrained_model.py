@@ -3,22 +3,22 @@ Title: Fine-tune a pretrained model into a robust one
 Author: The keras_attn_defense authors
 Date created: 2026/11/23
 Last modified: 2026/11/23
-Description: Put the preprocessing of pretrained weights inside of the classifier, and train it to withstand on little data.
+Description: Put the preprocessing of pretrained weights inside the classifier, and make it robust with little data.
 Accelerator: None
 """
 
 """
 ## Introduction
 
-With few images of your own, you start from weights that somebody trained on many.
-Under attack there are two catches. The weights expect images as they were prepared
-when the network was trained, while the radius of an attack is counted in the units
-of the images themselves. And adversarial training needs more data than plain
-training does, so that it matters more where it starts.
+If you have few images of your own, you start from weights that somebody trained on
+many. Under attack there are two catches. The weights expect images prepared as they
+were when the network was trained, while the radius of an attack is measured in the
+units of the original images. And adversarial training needs more data than plain
+training, so it matters more where it starts.
 
-Weights of ImageNet have to be downloaded. So that this guide runs anywhere, it
-makes its own "published" weights first; where you would load yours, it says so. It
-runs in about three minutes on two CPU cores.
+ImageNet weights have to be downloaded. So that this guide runs anywhere, it first makes
+its own "published" weights, and says where you would load yours. It runs in about three
+minutes on two CPU cores.
 
 ## Setup
 """
@@ -38,9 +38,9 @@ keras.utils.set_random_seed(0)
 """
 ## Two tasks
 
-The data are real handwritten digits in cluttered scenes. The network is pretrained
-on 0 to 4, of which there are many images. Ours is to tell 5 to 9 apart, and we act
-as if there were only 500 of them. For CIFAR-10 change the first line to
+The data are real handwritten digits in cluttered scenes. The network is pretrained on
+the digits 0 to 4, of which there are many images. Our task is to tell 5 to 9 apart, and
+we pretend to have only 500 images of them. For CIFAR-10, change the first line to
 `kad.datasets.load_cifar10()`.
 """
 
@@ -109,8 +109,8 @@ backbone.save_weights("pretrained.weights.h5")
 """
 ## Preprocessing belongs inside
 
-Our images go from 0 to 1. Nothing complains when a network gets images in another
-range than it was trained on; it is merely worse:
+Our images go from 0 to 1. Nothing complains when a network gets images in a range that
+it was not trained on. It is just worse:
 """
 
 images, labels = source_test
@@ -120,10 +120,9 @@ for name, values in {"0 to 1": images, "-1 to 1": 2 * images - 1}.items():
 
 """
 `with_preprocessing` makes a classifier of plain images. It knows the three styles of
-`keras.applications` and takes a range or a layer for others. The classifier
-remembers the `value_range` of its images: attacks, reports and
-`AttentionDefendedModel` read it, so that an epsilon of 8/255 is one of the images,
-whatever the weights expect.
+`keras.applications`, and takes a range or a layer for others. The classifier remembers
+the `value_range` of its images. Attacks, reports and `AttentionDefendedModel` read it,
+so an epsilon of 8/255 refers to the images, whatever the weights expect.
 """
 
 classifier = kad.with_preprocessing(published, "tf", value_range=(0, 1))
@@ -133,14 +132,14 @@ print(
 )
 
 """
-With weights of ImageNet the same two lines read, for `keras.applications`,
+With ImageNet weights from `keras.applications`, the same two lines are
 
 ```python
 base = keras.applications.ResNet50V2(weights="imagenet")
 classifier = kad.with_preprocessing(base, "tf")  # images from 0 to 255
 ```
 
-and for keras-hub, where a task knows its preprocessing,
+and with keras-hub, where a task knows its preprocessing,
 
 ```python
 task = keras_hub.models.ImageClassifier.from_preset(
@@ -149,16 +148,16 @@ task = keras_hub.models.ImageClassifier.from_preset(
 classifier = kad.with_preprocessing(task)
 ```
 
-A task with a preprocessor is refused by attacks: `fit` and `predict` apply the
-preprocessor and a direct call does not, so that an attack would miss it. Resizing
-stays outside: resize the images first, so that the attack changes the pixels that
-the network sees.
+Attacks refuse a task that still has its preprocessor: `fit` and `predict` apply the
+preprocessor and a direct call does not, so an attack would miss it. Resizing stays
+outside. Resize the images first, so that the attack changes the pixels that the network
+sees.
 
 ## Fine-tune
 
-The recipe has two steps. First the backbone is frozen and the new head trained, in
-the plain way, which is cheap. Then everything is trained, with a learning rate
-that starts at zero: a random head would otherwise undo what the backbone knows.
+The recipe has two steps. First we freeze the backbone and train the new head plainly,
+which is cheap. Then we train everything, with a learning rate that starts at zero:
+otherwise a random head would undo what the backbone knows.
 
 For ImageNet weights in place of ours, write here
 `keras.applications.ResNet50V2(include_top=False, weights="imagenet",
@@ -193,10 +192,10 @@ def rising_and_falling(peak, epochs):
 
 
 """
-A frozen BatchNorm layer keeps its statistics; unfrozen, it learns those of clean and
+A frozen BatchNorm layer keeps its statistics. Unfrozen, it learns those of clean and
 adversarial images together.
 
-Once in the plain way, to compare with:
+First plain fine-tuning, for comparison:
 """
 
 epochs = 16
@@ -206,7 +205,7 @@ compile_for(plain, rising_and_falling(5e-3, epochs))
 plain.fit(*target, batch_size=64, epochs=epochs, verbose=0)
 
 """
-And into a robust one:
+Then robust fine-tuning:
 """
 
 
@@ -226,7 +225,7 @@ robust, history = defend(head_trained("robustly_fine_tuned"), 5e-3, epochs)
 """
 ## Was it worth it?
 
-The same defence from random weights, for as many epochs and for twice as many:
+Here is the same defense from random weights, for as many epochs and for twice as many:
 """
 
 
@@ -241,7 +240,7 @@ scratch = from_scratch("from_scratch", epochs)
 scratch_longer = from_scratch("from_scratch_twice_as_long", 2 * epochs)
 
 """
-All four, on 256 test images of our task and the same attacks:
+All four models face the same attacks on 256 test images of our task:
 """
 
 images, labels = (part[:256] for part in target_test)
@@ -262,19 +261,19 @@ print(kad.evaluation.compare(reports))
 """
 On two cores of an AMD EPYC with TensorFlow 2.21 and seed 0, the worst case at 8/255
 (0.03137) was 2.0 % after plain fine-tuning, 56.6 % after the robust one, 28.9 % from
-scratch in as many epochs, and 57.0 % in twice as many; on clean images it was 92.2,
+scratch in as many epochs, and 57.0 % in twice as many. On clean images it was 92.2,
 93.8, 64.1 and 95.3 %. So here the pretrained weights saved half of the training, and
-nothing that more epochs would not have given. They are worth more the further your
-data are from enough, and the longer training takes. One run each, and intervals some
-twelve points wide: in other runs of ours the first step, with the frozen backbone,
-made no difference, nor did leaving the BatchNorm layers frozen in the second.
+gave nothing that more epochs would not have given. They are worth more the less data
+you have, and the longer training takes. This is one run each, and the intervals are
+about twelve points wide. In other runs of ours, the first step, with the frozen
+backbone, made no difference, nor did leaving the BatchNorm layers frozen in the second.
 
 ## Take it home
 
-`robust.base` is the classifier, preprocessing included; `robust.base.network` is the
-network alone, which needs nothing but Keras to be loaded and takes values from -1 to
-1. For a server, `kad.export(robust, "robust/1", preprocess=True)` writes a SavedModel
-that takes bytes.
+`robust.base` is the classifier, preprocessing included. `robust.base.network` is the
+network alone: it needs nothing but Keras to be loaded, and takes values from -1 to 1.
+For a server, `kad.export(robust, "robust/1", preprocess=True)` writes a SavedModel that
+takes bytes.
 """
 
 robust.save("robust.keras")
@@ -288,9 +287,9 @@ same = np.allclose(
 print("the same after loading:", same, "- images in", loaded.value_range)
 
 """
-And what it looks at. Each row is a test image: the image, the attacked image, the
-change (magnified), the attention to the true class before and after the attack, and
-the image with the area of attention hidden.
+And this is what it looks at. Each row is a test image: the image, the attacked image,
+the change (magnified), the attention to the true class before and after the attack, and
+the image with the attention area hidden.
 """
 
 figure = kad.visualization.attack_figure(
@@ -306,10 +305,10 @@ figure
 """
 ## What to take home
 
-- Say what the weights expect, once, with `with_preprocessing`. A wrong range raises
-  no error anywhere; it costs accuracy, and an epsilon that means something else.
-- Plain fine-tuning of plain weights gives a classifier that falls to changes that
+- Say once what the weights expect, with `with_preprocessing`. A wrong range raises no
+  error anywhere. It costs accuracy, and epsilon means something else.
+- Plain fine-tuning of plain weights gives a classifier that is fooled by changes that
   nobody sees.
-- Robust fine-tuning from plain weights saves time where data are few. Weights that
-  were trained against attacks are a better start still, where you can get them.
+- Robust fine-tuning from plain weights saves time when you have little data. Weights that
+  were trained against attacks are an even better start, if you can get them.
 """

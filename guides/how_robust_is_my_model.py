@@ -3,7 +3,7 @@ Title: How robust is my model?
 Author: The keras_attn_defense authors
 Date created: 2026/11/22
 Last modified: 2026/11/22
-Description: Measure what survives the strongest attacks, and notice when a number deceives.
+Description: Measure what survives the strongest attacks, and notice when a number is misleading.
 Accelerator: None
 """
 
@@ -11,8 +11,8 @@ Accelerator: None
 ## Introduction
 
 A classifier that is right on 98 of 100 test images may be right on none of
-them after changes that nobody sees. How many remain is its *robust accuracy*,
-and it is easy to measure wrongly: a weak attack makes every model look robust.
+them after changes that nobody sees. The share that remains is its *robust
+accuracy*. It is easy to get wrong: a weak attack makes every model look robust.
 This guide measures it with attacks that need no tuning, reads the report, and
 then looks at a model that only seems to be robust.
 
@@ -36,7 +36,7 @@ keras.utils.set_random_seed(0)
 ## Two networks
 
 The data are real handwritten digits in cluttered scenes. To use your own, put
-`images` (floats from 0 to 1) and `labels` (integers) in their place; for CIFAR-10
+`images` (floats from 0 to 1) and `labels` (integers) in their place. For CIFAR-10,
 change this one line to `kad.datasets.load_cifar10()`.
 """
 
@@ -59,8 +59,8 @@ def make_network():
 
 
 """
-The first is trained as usual, the second on adversarial images, made anew for
-each batch inside Keras' own training step.
+The first is trained as usual. The second is trained on adversarial images, made
+fresh for each batch inside Keras' own training step.
 """
 
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -78,10 +78,10 @@ hardened.fit(train.images, train.labels, epochs=6, verbose=2)
 """
 ## One call
 
-`evaluate_robustness` takes a model and labelled images, here 64 of the test
-set. Without further arguments it makes three quick attacks: one gradient step
-(FGSM), twenty with three random starts (PGD), and a search that uses
-predictions only (Square). An image is robust if it withstands all of them.
+`evaluate_robustness` takes a model and labeled images, here 64 of the test set.
+Without further arguments it runs three quick attacks: one gradient step (FGSM),
+twenty steps with three random starts (PGD), and a search that uses only
+predictions (Square). An image is robust if it withstands all of them.
 """
 
 images, labels = test.images[:64], test.labels[:64]
@@ -98,14 +98,14 @@ quick.table()
 
 """
 Read the worst case first: it is the number that counts. Below the table are
-the checks. None of them should be raised; what they mean comes below.
+the checks. None of them should be raised; we come back to them below.
 
 ## The number to publish
 
-AutoAttack is four attacks, one after another, with settings that are not
-tuned to the model: leaderboards such as RobustBench rank by it. Each attacks
-only the images that still stand. It takes its time: a minute or two for these
-24 images.
+AutoAttack runs four attacks, one after another, with settings that are not
+tuned to the model. Leaderboards such as RobustBench rank by it. Each attack tries
+only the images that are still classified correctly. This takes time: a minute or
+two for these 24 images.
 """
 
 reports = {}
@@ -123,12 +123,12 @@ for name, model in {"plain": plain, "hardened": hardened}.items():
     reports[name].table()
 
 """
-24 images are few: the intervals in the table say how far the numbers may be
-off. For a paper use a thousand or more; `state="file"` lets you interrupt such
-a run and go on later.
+24 images are few. The intervals in the table say how far off the numbers may be.
+For a paper, use a thousand or more; `state="file"` lets you interrupt such a run
+and go on later.
 
-The reports can be saved as JSON cards, whose first fields are those of
-RobustBench, and compared. `plot` draws accuracy against epsilon.
+Reports can be saved as JSON cards, whose first fields are those of RobustBench,
+and compared. `plot` draws accuracy against epsilon.
 """
 
 for name, report in reports.items():
@@ -139,11 +139,11 @@ figure = quick.plot("plain.png")
 figure
 
 """
-## An attack that knows the defence
+## An attack that knows the defense
 
-Our hardened model was trained with two losses on its attention. Someone may
-ask whether they only work against attacks that ignore them. So attack them,
-too: `objective="defense"` maximises what the training minimised.
+Our hardened model was trained with two losses on its attention. Do they only work
+against attacks that ignore them? To find out, attack them too:
+`objective="defense"` maximizes what the training minimized.
 """
 
 adaptive = kad.attacks.APGD(steps=30, objective="defense", seed=0)
@@ -158,11 +158,11 @@ report = kad.evaluate_robustness(
 report.table()
 
 """
-## A number that deceives
+## A number that misleads
 
-Rounding the colours of the input to a few levels looks like a defence: PGD
-hardly finds anything. But what it lost is only the gradient, which is zero
-almost everywhere. The report says so.
+Rounding the colors of the input to a few levels looks like a defense: PGD finds
+hardly anything. But only the gradient is gone; it is zero almost everywhere. The
+report says so.
 """
 
 
@@ -181,9 +181,9 @@ report = kad.evaluate_robustness(
 report.table()
 
 """
-Square, which needs no gradient, breaks images that PGD did not. That is the
-sign: a white-box attack knows more and should never do worse. With the slope
-of the identity put in the place of the rounding (`BPDA`), the defence is gone.
+Square, which needs no gradient, breaks images that PGD does not. That is a warning
+sign: a white-box attack knows more and should never do worse. `BPDA` replaces the
+slope of the rounding by that of the identity, and the defense is gone.
 """
 
 report = kad.evaluate_robustness(
@@ -197,8 +197,8 @@ report = kad.evaluate_robustness(
 report.table()
 
 """
-What falls, looks like this: the images, the same after the attack that was not
-fooled, and the change, magnified.
+Here are some of these images: clean, after the attack that was not fooled, and
+the change, magnified.
 """
 
 attack = kad.attacks.PGD(epsilon=8 / 255, steps=20, seed=0)
@@ -217,9 +217,9 @@ figure
 """
 ## What to take home
 
-- Report the worst case over several attacks, with AutoAttack among them, on
-  clean and attacked images, with the interval and the seed: the card has them.
-- Attack what is special about your defence.
+- Report accuracy on clean images, and the worst case over several attacks,
+  AutoAttack among them, with the interval and the seed. The card has all of it.
+- Attack what is special about your defense.
 - If a check is raised, the number is not what it seems.
 
 The same from a shell:

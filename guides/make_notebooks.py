@@ -5,7 +5,7 @@
 
 Text in triple quotes becomes a cell of Markdown, and the code between two
 texts a cell of code. Where no code has changed, the outputs are kept and
-nothing is executed: delete a notebook to execute it anew. Needs
+nothing is executed: delete a notebook to execute it again. Needs
 `pip install "keras-attn-defense[guides]"`.
 """
 
@@ -105,7 +105,7 @@ def _tidied(outputs):
 
 
 def _smaller(picture):
-    """A picture in Base64 with at most 256 colours, a third of the size."""
+    """A picture in Base64 with at most 256 colors, a third of the size."""
     from PIL import Image
 
     written = io.BytesIO()

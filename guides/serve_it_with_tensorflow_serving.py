@@ -10,10 +10,10 @@ Accelerator: None
 """
 ## Introduction
 
-Whoever uses a model in a service wants its prediction, and sometimes the reason
-for it: where in the image did the network look? This guide writes a defended
-classifier as a SavedModel that answers both, serves it, asks it over REST, and
-replaces it by a new version while a client goes on asking.
+Users of a model want its prediction, and sometimes the reason for it: where in the
+image did the network look? This guide exports a defended classifier as a SavedModel
+that answers both questions, serves it, queries it over REST, and replaces it with a
+new version while a client keeps asking.
 
 It needs no download and runs in less than two minutes on two CPU cores.
 
@@ -45,10 +45,10 @@ keras.utils.set_random_seed(0)
 """
 ## A defended network
 
-Handwritten digits in cluttered scenes (for CIFAR-10 change the first line to
-`kad.datasets.load_cifar10()`), and a small network. To serve one of your own,
-load it instead: `keras.saving.load_model("defended.keras")`. Any Keras
-classifier can be exported, defended or not.
+We train a small network on handwritten digits in cluttered scenes (for CIFAR-10,
+change the first line to `kad.datasets.load_cifar10()`). To serve one of your own,
+load it instead: `keras.saving.load_model("defended.keras")`. Any Keras classifier
+can be exported, defended or not.
 """
 
 train, test = kad.datasets.load_digit_scenes()
@@ -80,10 +80,10 @@ model.fit(train.images, train.labels, batch_size=64, epochs=6, verbose=2)
 """
 ## Export
 
-Servers watch a folder and serve the highest number in it, so the path ends with
-a version. `explain=True` adds the attention maps. `preprocess=True` builds in
-what would otherwise have to be repeated, exactly, in each client: images come
-as bytes from 0 to 255, of any size, and are resized and scaled inside.
+Servers watch a folder and serve the highest number in it, so the path ends with a
+version. `explain=True` adds the attention maps. `preprocess=True` builds in what every
+client would otherwise have to repeat exactly: images arrive as bytes from 0 to 255, of
+any size, and are resized and scaled inside.
 """
 
 folder = pathlib.Path("served", "digits")
@@ -95,13 +95,13 @@ kad.export(model, folder / "1", explain=True, preprocess=True)
 What is in it? Three signatures, that is, three functions with named inputs and
 outputs. A client chooses one by its name:
 
-- `serving_default`: predictions, those of the plain classifier;
-- `explain`: the same, the class predicted, and the map that speaks for it;
-- `explain_class`: the map for a class that the client names. What would have
-  spoken for a 3?
+- `serving_default`: the predictions of the plain classifier;
+- `explain`: these predictions, the predicted class, and its attention map;
+- `explain_class`: the map for a class that the client names. What would have spoken
+  for a 3?
 
 (`saved_model_cli show --all --dir served/digits/1` shows the same from a shell.)
-The attack, the losses and the optimizer stay at home, and loading it needs
+The attack, the losses and the optimizer stay behind, and loading the export needs
 neither Keras nor this package.
 """
 
@@ -116,7 +116,7 @@ for name, signature in sorted(loaded.signatures.items()):
         print(f"  answers {key}: {spec.dtype.name} {spec.shape}")
 
 """
-It answers what the model answers:
+It answers as the model does:
 """
 
 images = np.round(255 * test.images[:64]).astype("uint8")
@@ -127,8 +127,7 @@ print("largest difference:", np.abs(answer["predictions"] - expected).max())
 """
 ## A server
 
-TensorFlow Serving itself is a program of its own, most easily started with
-Docker:
+TensorFlow Serving is a separate program, most easily started with Docker:
 
 ```
 docker run --rm -p 8500:8500 -p 8501:8501 \\
@@ -136,11 +135,10 @@ docker run --rm -p 8500:8500 -p 8501:8501 \\
     tensorflow/serving:2.21.0
 ```
 
-`examples/serving/` has this as a script and as a compose file with a health
-check. So that the guide runs anywhere, we start a stand-in here, which speaks
-the same REST and gRPC: `examples/serving/twin.py`. It is for trying things, not
-for production. With the real server running, leave out this cell and set
-`url = "http://localhost:8501"`.
+`examples/serving/` has this as a script and as a compose file with a health check. So
+that the guide runs anywhere, we start a stand-in here that speaks the same REST and
+gRPC: `examples/serving/twin.py`. It is for trying things out, not for production. With
+the real server running, leave out this cell and set `url = "http://localhost:8501"`.
 """
 
 twin = pathlib.Path(kad.__file__).parents[1] / "examples/serving/twin.py"
@@ -153,9 +151,9 @@ url = json.loads(server.stdout.readline())["rest"]
 """
 ## A client
 
-A client sends JSON; nothing but the standard library is needed. `inputs` holds
-the whole batch; with `instances`, one entry an image, the answer comes as
-`predictions`, one entry an image, too.
+A client sends JSON and needs nothing but the standard library. `inputs` holds the
+whole batch. With `instances`, one entry per image, the answer comes as `predictions`,
+also one entry per image.
 """
 
 
@@ -175,8 +173,8 @@ accuracy = np.mean(predictions.argmax(-1) == test.labels[:64])
 print(f"accuracy of the server's answers: {accuracy:.1%}")
 
 """
-Images of another size are resized, because the preprocessing is inside. What is
-not an image is refused with a sentence, and the server goes on.
+Images of another size are resized, because the preprocessing is inside. What is not an
+image is refused with an error message, and the server keeps running.
 """
 
 large = images[:4].repeat(3, axis=1).repeat(3, axis=2)
@@ -190,10 +188,9 @@ except urllib.error.HTTPError as error:
 """
 ## Replace it while it runs
 
-We train one more epoch and export version 2, while a client asks all the time.
-The folder appears under its number only when it is complete, so that the server
-never sees half a model; and the server lets go of the old version only when the
-new one answers.
+We train one more epoch and export version 2, while a client keeps asking. The folder
+appears under its number only when it is complete, so the server never sees half a
+model. And the server drops the old version only when the new one answers.
 """
 
 answers = []
@@ -229,13 +226,12 @@ different = 1 + np.sum(np.abs(np.diff(answers, axis=0)).max((1, 2)) > 1e-5)
 print(f"{len(answers)} answers, none failed, {different} different ones")
 
 """
-Two different answers to the same image: version 1's until the change, version
-2's after it. An exception would have ended the client's thread.
+There are two different answers to the same image: version 1's before the change and
+version 2's after it. An exception would have ended the client's thread.
 
 ## What does the served model look at?
 
-The last picture is the client's: images, predictions and maps, all from the
-server.
+The last picture is the client's. Its predictions and maps all come from the server.
 """
 
 explained = post({"signature_name": "explain", "inputs": images[:6].tolist()})
@@ -255,15 +251,15 @@ figure
 """
 ## What to take home
 
-- A map costs one backward pass. Ask for `serving_default` where nobody looks at
-  the maps: it does not compute them.
-- A map says what the network used, not whether it is right, and an attacked
-  image has a map as well. It is no alarm by itself.
-- JSON is wordy: for large batches use gRPC, or send smaller images.
-- On JAX the export needs TensorFlow installed; on PyTorch a TensorFlow process
+- A map costs one backward pass. If nobody looks at the maps, ask for
+  `serving_default`, which does not compute them.
+- A map says what the network used, not whether it is right, and an attacked image has
+  a map too. By itself it does not warn of an attack.
+- JSON is wordy. For large batches use gRPC, or send smaller images.
+- On JAX the export needs TensorFlow to be installed. On PyTorch a TensorFlow process
   writes it, from the saved `.keras` file. The call is the same.
-- What was tested: exports of all three backends in TensorFlow's own C++ loader,
-  the one that TensorFlow Serving links; behind KServe's server; and behind the
-  stand-in above, with TensorFlow Serving's own request messages. What was not:
-  the binary of TensorFlow Serving, which the machine of these tests lacks.
+- This was tested: exports of all three backends in TensorFlow's own C++ loader, the one
+  that TensorFlow Serving links; behind KServe's server; and behind the stand-in above,
+  with TensorFlow Serving's own request messages. The binary of TensorFlow Serving was
+  not tested: the test machine does not have it.
 """

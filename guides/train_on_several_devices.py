@@ -10,26 +10,25 @@ Accelerator: None
 """
 ## Introduction
 
-Adversarial training costs several times what plain training does, so several
-devices are welcome. Data parallelism is the simplest way to use them: each device
-has the whole model and a part of every batch. It crafts the adversarial images of
-its part, and gradients are averaged over all. `AttentionDefendedModel` does this
-inside Keras' own training step, so it is Keras' distribution that you use:
+Adversarial training costs several times as much as plain training, so more devices
+are welcome. Data parallelism is the simplest way to use them: each device has the
+whole model and a part of every batch. It crafts the adversarial images of its part,
+and gradients are averaged over all devices. `AttentionDefendedModel` does this inside
+Keras' own training step, so you use Keras' own distribution:
 
 - on JAX `keras.distribution.DataParallel`,
 - on TensorFlow `tf.distribute.MirroredStrategy`,
-- on PyTorch there is nothing of the kind in Keras 3.15; see the end.
+- on PyTorch there is nothing comparable in Keras 3.15; see the end.
 
-The guide divides one CPU into two devices. That brings no speed, but it shows that
-the numbers are the same, and runs anywhere, in about two minutes, without a
-download.
+The guide divides one CPU into two devices. This is not faster, but it shows that the
+numbers are the same. It runs anywhere, in about two minutes, without a download.
 
 ## Setup
 
-The number of devices is fixed when a framework starts, so it stands before the
-imports. With real devices leave out the two pieces that make CPU devices. (The
-second line for JAX gives them threads enough: on two cores there would be two, and
-virtual devices that wait for each other can then wait for ever.)
+The number of devices is fixed when a framework starts, so we set it before the
+imports. With real devices, leave out the two pieces that make CPU devices. (The second
+line for JAX gives them enough threads: on two cores there would be two, and virtual
+devices that wait for each other could then wait forever.)
 """
 
 import os
@@ -58,14 +57,14 @@ if backend == "tensorflow":
 """
 ## Whole batches only
 
-The devices share each batch equally: 64 images are 32 for each of two. On JAX a
-batch that the devices do not divide is an error, also the last and smaller one of an
-epoch, and a `fit` that ended with it leaves the model unusable. So use whole batches:
-`drop_remainder=True` in `tf.data`, or as many images as fill them. It is the whole
-batch that counts for the training; on more devices, a larger one keeps them busy, and
-wants its learning rate tuned anew.
+The devices share each batch equally: of 64 images, each of two devices gets 32. On JAX
+a batch that cannot be divided evenly is an error. So is a smaller last batch of an
+epoch, and a `fit` that ends with this error leaves the model unusable. So use whole
+batches: `drop_remainder=True` in `tf.data`, or as many images as fill them. What counts
+for the training is the whole batch. More devices are kept busy by a larger one, and then
+the learning rate has to be tuned again.
 
-For CIFAR-10 change the first line to `kad.datasets.load_cifar10()`.
+For CIFAR-10, change the first line to `kad.datasets.load_cifar10()`.
 """
 
 train, test = kad.datasets.load_digit_scenes()
@@ -78,8 +77,8 @@ print(f"{size} of {len(train.images)} images, {size // batch_size} batches")
 """
 ## One model, two ways
 
-Whatever is distributed must be built under the distribution: the network, the
-defended model around it, and the optimizer. That is the whole difference.
+Everything that is distributed must be built inside the scope: the network, the
+defended model around it, and the optimizer. That is the only difference.
 """
 
 
@@ -130,10 +129,10 @@ def make_model():
 `BatchNormalization` is where one device and several may differ. On JAX its statistics
 are those of the whole batch. Under `MirroredStrategy` they are those of each device's
 part, unless `synchronized=True` says otherwise; only TensorFlow has that argument.
-Statistics of the parts are no mistake, but the numbers are then other ones.
+Statistics of the parts are not a mistake, but the numbers then differ.
 
-Now the same four epochs on one device and on two, from the same weights and in the
-same order.
+Now we train the same four epochs on one device and on two, from the same weights and in
+the same order.
 """
 
 
@@ -160,9 +159,9 @@ for devices in (1, 2) if backend != "torch" else (1,):
 """
 ## Are they the same?
 
-The images that a device crafts are those that one device would have crafted, and the
-mean of the gradients is the gradient of the whole batch. What is left is rounding:
-sums are added up in another order, and training lets small differences grow.
+Each device crafts the same images that a single device would have crafted, and the mean
+of the gradients is the gradient of the whole batch. What remains is rounding: sums are
+added up in another order, and training lets small differences grow.
 """
 
 
@@ -179,17 +178,16 @@ compare(logs[1], logs[most], epoch=len(logs[1]["loss"]))
 
 """
 On JAX 0.10 with seed 0 the losses of the first epoch differ by 0.02 %, those of the
-fourth by 0.9 %, and the accuracies by no more than 0.3 points; on TensorFlow 2.21 the
-losses by 0.03 and 3.7 %, the accuracies by no more than 1.5 points. The beginning shows
-that both are the same training, and the rest how quickly rounding grows in it.
-(An attack takes the sign of a gradient, so that rounding near zero turns into a whole
-step.) No gain in speed is to be expected here: both share the same two cores.
+fourth by 0.9 %, and the accuracies by no more than 0.3 points. On TensorFlow 2.21 the
+losses differ by 0.03 and 3.7 %, and the accuracies by no more than 1.5 points. The
+beginning shows that both are the same training, and the rest how quickly rounding grows.
+(An attack takes the sign of a gradient, so rounding near zero turns into a whole step.)
+Do not expect a gain in speed here: both devices share the same two cores.
 
 ## Afterwards
 
-A trained model is a model like any other. Weights carry over from one way to the
-other: save what was trained on many devices, load it where there is one, and
-evaluate it there, where batches may have any size.
+A trained model is a model like any other. Save what was trained on many devices, load
+it on a single one, and evaluate it there, where batches may have any size.
 """
 
 models[most].save("defended.keras")
@@ -208,21 +206,20 @@ figure
 """
 ## What was tried, and what was not
 
-- *JAX and TensorFlow*: two virtual CPU devices, as here, is a test of the library:
+- *JAX and TensorFlow*: two virtual CPU devices, as here, are a test of the library:
   logs and weights after two steps agree with those of one device. Real GPUs or TPUs
-  were not at hand.
+  were not available.
 - *Several machines*: not tried. `MultiWorkerMirroredStrategy` with `fit` fails in
   Keras 3.15, whatever the model.
 - *Model parallelism*: not tried.
-- *PyTorch*: `fit` of Keras 3.15 uses one device and knows nothing of
-  `DistributedDataParallel`; run there, this guide trains on one device only. A
-  training loop of one's own with `DistributedDataParallel` around a plain Keras
-  network works on two CPU processes; with this library's training step it was not
-  tried.
+- *PyTorch*: `fit` of Keras 3.15 uses one device and does not support
+  `DistributedDataParallel`. On PyTorch this guide trains on one device only. A custom
+  training loop with `DistributedDataParallel` around a plain Keras network works on two
+  CPU processes. It was not tried with this library's training step.
 
 ## What to take home
 
-- Set the devices up before anything else, build everything inside the scope, and
-  take batches that the devices divide.
-- Compare a short run with one device, without shuffling, before you trust a long one.
+- Set up the devices before anything else, build everything inside the scope, and use
+  batches that divide evenly among the devices.
+- Before you trust a long run, compare a short one with one device, without shuffling.
 """

@@ -10,11 +10,11 @@ Accelerator: None
 """
 ## Introduction
 
-An adversarial example is an image with a change that nobody sees, and that a
-network falls for. Where does the network look when that happens? The method of
-this library rests on two observations: images whose attention covers the object
-incompletely fall first, and successful attacks move the attention away and
-scatter it. Here you check both on a network of your own.
+An adversarial example is an image with a change that nobody sees and that fools a
+network. Where does the network look when that happens? The method of this library
+rests on two observations: images whose attention misses part of the object fall
+first, and successful attacks move the attention away and scatter it. Here you check
+both on a network of your own.
 
 It needs no download and runs in about four minutes on two CPU cores.
 
@@ -38,7 +38,7 @@ keras.utils.set_random_seed(0)
 
 The data are real handwritten digits in cluttered scenes, with a box around each
 digit. To use your own, put `images` (floats from 0 to 1), `labels` (integers)
-and, if there are any, `boxes` in their place; `kad.datasets.load_cifar10()` is a
+and, if you have them, `boxes` in their place. `kad.datasets.load_cifar10()` is a
 drop-in replacement without boxes.
 """
 
@@ -69,9 +69,9 @@ plain.fit(train.images, train.labels, epochs=6, verbose=2)
 """
 ## Where it looks
 
-An attention map says how much each place of the image speaks for a class. All
-methods are Keras layers with the same call; most of them are compiled and
-differentiable.
+An attention map says how much each part of the image speaks for a class. All
+methods are Keras layers that are called in the same way. Most of them are compiled
+and differentiable.
 """
 
 images, labels = test.images[:64], test.labels[:64]
@@ -89,9 +89,9 @@ figure
 
 """
 Maps differ, so ask which of them shows what the network really uses. The
-*deletion* score hides the pixels of highest attention first and measures how
-long the network stays confident: less is better. *Insertion* shows them first,
-and more is better. The last map is noise, for comparison.
+*deletion* score hides the pixels of highest attention first and measures how long
+the network stays confident: lower is better. The *insertion* score shows them
+first: higher is better. The last map is noise, for comparison.
 """
 
 methods = {
@@ -129,8 +129,8 @@ for name, found in maps_by_name.items():
 """
 ## Under attack
 
-Projected gradient descent, with a radius of 4/255. From left to right: the image,
-the attacked image, the change (magnified), the attention to the true class
+This is projected gradient descent with a radius of 4/255. From left to right: the
+image, the attacked image, the change (magnified), the attention to the true class
 before and after, and what is left when the attention area is hidden.
 """
 
@@ -155,10 +155,10 @@ figure
 """
 ## The two observations, tested
 
-`AttentionStudy` attacks every image that is classified correctly and compares
-those that fell with those that withstood. Completeness is the overlap
-(intersection over union) of the object's box with an attention area of as many
-pixels. A rank test says whether a difference is more than chance.
+`AttentionStudy` attacks every image that is classified correctly, and compares the
+images that fell with those that withstood. Completeness is the overlap
+(intersection over union) of the object's box with an attention area of the same
+number of pixels. A rank test says whether a difference is more than chance.
 """
 
 study = kad.analysis.AttentionStudy(plain, attack)
@@ -168,16 +168,16 @@ figure = result.plot("study.png")
 figure
 
 """
-The table words what the numbers show, whether or not the observation holds: it
-is an observation about networks, not a law, and an association, not a cause:
-images that the network is surer of also tend to have the more complete attention.
-Where the attack fells nearly every image or hardly any, there are few to compare
-with: choose the radius so that about half of them fall.
+The table says in words what the numbers show, whether or not the observation
+holds. It is an observation about networks, not a law. And it is an association, not
+a cause: images that the network is surer of also tend to have more complete
+attention. If nearly every image falls, or hardly any, there are few to compare
+with. Choose the radius so that about half of them fall.
 
-## Does the defence change it?
+## Does the defense change it?
 
-The same network, trained with the attention losses, and the same study with
-twice the radius, because 4/255 fells few of its images.
+Here is the same network, trained with the attention losses, and the same study with
+twice the radius, because few of its images fall at 4/255.
 """
 
 defended = kad.AttentionDefendedModel(
@@ -206,9 +206,9 @@ figure
 ## Attention as an attack
 
 What can be measured can be attacked. `AttentionAttack` adds the deviation of
-attention to what PGD maximises; with `objective=None` it moves the attention
-alone, and the class may well stay the same. The map of an image is then no
-evidence that the network looked at the object.
+attention to what PGD maximizes. With `objective=None` it moves the attention alone,
+and the class may well stay the same. Then the map of an image is no evidence that
+the network looked at the object.
 """
 
 mover = kad.attacks.AttentionAttack(epsilon=8 / 255, objective=None, seed=0)
@@ -221,8 +221,8 @@ print(f"overlap of the attention areas: {deviation.iou.mean():.2f}")
 """
 ## What to take home
 
-- Draw maps of several methods, and score them before you believe one.
-- Look at the images that fell: `result.per_sample` has every number, for
-  `pandas.DataFrame` for example.
+- Draw the maps of several methods, and score them before you believe one.
+- Look at the images that fell: `result.per_sample` has every number, ready for
+  `pandas.DataFrame`.
 - A test with a p-value and a sample size beats three handpicked pictures.
 """

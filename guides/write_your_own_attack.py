@@ -3,18 +3,18 @@ Title: Write your own attack
 Author: The keras_attn_defense authors
 Date created: 2026/11/23
 Last modified: 2026/11/23
-Description: Change what an attack maximises, where it starts, how it steps and what it may touch, and find out whether it is any good.
+Description: Change what an attack maximizes, where it starts, how it steps and what it may touch, and find out whether it is any good.
 Accelerator: None
 """
 
 """
 ## Introduction
 
-Attacks differ in few things: what they maximise, where they start, how they
-step, and what they may change. The rest, such as loops, norm balls, restarts,
-compilation and random seeds, is the same for all, and the library has it. So an
-attack of your own is a class of a few lines, which works wherever the others do:
-in an evaluation, in training, and from a saved model, on all three backends.
+Attacks differ in a few things: what they maximize, where they start, how they
+step, and what they may change. The rest is the same for all, and the library has
+it: loops, norm balls, restarts, compilation and random seeds. So your own attack
+is a class of a few lines. It works wherever the others do: in an evaluation, in
+training, and from a saved model, on all three backends.
 
 It needs no download and runs in about two minutes on two CPU cores.
 
@@ -37,8 +37,8 @@ keras.utils.set_random_seed(0)
 """
 ## A victim
 
-A small network, trained plainly on handwritten digits in cluttered scenes. For
-CIFAR-10 change this one line to `kad.datasets.load_cifar10()`.
+We attack a small network, trained plainly on handwritten digits in cluttered
+scenes. For CIFAR-10, change this one line to `kad.datasets.load_cifar10()`.
 """
 
 train, test = kad.datasets.load_digit_scenes()
@@ -85,13 +85,13 @@ print(f"clean: {accuracy(victim, images):.1%}")
 
 """
 `attack.run` takes any number of NumPy images and goes through them in batches.
-`attack(model, x, y)`, which we meet below, is one batch.
+`attack(model, x, y)`, which we meet below, attacks one batch.
 
-## What it maximises
+## What it maximizes
 
-An objective is a function of logits and labels that returns one value an image.
-It is maximised. Here, an attack that wants everything to be a 3: it lifts that
-logit above all others.
+An objective is a function of logits and labels that returns one value per image.
+The attack maximizes it. This one wants everything to be a 3: it lifts that logit
+above all others.
 """
 
 
@@ -110,9 +110,8 @@ predicted = victim.predict(
 print(f"predicted as 3: {np.mean(predicted == 3):.1%}")
 
 """
-(The same can be had with `PGD(targeted=True)` and labels of 3. A function is for
-what has no name yet.) It is registered so that a model that trains with it can be
-saved.
+(`PGD(targeted=True)` with labels of 3 does the same. A function is for what has no
+name yet.) It is registered so that a model that trains with it can be saved.
 
 ## How it steps
 
@@ -121,17 +120,17 @@ saved.
 - `start(images, epsilon)`: where the first step begins;
 - `target(victim, images, labels)`: the class of the objective, with 1.0 to leave
   it or -1.0 to reach it;
-- `direction(gradient, memory)`: the step of norm one, with whatever it wants to
+- `direction(gradient, memory)`: a step of norm one, and whatever it wants to
   remember (`memory(images)` makes the first);
 - `perturbation_set(reference)`: what a perturbation may be.
 
-What a hook returns is brought back into the ball and the value range by the loop:
-an attack cannot cheat by mistake.
+The loop brings what a hook returns back into the ball and the value range, so an
+attack cannot cheat by mistake.
 
-This one steps along gradients that are averaged over neighbouring pixels
-([Dong et al., 2019](https://arxiv.org/abs/1904.02884) do it to fool networks that
-they have not seen), starts in a corner of the ball, and aims at the class that is
-second on the clean image. Each hook alone would do.
+This one steps along gradients that are averaged over neighboring pixels
+([Dong et al., 2019](https://arxiv.org/abs/1904.02884) do this to fool networks that
+they have not seen). It starts in a corner of the ball and aims at the class that
+comes second on the clean image. Each hook would also work alone.
 """
 
 
@@ -174,25 +173,25 @@ compare(
 
 """
 With ten steps each, PGD leaves 16.8 %, ours 18.8 % without smoothing and 34.0 % with
-it (torch 2.13 on a CPU, one thread, seed 0). So on the network whose gradients are
-used smoothing only hurts; what it is made for, other networks, we do not look at here.
-A new attack is often no better than PGD: that is why one compares.
+it (torch 2.13 on a CPU, one thread, seed 0). So smoothing only hurts on the network
+whose gradients are used. It is made for other networks, which we do not look at here.
+A new attack is often no better than PGD. That is why we compare.
 
 Four rules keep such a class working everywhere:
 
-- only `keras.ops` and `keras.random`, so that it runs on every backend;
-- random numbers from `self.seed_generator`, so that a seed repeats them;
-- weights of the model as constants: `victim.frozen_logits`;
-- what `__init__` takes, `get_config` returns, and the class is registered.
+- use only `keras.ops` and `keras.random`, so that it runs on every backend;
+- draw random numbers from `self.seed_generator`, so that a seed repeats them;
+- take the weights of the model as constants: `victim.frozen_logits`;
+- return from `get_config` what `__init__` takes, and register the class.
 
 ## What it may change
 
 A threat model says which changes count. Norm balls around the image are the
-usual ones. Here is another: the attacker may do what it likes, but only to a frame
-of three pixels around the image. The digit itself is not touched.
+usual ones. Here is another: the attacker may do anything, but only to a frame of
+three pixels around the image. The digit itself is not touched.
 
 `Frame` is a perturbation set: it says how a step is taken and how images are
-brought back. It leans on the ball for what is the same.
+brought back. For the rest it uses the ball.
 """
 
 
@@ -236,20 +235,20 @@ frames = FrameAttack(seed=0)
 compare({"FrameAttack": frames, "FrameAttack, width 1": FrameAttack(width=1)})
 
 """
-Nothing is left of it, and with a frame of one pixel 3.9 %. That the digit is not
-touched does not help a network that was never shown such a frame.
+No image withstands it, and with a frame of one pixel only 3.9 % do. That the digit is
+untouched does not help a network that never saw such a frame.
 
 ## A search without gradients
 
-`SearchAttack` is for attacks that are over for an image once they succeeded: the
+`SearchAttack` is for attacks that are done with an image once they have succeeded:
 images that are done make room for others. A subclass defines `begin`, the state
 before the first step, and `step`, the state after one more. States are dicts of
-tensors; three entries are read: the best images, how good they are, and whether
-they are a success. Random numbers are drawn ahead, in `draw`, because loops are
-compiled.
+tensors. Three entries are read: the best images, how good they are, and whether
+they are a success. Random numbers are drawn in advance, in `draw`, because loops
+are compiled.
 
-This one knows only predictions. It shifts the colours of one random row or column
-to the border of the ball, and keeps what helps.
+This one sees only predictions. It shifts the colors of one random row or column to
+the border of the ball, and keeps what helps.
 """
 
 
@@ -315,20 +314,20 @@ compare(
 )
 
 """
-After 200 queries ours leaves 74.2 % and Square 76.2 %, a difference of five images,
-which is no difference yet. With more queries Square's shrinking windows should tell.
+After 200 queries ours leaves 74.2 % and Square 76.2 %. The difference is five images:
+too few to mean anything. With more queries, Square's shrinking windows should pay off.
 
 ## Is it any good?
 
 An attack that finds nothing makes every model look robust, so a mistake in an
-attack is worse than one in a model. What to test, before believing a number:
+attack is worse than one in a model. Test this before you believe a number:
 
-- *It keeps to the rules*: inside the ball and the value range, whatever it is
-  given.
+- *It keeps to the rules*: it stays inside the ball and the value range, whatever it
+  is given.
 - *It is right where the answer is known*: on a linear model, the best change of
   size epsilon lowers the margin by epsilon times the sum of the absolute weights.
 - *More does not hurt*: more steps and a larger epsilon break more images, until
-  nothing is left.
+  none is left.
 - *It is repeatable*: the same seed gives the same images.
 """
 
@@ -347,8 +346,8 @@ for steps in (1, 3, 10, 30):
     print(f"{steps:>2} steps leave {left:.1%}")
 
 """
-For the linear model, we take two classes, whose margin is one scalar product, and
-grey images, so that no value meets the end of its range.
+For the linear model we take two classes, whose margin is one scalar product, and
+gray images, so that no value reaches the end of its range.
 """
 
 linear = keras.Sequential(
@@ -368,14 +367,14 @@ for attack in (
     print(f"reached {logits[1] - logits[0]:.4f} of {best:.4f}")
 
 """
-PGD and our attack without smoothing reach the best there is, which `best` knows from
-the weights alone. With smoothing ours stops at 2.68 of 4.19,
-and now we know why it was weak above.
+PGD and our attack without smoothing reach the best possible value, which `best`
+computes from the weights alone. With smoothing, ours stops at 2.68 of 4.19. Now we know
+why it was weak above.
 
 ## Where it can be used
 
-In an evaluation, beside others. The report counts an image as robust only if it
-withstands all of them, and checks that each attack kept to the rules.
+Use it in an evaluation, beside others. The report counts an image as robust only if
+it withstands all of them, and checks that each attack kept to the rules.
 """
 
 report = kad.evaluate_robustness(
@@ -389,9 +388,9 @@ report = kad.evaluate_robustness(
 report.table()
 
 """
-In training, and after loading. The frame is not a ball around the image in the
-report's sense (its epsilon is the whole range), but a model can be trained against
-it all the same. With the two weights at zero this is plain adversarial training.
+Use it in training, and after loading. For the report, the frame is not a ball around
+the image (its epsilon is the whole range), but a model can be trained against it all
+the same. With the two weights at zero this is plain adversarial training.
 """
 
 hardened = kad.AttentionDefendedModel(
@@ -419,8 +418,8 @@ for name, model in {"plain": victim, "hardened": loaded.base}.items():
 
 """
 The hardened network keeps 60.9 % under the frame and 93.8 % on clean images, the
-plain one 0.0 and 94.5 %. The evaluation took 40 steps and the training five. The
-picture shows what the plain network falls for.
+plain one 0.0 and 94.5 %. The evaluation takes 40 steps and the training five. The
+picture shows what fools the plain network.
 """
 
 adversarial = ops.convert_to_numpy(frames(victim, images[:4], labels[:4]))
@@ -438,12 +437,12 @@ figure
 """
 ## What to take home
 
-- Change one thing: the objective if the goal is new, a hook if the way is new, a
+- Change one thing: the objective if the goal is new, a hook if the method is new, a
   perturbation set if the rules are new.
 - Compare a new attack with PGD at the same number of gradients, and with
   AutoAttack, before you call it strong.
 - To add yours to the library, put it in `attacks/` and pass it to
-  `run_attack_test` (in `tests/testing.py`), which checks the rules above and more:
-  that the model is left as it was, that an image's result does not depend on its
-  neighbours in the batch, that the attack can be saved.
+  `run_attack_test` (in `tests/testing.py`). It checks the rules above and more: that
+  the model is left as it was, that an image's result does not depend on its
+  neighbors in the batch, and that the attack can be saved.
 """

@@ -11,10 +11,10 @@ Accelerator: None
 ## Introduction
 
 The attention losses of this library are ordinary Keras losses on attention maps,
-and maps are Keras layers. Both can be your own: a class with one method each. What
-is special is the gradient. A loss on a map that was itself made of gradients is
-differentiated twice, where mistakes are easily made and hardly seen: training runs
-on, and only learns something else. So this guide checks before it trains, and then
+and the maps are Keras layers. You can write your own of both: each is a class with
+one method. What is special is the gradient. A map is made of gradients, so a loss on
+it is differentiated twice. Mistakes there are easy to make and hard to see: training
+goes on, but learns something else. So this guide checks before it trains, and then
 compares with what a simpler method reaches.
 
 It needs no download and runs in about five minutes on two CPU cores.
@@ -41,11 +41,11 @@ keras.utils.set_random_seed(0)
 The preservation loss keeps the attention map of the attacked image close to that of
 the clean one. It is a `keras.losses.Loss` that is called with the maps of the clean
 and of the attacked images, `(batch, height, width)`, and returns a value for each
-image. Reduction, sample weights and distribution are Keras' business.
+image. Keras takes care of reduction, sample weights and distribution.
 
-Ours takes maps for distributions over places and measures how much they overlap,
+Ours treats maps as distributions over positions and measures how much they overlap,
 with the squared Hellinger distance, `1 - sum(sqrt(p * q))`: 0 for equal maps, 1 for
-maps that have no place in common.
+maps that have no position in common.
 """
 
 
@@ -83,19 +83,19 @@ for name, pair in {
     print(f"{name:<18} {abs(float(HellingerLoss()(*pair))):.4f}")
 
 """
-A *rectification* loss is written in the same way: it is called with the logits of the
-whole images and of the images whose attention area is hidden.
+A *rectification* loss is written in the same way. It is called with the logits of the
+whole images and those of the images whose attention area is hidden.
 
 ## A map
 
-Maps that are read from a layer are sums over its channels, and differ in how the
-channels are weighted. `FeatureMethod` has the rest: it finds the layer, runs the
-network once, differentiates, normalises. `channel_weights` gets the features and the
-gradient of the class's logit with respect to them, both `(batch, height, width,
-channels)`.
+Maps that are read from a layer are sums over its channels. They differ in how the
+channels are weighted. `FeatureMethod` does the rest: it finds the layer, runs the
+network once, differentiates and normalizes. `channel_weights` receives the features
+and the gradient of the class's logit with respect to them, both `(batch, height,
+width, channels)`.
 
-Grad-CAM averages the gradient over all places. Ours averages its positive part: a
-channel may speak for the class, but not against it.
+Grad-CAM averages the gradient over all positions. Ours averages only its positive
+part: a channel may speak for the class, but not against it.
 """
 
 
@@ -108,13 +108,13 @@ class PositiveCAM(kad.attention.FeatureMethod):
 """
 ## Check the gradient
 
-A gradient says how the loss changes when weights change a little, which can be
-measured. One step of SGD with learning rate 1 on a batch takes the gradient away from
-the weights: so Keras' own `fit` tells it, on every backend. Against it we hold
-differences of the loss along a random direction.
+A gradient says how the loss changes when the weights change a little, and that can be
+measured. One step of SGD with learning rate 1 on a batch subtracts the gradient from
+the weights. So Keras itself tells us the gradient, on every backend. We compare it
+with differences of the loss along a random direction.
 
-A small network with smooth activations is best for that. The method is a layer, so a
-model from images to maps is made of it like any other.
+A small network with smooth activations is best for this. The method is a layer, so we
+can build a model from images to maps with it, like any other.
 """
 
 shape = (8, 8, 3)
@@ -166,8 +166,8 @@ for seed in range(3):
     print(f"gradient {slope:+.6f}  measured {measured:+.6f}")
 
 """
-They agree to about five digits after the point, which is what float32 can tell. With
-the sign of one term wrong, or a factor of two missing, they would not.
+They agree to about five decimal places, which is as much as float32 allows. With the
+sign of one term wrong, or a factor of two missing, they would not.
 
 What if we forget the `tiny` in the loss? The square root has an infinite slope at
 zero, and maps are full of zeros, because they end with a ReLU.
@@ -177,13 +177,13 @@ slope, measured = gradient_check(HellingerLoss(tiny=0.0))
 print(f"gradient {slope}  measured {measured:+.6f}")
 
 """
-NaN, where the measured slope is as before. In training, all weights would be NaN after
-one step. With `maximum`, the slope there is zero.
+The gradient is NaN, while the measured slope is as before. In training, all weights
+would be NaN after one step. With `maximum`, the slope at zero is zero.
 
 ## Train with it
 
-Handwritten digits in cluttered scenes; for CIFAR-10 change this one line to
-`kad.datasets.load_cifar10()`.
+The data are handwritten digits in cluttered scenes. For CIFAR-10, change this one line
+to `kad.datasets.load_cifar10()`.
 """
 
 train, test = kad.datasets.load_digit_scenes()
@@ -206,9 +206,9 @@ def make_network():
 
 
 """
-Three defences from the same initial weights, on the same budget: adversarial training
-alone, the library's default, and ours. The weight of a new loss is a guess at first;
-look at the size of the terms in the logs.
+We train three defenses from the same initial weights, on the same budget: adversarial
+training alone, the library's default, and ours. The weight of a new loss is a guess at
+first. Look at the size of the terms in the logs.
 """
 
 defenses = {
@@ -258,10 +258,11 @@ for name, arguments in defenses.items():
 """
 ## Compare fairly
 
-The same attack for all, on images that none was trained on, and one ruler for
-attention: Grad-CAM for each model, not the map that one of them was trained with. IoU
-is the overlap of the attention areas before and after the attack. The standard error
-says how far a number may be off by the choice of 512 test images alone.
+All models face the same attack, on images that none was trained on, and attention is
+measured with the same ruler: Grad-CAM for each model, not the map that one of them was
+trained with. IoU is the overlap of the attention areas before and after the attack. The
+standard error says how far off a number may be just because of the choice of 512 test
+images.
 """
 
 attack = kad.attacks.PGD(epsilon=8 / 255, steps=10, seed=0)
@@ -285,17 +286,18 @@ for name, model in models.items():
 
 """
 With JAX 0.10 on two cores of an AMD EPYC and one seed, 71.5 % of the images withstand
-after adversarial training, 68.4 % with the default and 72.1 % with our own, each give or
-take two points. So no difference in accuracy can be told from chance. The default's
-attention moves a little less under attack (0.907 to 0.895), ours (0.901) lies in
-between. The logs say why ours does so little: its loss is about 0.002, so that even with
-a weight of 4 it is lost beside a classification loss of 0.8 with a weight of 8. The next
-thing to try is a larger weight, and then more seeds.
+the attack after adversarial training, 68.4 % with the default and 72.1 % with our own,
+each plus or minus two points. So no difference in accuracy can be told from chance.
+The default's attention moves a little less under attack (an IoU of 0.907, against 0.895
+for adversarial training); ours (0.901) lies in between. The logs say why ours does so
+little: its loss is about 0.002. Even with a weight of 4 that is lost beside a
+classification loss of 0.8 with a weight of 8. The next thing to try is a larger weight,
+and then more seeds.
 
 ## Look at it
 
-Four test images, with Grad-CAM and our map of the network trained with ours, and our
-map after the attack.
+Here are four test images, with Grad-CAM and our map of the network trained with our
+loss, and our map after the attack.
 """
 
 model = models["our own"]
@@ -319,12 +321,12 @@ figure
 """
 ## What to take home
 
-- A loss is a `keras.losses.Loss` with a value for each image; a map is one method.
+- A loss is a `keras.losses.Loss` with a value for each image. A map is one method.
 - Check values by hand on maps of four pixels, and gradients by differences, with a
-  network that is smooth. Guard square roots, logarithms and divisions.
-- Compare with adversarial training on the same budget, on several seeds, with one
-  ruler for all, and publish the standard error. A new loss that changes nothing is a
-  result, too.
+  smooth network. Guard square roots, logarithms and divisions.
+- Compare with adversarial training on the same budget, on several seeds and with the
+  same ruler, and publish the standard error. A new loss that changes nothing is also a
+  result.
 - To add yours to the library, put it in `losses/` or `attention/` and pass it to
   `run_loss_test` or `run_attention_method_test` (in `tests/testing.py`).
 """
