@@ -83,15 +83,15 @@ class DeepFool(SearchAttack):
         logits = task.victim.frozen_logits(task.images)
         ranked = ops.argsort(-others(logits, task.labels), axis=-1)
         rivals = ranked[:, : self._rivals(logits.shape[-1])]
-        broken = task.is_success(logits)
+        success = task.is_success(logits)
         return {
             "x": task.images,
             "perturbation": ops.zeros_like(task.images),
             "rivals": ops.cast(rivals, "int32"),
             "adversarial": task.images,
             "score": ops.zeros_like(logits[:, 0]),
-            "found": broken,
-            "broken": broken,
+            "found": success,
+            "success": success,
         }
 
     def step(
@@ -108,7 +108,7 @@ class DeepFool(SearchAttack):
         )
         x = task.images + (1.0 + self.overshoot) * perturbation
         x = ops.clip(x, lower, upper)
-        broken = task.is_success(task.victim.frozen_logits(x))
+        success = task.is_success(task.victim.frozen_logits(x))
         size = self.ball.norm(x - task.images)
         project = self.ball.projection(
             task.images, task.epsilon, task.value_range
@@ -119,12 +119,12 @@ class DeepFool(SearchAttack):
             "perturbation": perturbation,
             "adversarial": project(x),
             "score": -size,
-            "found": broken & (size <= task.epsilon),
-            "broken": broken,
+            "found": success & (size <= task.epsilon),
+            "success": success,
         }
 
     def finished(self, state: Any) -> Tensor:
-        return state["broken"]
+        return state["success"]
 
     def _rivals(self, num_classes):
         return min(self.candidates, num_classes) - 1

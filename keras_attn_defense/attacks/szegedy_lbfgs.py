@@ -150,21 +150,21 @@ class _Search:
         self._target = ops.convert_to_tensor([label])
         if not attack.targeted:
             self._target = strongest
-        self._broken_at_once = self._is_broken(logits)
+        self._success_at_once = self._is_success(logits)
         self.passes = 0
 
     def run(self):
         """The nearest misclassified image, or else the clean one."""
         best, best_size = self._image, np.inf
-        if self._broken_at_once:
+        if self._success_at_once:
             return best
         lower, constant, upper = 0.0, self._attack.initial_const, np.inf
         for _ in range(self._attack.binary_search_steps):
-            x, broken = self._minimum(constant)
+            x, success = self._minimum(constant)
             size = np.linalg.norm(x - self._image)
-            if broken and size < best_size:
+            if success and size < best_size:
                 best, best_size = x, size
-            if broken:
+            if success:
                 upper = constant
             else:
                 lower = constant
@@ -190,7 +190,7 @@ class _Search:
             options={"maxiter": self._attack.steps},
         ).x
         logits = self._at(x)[2]
-        return self._as_image(x)[0], self._is_broken(logits)
+        return self._as_image(x)[0], self._is_success(logits)
 
     def _at(self, x):
         self.passes += 1
@@ -205,7 +205,7 @@ class _Search:
     def _as_image(self, x):
         return x.reshape((1, *self._image.shape)).astype("float32")
 
-    def _is_broken(self, logits):
+    def _is_success(self, logits):
         predicted = ops.convert_to_numpy(logits)[0].argmax()
         return (predicted == self._label) == self._attack.targeted
 

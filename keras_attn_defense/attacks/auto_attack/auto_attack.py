@@ -122,11 +122,11 @@ class AutoAttack(Attack):
         labels: Tensor,
         batch_size: int,
     ) -> Any:
-        broken = self._compiled(victim, value_range)["broken"]
+        success = self._compiled(victim, value_range)["success"]
         crafted = images.copy()
         passes = np.zeros((2, len(images)), "int64")
         passes[0] += 1
-        standing = ~_judged(broken, images, labels, batch_size)
+        standing = ~_judged(success, images, labels, batch_size)
         epsilon = float(self.radius(value_range))
         for part in self.components(victim.num_classes).values():
             rows = np.flatnonzero(standing)
@@ -137,7 +137,7 @@ class AutoAttack(Attack):
             result = part.run_batches(
                 victim, value_range, images[rows], labels[rows], batch_size
             )
-            fell = _judged(broken, result.images, labels[rows], batch_size)
+            fell = _judged(success, result.images, labels[rows], batch_size)
             # Those that stand keep what came closest last.
             crafted[rows] = result.images
             standing[rows] = ~fell
@@ -175,18 +175,18 @@ class _Parts(Unseen):
 
 
 def _functions(victim, value_range):
-    def broken(images, labels):
+    def success(images, labels):
         task = Task(victim, images, labels, None, value_range)
         return task.is_success(victim.logits(images))
 
-    return {"broken": broken}
+    return {"success": success}
 
 
-def _judged(broken, images, labels, batch_size):
+def _judged(success, images, labels, batch_size):
     """Which images the model takes for another class, in NumPy."""
     judged = np.empty(len(images), bool)
     for rows, batch in padded_batches(images, labels, size=batch_size):
-        found = ops.convert_to_numpy(broken(*batch))
+        found = ops.convert_to_numpy(success(*batch))
         judged[rows] = found[: len(judged[rows])]
     return judged
 
