@@ -1,4 +1,4 @@
-"""Files from strangers: a sentence, no code run, no memory without bound."""
+"""Tests of untrusted files: clear errors, no code is run, bounded memory."""
 
 import io
 import json
@@ -15,7 +15,7 @@ import pytest
 
 from keras_attn_defense import _archives
 from keras_attn_defense._files import read_json
-from keras_attn_defense.cli.data import Wanted
+from keras_attn_defense.cli.data import DataOptions
 from keras_attn_defense.cli.data import load_data
 from keras_attn_defense.cli.model import load_model
 from keras_attn_defense.datasets import load_image_folder
@@ -93,7 +93,7 @@ def test_forged_arrays(kind, folder):
         load_npz("set.npz")
     write(x_test=content)
     with pytest.raises(ValueError, match=message):
-        load_data("set.npz", Wanted((0.0, 1.0)))
+        load_data("set.npz", DataOptions((0.0, 1.0)))
     assert not (folder / "pwned").exists()
 
 
@@ -115,7 +115,7 @@ def test_damaged_archives(damage):
     path.write_bytes(damage(path.read_bytes()))
 
     with pytest.raises(ValueError, match="set.npz"):
-        load_data(str(path), Wanted((0.0, 1.0)))
+        load_data(str(path), DataOptions((0.0, 1.0)))
     with pytest.raises(ValueError, match="set.npz"):
         load_npz(path)
 
@@ -126,13 +126,13 @@ def test_a_bomb_is_not_unpacked(monkeypatch):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     with pytest.raises(ValueError, match="claims to hold 16777"):
-        load_data("set.npz", Wanted((0.0, 1.0)))
+        load_data("set.npz", DataOptions((0.0, 1.0)))
 
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert after - before < 2**13  # KiB
     # The same without compression is as large as it looks.
     np.savez("set.npz", x=np.zeros((64, 64, 64), "uint8"), y=np.zeros(64, int))
-    assert load_data("set.npz", Wanted((0.0, 1.0)))[0].shape[0] == 64
+    assert load_data("set.npz", DataOptions((0.0, 1.0)))[0].shape[0] == 64
 
 
 def chunk(kind, content):
@@ -189,7 +189,7 @@ def test_images_that_are_none(content, message, folder):
         load_image_folder("pets")
     assert "BytesIO" not in str(error.value)
     with pytest.raises(ValueError, match=message):
-        load_data("pets", Wanted((0.0, 1.0)))
+        load_data("pets", DataOptions((0.0, 1.0)))
 
 
 def test_a_pipe_among_images_is_not_waited_for(folder):
@@ -198,7 +198,7 @@ def test_a_pipe_among_images_is_not_waited_for(folder):
     (folder / "pets" / "a" / "0.png").write_bytes(saved_picture(format="png"))
     os.mkfifo(folder / "pets" / "a" / "1.png")
 
-    assert load_data("pets", Wanted((0.0, 1.0)))[0].shape == (1, 32, 32, 3)
+    assert load_data("pets", DataOptions((0.0, 1.0)))[0].shape == (1, 32, 32, 3)
 
 
 def model_file(change=None, **members):
@@ -260,7 +260,7 @@ def test_models_that_are_none(folder, monkeypatch):
     content = (folder / "model.keras").read_bytes()
     for damaged in (content[:-30], content[: len(content) // 2], b"garbage"):
         (folder / "model.keras").write_bytes(damaged)
-        with pytest.raises(ValueError, match="is no Keras model, or a part"):
+        with pytest.raises(ValueError, match="is not a Keras model, or only"):
             load_model("model.keras")
 
     model_file(**{"../outside.txt": b"out", "assets/../../outside.txt": b"out"})

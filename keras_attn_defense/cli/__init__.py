@@ -1,3 +1,3 @@
-"""The command line: one file a command."""
+"""The command line, with one module for each command."""
 
 from .main import main as main

@@ -7,23 +7,23 @@ from fractions import Fraction
 DATA_HELP = """\
 data: a .npz file with the arrays x and y, x_test and y_test, or images and
 labels, the images as (number, height, width, channels) or without channels; a
-folder with a folder of images for each class, or with those in its folder test;
-or tfds:name, or digit_scenes, cifar10 or mnist, for the test images of that
-set. Images of type uint8 are scaled to the value range. Labels are indices of
-the model's outputs, or names (folders; strings; integers and the array
-class_names), which --class-names puts in order. Without it there have to be as
-many classes as outputs, in the order of the alphabet or of class_names."""
+folder with one folder of images for each class, or with these folders in its
+folder test; or tfds:name, digit_scenes, cifar10 or mnist, for the test images
+of that set. Images of type uint8 are scaled to the value range. Labels are
+indices of the model's outputs, or names (folders; strings; integers and the
+array class_names), which --class-names puts in order. Without it there must be
+as many classes as outputs, in alphabetical order or in that of class_names."""
 
 
 def add_command(commands, name, run, summary, epilog):
-    """Adds a command with what all of them need.
+    """Adds a command with the arguments that all commands share.
 
     Args:
-        commands: What `add_subparsers` returned.
+        commands: The object that `add_subparsers` returned.
         name: The command.
         run: Function of the parsed arguments that returns an exit code.
-        summary: What it does, in one sentence.
-        epilog: What its help ends with: examples.
+        summary: One sentence about the command.
+        epilog: The end of its help: examples.
 
     Returns:
         The parser of the command.
@@ -53,15 +53,15 @@ def add_command(commands, name, run, summary, epilog):
         "--seed",
         type=int,
         default=0,
-        help="seed of what is drawn at random: images by --limit, and what "
-        "attacks draw (default: %(default)s)",
+        help="seed of the random numbers of attacks, and of the choice of "
+        "images by --limit (default: %(default)s)",
     )
     parser.add_argument(
         "--class-names",
         nargs="+",
         metavar="NAME",
         help="the names of the classes in the order of the model's outputs, "
-        "or a .txt file with one a line",
+        "or a .txt file with one name on each line",
     )
     parser.add_argument(
         "--image-size",
@@ -73,8 +73,8 @@ def add_command(commands, name, run, summary, epilog):
     parser.add_argument(
         "--color-mode",
         choices=("grayscale", "rgb", "rgba"),
-        help="what image files are converted to (default: what has the "
-        "channels that the model takes)",
+        help="the mode that image files are converted to (default: the one "
+        "with the model's number of channels)",
     )
     parser.add_argument(
         "--batch-size",
@@ -89,7 +89,7 @@ def add_command(commands, name, run, summary, epilog):
         nargs=2,
         metavar=("LOW", "HIGH"),
         help="bounds of the pixel values that the model was trained on "
-        "(default: those that the model knows, or else 0 1)",
+        "(default: the model's value_range, or else 0 1)",
     )
     parser.add_argument(
         "--backend", action=_NoBackend, nargs="?", help=argparse.SUPPRESS
@@ -109,7 +109,7 @@ class _NoBackend(argparse.Action):
 
 
 def add_threat(parser, several):
-    """Adds what an adversary may do.
+    """Adds the arguments of the threat model.
 
     Args:
         parser: The parser of the command.
@@ -119,42 +119,46 @@ def add_threat(parser, several):
         "--epsilon",
         type=number,
         nargs="+" if several else None,
-        help="how far a pixel (or, in l2 and l1, the image) may move, in the "
-        "units of the images: 8/255 or 0.03"
+        help="how far a pixel (or, in l2 and l1, the image) may change, in "
+        "the units of the images: 8/255 or 0.03"
         + ("; several are allowed" if several else "")
-        + " (default: the usual one of the norm)",
+        + " (default: the usual radius of the norm)",
     )
     parser.add_argument(
         "--norm",
         choices=("linf", "l2", "l1"),
         default="linf",
-        help="how the distance is measured (default: %(default)s)",
+        help="the norm of the distance (default: %(default)s)",
     )
 
 
-def add_files(parser, drawn):
+def add_files(parser, png_help):
     """Adds the files that a command writes.
 
     Args:
         parser: The parser of the command.
-        drawn: What its picture shows.
+        png_help: Description of the command's picture.
     """
     parser.add_argument(
         "--out",
         type=output(".npz"),
         metavar="FILE.NPZ",
-        help="the file to write; it or --png is needed",
+        help="the file to write; this or --png is needed",
     )
     parser.add_argument(
         "--png",
         type=output(".png"),
         metavar="SHEET.PNG",
-        help=drawn,
+        help=png_help,
     )
 
 
 def check_files(args):
-    """Raises a `ValueError` unless there is a file to write."""
+    """Checks that there is a file to write.
+
+    Raises:
+        ValueError: If there is none.
+    """
     if args.out is None and args.png is None:
         raise ValueError(
             "There is nothing to write. Pass --out FILE.NPZ, --png SHEET.PNG, "
@@ -163,32 +167,32 @@ def check_files(args):
 
 
 def written(args):
-    """The files that a command writes, in words."""
+    """Lists the files that a command writes, in words."""
     files = (args.out, args.png)
     return " and ".join(str(file) for file in files if file is not None)
 
 
 def number(text):
-    """A number such as `0.03` or `8/255`."""
+    """Parses a number such as `0.03` or `8/255`."""
     try:
         return float(Fraction(text.replace(" ", "")))
     except (ValueError, ZeroDivisionError):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no number; write it as 0.03 or 8/255"
+            f"{text!r} is not a number; write it as 0.03 or 8/255"
         ) from None
 
 
 def positive(text):
-    """A whole number above zero."""
+    """Parses a whole number above zero."""
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no whole number above zero"
+            f"{text!r} is not a whole number above zero"
         )
     return int(text)
 
 
 def share(text):
-    """A number between 0 and 1."""
+    """Parses a number between 0 and 1."""
     value = number(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(
@@ -198,24 +202,24 @@ def share(text):
 
 
 def output(*suffixes):
-    """A type of argument: a file that can be written.
+    """Returns an argument type for a file that can be written.
 
-    Known before the work starts, so that no work is lost.
+    Arguments are parsed before the work starts, so that no work is lost.
 
     Args:
-        *suffixes: What the name may end in.
+        *suffixes: The allowed endings of the name.
     """
 
-    def path(text):
-        found = pathlib.Path(text)
-        if found.suffix.lower() not in suffixes:
+    def parse(text):
+        path = pathlib.Path(text)
+        if path.suffix.lower() not in suffixes:
             raise argparse.ArgumentTypeError(
                 f"{text!r} should end in {' or '.join(suffixes)}"
             )
-        if not found.parent.is_dir():
+        if not path.parent.is_dir():
             raise argparse.ArgumentTypeError(
                 f"the folder of {text!r} does not exist"
             )
-        return found
+        return path
 
-    return path
+    return parse

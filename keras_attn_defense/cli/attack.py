@@ -1,4 +1,4 @@
-"""`attack`: writes adversarial images."""
+"""The command `attack`, which writes adversarial images."""
 
 import numpy as np
 
@@ -16,8 +16,8 @@ from .checked import load_inputs
 
 _SUMMARY = "Crafts adversarial images and writes them to a file."
 _EPILOG = """\
-The file holds the arrays x and x_adv, the images before and after; y, their
-labels; predictions and predictions_adv, what the model takes them for.
+The file contains the arrays x and x_adv, the images before and after; y, their
+labels; predictions and predictions_adv, their classes according to the model.
 
 examples:
   python -m keras_attn_defense attack model.keras --data test.npz \\
@@ -32,7 +32,7 @@ def add_to(commands):
     """Adds the command.
 
     Args:
-        commands: What `add_subparsers` returned.
+        commands: The object that `add_subparsers` returned.
     """
     parser = add_command(commands, "attack", run, _SUMMARY, _EPILOG)
     parser.add_argument(
@@ -78,7 +78,7 @@ def run(args):
             predictions=inputs.predictions,
             predictions_adv=predictions,
         )
-    _tell(args, inputs, x_adv, predictions)
+    _print_summary(args, inputs, x_adv, predictions)
     if args.png is not None:
         perturbation_figure(
             inputs.images,
@@ -92,7 +92,8 @@ def run(args):
     return 0
 
 
-def _tell(args, inputs, x_adv, predictions):
+def _print_summary(args, inputs, x_adv, predictions):
+    """Prints accuracies and the mean distance."""
     threat = ThreatModel(args.norm, (), inputs.value_range)
     distances = threat.distances(x_adv, inputs.images)
     clean = (inputs.predictions == inputs.labels).mean()

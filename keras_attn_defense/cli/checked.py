@@ -2,20 +2,22 @@
 
 from typing import NamedTuple
 
+import keras
 import numpy as np
 
+from .._typing import ValueRange
 from ..classifier import as_classifier
 from ..classifier import resolve_value_range
 from ..classifier.predictor import Predictor
 from ..evaluation.checked_blocks import CheckedBlocks
-from .data import Wanted
+from .data import DataOptions
 from .data import load_data
 from .labels import read_class_names
 from .model import load_model
 
 
 class Inputs(NamedTuple):
-    """What `attack` and `explain` work on.
+    """Model and data of the commands `attack` and `explain`.
 
     Args:
         model: The model.
@@ -23,38 +25,42 @@ class Inputs(NamedTuple):
         labels: Class indices `(N,)`, or None.
         class_names: The names of the classes, or None.
         predictions: Predicted classes `(N,)`.
-        predictor: The `Predictor` that made them.
+        predictor: The `Predictor` of the predictions.
         value_range: `(lower, upper)` bounds of the images.
     """
 
-    model: object
+    model: keras.Model
     images: np.ndarray
     labels: np.ndarray | None
-    class_names: list | None
+    class_names: list[str] | None
     predictions: np.ndarray
     predictor: Predictor
-    value_range: tuple
+    value_range: ValueRange
 
 
 def load_inputs(args, labels_needed):
-    """Loads and checks what the arguments name.
+    """Loads and checks the model and the data of the arguments.
 
     Args:
         args: The parsed arguments.
-        labels_needed: Whether the data has to have labels.
+        labels_needed: Whether the data must have labels.
+
+    Returns:
+        The `Inputs`.
     """
     model = load_model(args.model)
     victim = as_classifier(model)
-    wanted = wanted_of(args, victim, labels_needed)
-    images, labels = load_data(args.data, wanted)
+    options = data_options(args, victim, labels_needed)
+    images, labels = load_data(args.data, options)
     if labels is None and labels_needed:
         raise ValueError(
-            f"The data '{args.data}' holds images but no labels. Add them as "
-            "y: `np.savez(path, x=images, y=labels)`."
+            f"The data '{args.data}' contains images but no labels. Add them "
+            "as y: `np.savez(path, x=images, y=labels)`."
         )
+    # Without labels, zeros pass the checks.
     known = np.zeros(len(images), int) if labels is None else labels
     blocks = CheckedBlocks(
-        images, known, max(len(images), 1), None, victim, wanted.value_range
+        images, known, max(len(images), 1), None, victim, options.value_range
     )
     images, classes = blocks.first
     predictor = Predictor(victim, args.batch_size)
@@ -62,22 +68,22 @@ def load_inputs(args, labels_needed):
         model,
         images,
         None if labels is None else classes,
-        wanted.class_names,
+        options.class_names,
         predictor.classes(images),
         predictor,
-        wanted.value_range,
+        options.value_range,
     )
 
 
-def wanted_of(args, victim, labels_needed=True):
-    """What the arguments say about the data.
+def data_options(args, victim, labels_needed=True):
+    """Returns the `DataOptions` of the arguments.
 
     Args:
         args: The parsed arguments.
         victim: The view of the model.
-        labels_needed: Whether the data has to have labels.
+        labels_needed: Whether the data must have labels.
     """
-    return Wanted(
+    return DataOptions(
         resolve_value_range(victim.model, args.value_range),
         args.limit,
         args.seed,

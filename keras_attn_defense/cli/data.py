@@ -1,4 +1,4 @@
-"""Images and labels from files, or from a set that is known by name."""
+"""Loading of images and labels from files, or of data sets by name."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import datasets
 from .._archives import open_arrays
+from .._typing import ValueRange
 from ..datasets.conversion import unit_images
 from ..datasets.image_folder import class_folders
 from ..datasets.image_folder import class_images
@@ -37,110 +38,114 @@ _UNIT = (0.0, 1.0)
 _COLOR_MODES = {1: "grayscale", 3: "rgb", 4: "rgba"}
 
 
-class Wanted(NamedTuple):
-    """What a command wants of its data.
+class DataOptions(NamedTuple):
+    """The requirements of a command on its data.
 
     Args:
-        value_range: `(lower, upper)` bounds that images have to lie in.
+        value_range: `(lower, upper)` bounds of the images.
         limit: The number of images, drawn from each class in proportion;
             None for all.
-        seed: Integer seed of that draw.
-        num_classes: The number of the model's outputs; None matches no labels.
+        seed: Integer seed of the choice of images.
+        num_classes: The number of the model's outputs. If it is None, labels
+            are not compared with them.
         class_names: The names of the model's outputs, or None.
-        input_shape: `(height, width, channels)` that the model takes, None
-            where it takes any.
+        input_shape: `(height, width, channels)` of the model's images; None
+            for sizes that are free.
         image_size: `(height, width)` to resize image files to, or None.
-        color_mode: What image files are converted to. None takes what has the
-            channels of the model.
-        labels_needed: Whether the data has to have labels.
+        color_mode: The mode that image files are converted to. None takes the
+            one with the model's number of channels.
+        labels_needed: Whether the data must have labels.
     """
 
-    value_range: tuple
+    value_range: ValueRange
     limit: int | None = None
     seed: int = 0
     num_classes: int | None = None
-    class_names: list | None = None
-    input_shape: tuple = (None, None, None)
-    image_size: tuple | None = None
+    class_names: list[str] | None = None
+    input_shape: tuple[int | None, ...] = (None, None, None)
+    image_size: tuple[int, int] | None = None
     color_mode: str | None = None
     labels_needed: bool = True
 
 
-def load_data(source, wanted):
+def load_data(source, options):
     """Loads the images that a command works on.
 
     Args:
-        source: A `.npz` file; a folder of one folder for each class, or with
-            those in its folder `test`, or, without labels, of images; `tfds:`
-            and the name of a set of TensorFlow Datasets; or the name of a set.
-        wanted: What is `Wanted`.
+        source: A `.npz` file; a folder with one folder for each class, or with
+            these folders in its folder `test`, or, without labels, with
+            images; `tfds:` and the name of a set of TensorFlow Datasets; or
+            the name of a set.
+        options: The `DataOptions`.
 
     Returns:
         Float32 images `(N, height, width, channels)`, and labels, or None if
         there are none.
 
     Raises:
-        ValueError: If there is no such data; it says what a file holds.
+        ValueError: If there is no such data, or it does not fit the model.
     """
     is_folder = source not in _SETS and os.path.isdir(source)
     is_tfds = source.startswith(_TFDS)
     if not (is_folder or is_tfds):
-        _check_no_conversion(source, wanted)
+        _check_no_conversion(source, options)
     if is_folder:
-        images, labels = _read_folder(source, wanted)
+        images, labels = _read_folder(source, options)
     elif is_tfds:
         (test,), names = read_tfds(
             source.removeprefix(_TFDS),
             splits=("test",),
-            image_size=wanted.image_size,
-            color_mode=wanted.color_mode,
+            image_size=options.image_size,
+            color_mode=options.color_mode,
         )
-        labels = _matched(source, test.labels, names, wanted)
-        images, labels = _drawn(source, test.images, labels, wanted)
+        labels = _matched(source, test.labels, names, options)
+        images, labels = _limited(source, test.images, labels, options)
     elif source in _SETS:
-        # Before the set is downloaded.
-        places = _matched(source, np.arange(10), _CLASSES[source], wanted)
+        # Checked before the set is downloaded.
+        places = _matched(source, np.arange(10), _CLASSES[source], options)
         test = _SETS[source]()[1]
-        images, labels = _drawn(
-            source, test.images, places[test.labels], wanted
+        images, labels = _limited(
+            source, test.images, places[test.labels], options
         )
     else:
-        return _read_archive(source, wanted)
+        return _read_archive(source, options)
     if is_folder or is_tfds:
-        _check_size(source, images, wanted)
-    return _scaled(images, _UNIT, wanted.value_range, source), labels
+        _check_size(source, images, options)
+    return _scaled(images, _UNIT, options.value_range, source), labels
 
 
 def data_name(source):
-    """What the data is called: its name, or its file's without the folder."""
+    """Returns the name of a data set or of its file, without the folder."""
     name = os.path.basename(os.path.normpath(source.removeprefix(_TFDS)))
     return os.path.splitext(name)[0]
 
 
-def _read_folder(source, wanted):
+def _read_folder(source, options):
+    """Reads images from folders of classes, or from one without labels."""
     path, names = source, class_folders(source)
     if "test" in names:
         path = os.path.join(source, "test")
         names = class_folders(path)
     if names:
         files, labels = class_images(path, names)
-        labels = _matched(source, labels, names, wanted)
-    elif wanted.labels_needed:
+        labels = _matched(source, labels, names, options)
+    elif options.labels_needed:
         raise ValueError(
-            f"The folder '{path}' holds no folders. Expected one for each "
+            f"The folder '{path}' contains no folders. Expected one for each "
             "class, with its images."
         )
     else:
         files, labels = image_files(path), None
-    files, labels = _drawn(source, np.array(files), labels, wanted)
-    color_mode = wanted.color_mode
+    files, labels = _limited(source, np.array(files), labels, options)
+    color_mode = options.color_mode
     if color_mode is None:
-        color_mode = _COLOR_MODES.get(wanted.input_shape[-1], "rgb")
-    images = read_images(files.tolist(), wanted.image_size, color_mode)
+        color_mode = _COLOR_MODES.get(options.input_shape[-1], "rgb")
+    images = read_images(files.tolist(), options.image_size, color_mode)
     return unit_images(images, source), labels
 
 
-def _read_archive(path, wanted):
+def _read_archive(path, options):
+    """Reads images and labels from a `.npz` file."""
     if not os.path.exists(path):
         raise ValueError(
             f"There is no data '{path}'. Pass a .npz file, a folder of images, "
@@ -150,9 +155,10 @@ def _read_archive(path, wanted):
         pair = next((pair for pair in _KEYS if pair[0] in file.files), None)
         if pair is None:
             raise ValueError(
-                f"The data '{path}' should hold the arrays x and y, x_test and "
-                f"y_test, or images and labels. It holds {sorted(file.files)}. "
-                "Write it with `np.savez(path, x=images, y=labels)`."
+                f"The data '{path}' should contain the arrays x and y, x_test "
+                "and y_test, or images and labels. It contains "
+                f"{sorted(file.files)}. Write it with "
+                "`np.savez(path, x=images, y=labels)`."
             )
         images, labels, names = (
             file[name] if name in file.files else None
@@ -166,81 +172,88 @@ def _read_archive(path, wanted):
         )
     if labels is not None and (not labels.ndim or len(labels) != len(images)):
         raise ValueError(
-            f"The data '{path}' should hold one label for each image. Received "
-            f"{pair[0]} of shape {images.shape} and {pair[1]} of shape "
-            f"{labels.shape}."
+            f"The data '{path}' should contain one label for each image. "
+            f"Received {pair[0]} of shape {images.shape} and {pair[1]} of "
+            f"shape {labels.shape}."
         )
     _check_finite(path, pair[0], images)
-    labels = _matched(path, labels, names, wanted)
-    images, labels = _drawn(path, images, labels, wanted)
+    labels = _matched(path, labels, names, options)
+    images, labels = _limited(path, images, labels, options)
     if images.ndim == 3:  # Gray images without a channel axis.
         images = images[..., None]
     if images.dtype == np.uint8:
-        images = _scaled(images, (0.0, 255.0), wanted.value_range, path)
+        images = _scaled(images, (0.0, 255.0), options.value_range, path)
     return images.astype("float32"), labels
 
 
-def _matched(source, labels, names, wanted):
-    """Labels that the model knows."""
-    if labels is None or wanted.num_classes is None:
+def _matched(source, labels, names, options):
+    """Converts labels to indices of the model's outputs."""
+    if labels is None or options.num_classes is None:
         return labels
     return model_labels(
-        source, labels, names, wanted.num_classes, wanted.class_names
+        source, labels, names, options.num_classes, options.class_names
     )
 
 
-def _drawn(source, images, labels, wanted):
-    """As many images as are wanted."""
+def _limited(source, images, labels, options):
+    """Draws a limited number of images."""
     count = len(images)
-    if wanted.limit is None or wanted.limit >= count:
+    if options.limit is None or options.limit >= count:
         return images, labels
     strata = np.zeros(count) if labels is None else labels
-    rows = stratified_sample(strata, wanted.limit, wanted.seed)
+    rows = stratified_sample(strata, options.limit, options.seed)
     how = "at random" if labels is None else "from each class in proportion"
     print(
         f"{source}: {len(rows)} of {count} images are drawn, {how} (seed "
-        f"{wanted.seed}).",
+        f"{options.seed}).",
         file=sys.stderr,
     )
     return images[rows], None if labels is None else labels[rows]
 
 
 def _check_finite(path, name, images):
+    """Checks that no image contains NaN or infinite values."""
     if images.dtype.kind != "f" or not images.size:
         return
-    flat = images.reshape(len(images), -1)
-    # NaN is passed on, so nothing of the size of the images is made.
-    wrong = ~(np.isfinite(flat.min(1)) & np.isfinite(flat.max(1)))
+    rows = images.reshape(len(images), -1)
+    # Minimum and maximum are NaN if a value is: no temporary array of the size
+    # of the images is needed.
+    wrong = ~(np.isfinite(rows.min(1)) & np.isfinite(rows.max(1)))
     if wrong.any():
         raise ValueError(
             f"Image {int(wrong.argmax())} of {name} in '{path}' contains NaN "
             f"or infinite values, as do {int(wrong.sum()) - 1} others. Leave "
-            "them out, or compute them anew."
+            "them out, or compute them again."
         )
 
 
-def _check_no_conversion(source, wanted):
+def _check_no_conversion(source, options):
+    """Checks that no conversion is asked for where there is none."""
     for name in ("image_size", "color_mode"):
-        if getattr(wanted, name) is not None:
+        if getattr(options, name) is not None:
             raise ValueError(
                 f"--{name.replace('_', '-')} is for folders of images and for "
-                f"tfds:<name>. The images of '{source}' are taken as they are."
+                f"tfds:<name>. The images of '{source}' are not converted."
             )
 
 
-def _check_size(source, images, wanted):
-    sides, found = tuple(wanted.input_shape[:2]), images.shape[1:3]
-    differ = any(s not in (None, f) for s, f in zip(sides, found, strict=True))
-    if differ and None not in sides:
+def _check_size(source, images, options):
+    """Checks that images have the size that the model takes."""
+    expected, actual = tuple(options.input_shape[:2]), images.shape[1:3]
+    differ = any(
+        side not in (None, other)
+        for side, other in zip(expected, actual, strict=True)
+    )
+    if differ and None not in expected:
         raise ValueError(
-            f"The images of '{source}' are of size {found}, and the model "
-            f"takes {sides}. Pass --image-size {sides[0]} {sides[1]} to resize "
-            "them, as the images were in training."
+            f"The images of '{source}' are of size {actual}, and the model "
+            f"takes {expected}. Pass --image-size {expected[0]} {expected[1]} "
+            "to resize them, as the images were in training."
         )
 
 
 def _scaled(images, bounds, value_range, source):
-    """Images brought from their bounds to the value range, in float32."""
+    """Scales images from their bounds to the value range, in float32."""
     if bounds == value_range:
         return images
     print(

@@ -1,4 +1,4 @@
-"""`evaluate`: measures accuracy under attack."""
+"""The command `evaluate`, which measures accuracy under attack."""
 
 import sys
 
@@ -9,7 +9,7 @@ from .arguments import add_command
 from .arguments import add_threat
 from .arguments import output
 from .arguments import share
-from .checked import wanted_of
+from .checked import data_options
 from .data import data_name
 from .data import load_data
 from .model import load_model
@@ -39,7 +39,7 @@ def add_to(commands):
     """Adds the command.
 
     Args:
-        commands: What `add_subparsers` returned.
+        commands: The object that `add_subparsers` returned.
     """
     parser = add_command(commands, "evaluate", run, _SUMMARY, _EPILOG)
     parser.add_argument(
@@ -65,18 +65,18 @@ def add_to(commands):
     parser.add_argument(
         "--state",
         metavar="FILE",
-        help="save to this file after each attack; the same command, started "
-        "again, goes on from there",
+        help="save to this file after each attack; if the command is run "
+        "again, it continues from there",
     )
     parser.add_argument(
         "--name",
-        help="what the model is called in the card (default: its own name)",
+        help="the name of the model in the card (default: its own name)",
     )
     checks = parser.add_mutually_exclusive_group()
     checks.add_argument(
         "--no-checks",
         action="store_true",
-        help="leave out the checks for signs that the numbers deceive",
+        help="skip the checks for signs of unreliable numbers",
     )
     checks.add_argument(
         "--thorough",
@@ -104,17 +104,17 @@ def run(args):
     if args.plot is not None:
         check_matplotlib("--plot")
     model = load_model(args.model)
-    wanted = wanted_of(args, as_classifier(model))
-    images, labels = load_data(args.data, wanted)
+    options = data_options(args, as_classifier(model))
+    images, labels = load_data(args.data, options)
     report = evaluate_robustness(
         model,
         images,
         labels,
-        # A card knows the standard attack by its name.
+        # A single name is passed as it is: a card shows "autoattack" as such.
         attacks=args.attacks if len(args.attacks) > 1 else args.attacks[0],
         epsilons=args.epsilon,
         norm=args.norm,
-        value_range=wanted.value_range,
+        value_range=options.value_range,
         batch_size=args.batch_size,
         seed=args.seed,
         state=args.state,
@@ -132,11 +132,12 @@ def run(args):
 
 
 def _exit_code(report, least):
+    """Returns 1 if the robust accuracy is below `least`, and says so."""
     epsilon, accuracy = list(report.robust_accuracy.items())[-1]
     if least is not None and report.unreliable:
         print(
-            "A flag is raised: the robust accuracy that --fail-under looks at "
-            "may be too high.",
+            "A red flag is raised: the robust accuracy that --fail-under "
+            "checks may be too high.",
             file=sys.stderr,
         )
     if least is None or accuracy >= least:

@@ -1,4 +1,4 @@
-"""`explain`: writes attention maps."""
+"""The command `explain`, which writes attention maps."""
 
 import numpy as np
 from keras import ops
@@ -22,8 +22,8 @@ from .checked import load_inputs
 
 _SUMMARY = "Computes attention maps: where the model looks."
 _EPILOG = """\
-The file holds the array maps, (number, height, width) between 0 and 1, 1 where
-most attention lies; classes, those that the maps explain; and predictions.
+The file contains the arrays maps, (number, height, width) from 0 to 1, with 1
+at the highest attention; classes, which the maps explain; and predictions.
 
 examples:
   python -m keras_attn_defense explain model.keras --data test.npz \\
@@ -40,7 +40,7 @@ def add_to(commands):
     """Adds the command.
 
     Args:
-        commands: What `add_subparsers` returned.
+        commands: The object that `add_subparsers` returned.
     """
     parser = add_command(commands, "explain", run, _SUMMARY, _EPILOG)
     parser.add_argument(
@@ -48,22 +48,22 @@ def add_to(commands):
         choices=sorted(METHODS),
         default="grad-cam",
         metavar="NAME",
-        help=f"how attention is found: {', '.join(sorted(METHODS))} (default: "
+        help=f"the attention method: {', '.join(sorted(METHODS))} (default: "
         "%(default)s)",
     )
     parser.add_argument(
         "--layer",
         nargs="+",
         metavar="NAME",
-        help="the layer whose output is looked at, or several, to be merged "
-        "(default: the last feature map)",
+        help="the layer whose features are used, or several, whose maps are "
+        "merged (default: the last feature map)",
     )
     parser.add_argument(
         "--labels",
         choices=("true", *CHOICES),
         default="predicted",
         metavar="CLASS",
-        help=f"which class to explain: true, {', '.join(CHOICES)} (default: "
+        help=f"the class to explain: true, {', '.join(CHOICES)} (default: "
         "%(default)s)",
     )
     add_files(parser, "draw the first images and their maps")
@@ -81,17 +81,17 @@ def run(args):
     check_files(args)
     if args.png is not None:
         check_matplotlib("--png")
-    true = args.labels == "true"
-    inputs = load_inputs(args, labels_needed=true)
+    explain_true = args.labels == "true"
+    inputs = load_inputs(args, labels_needed=explain_true)
     method = CompiledMethod(_method(args), _view(inputs))
     logits = ops.convert_to_tensor(inputs.predictor.logits(inputs.images))
-    labels = inputs.labels if true else args.labels
+    labels = inputs.labels if explain_true else args.labels
     classes = ops.convert_to_numpy(chosen_classes(labels, logits))
     maps = []
     batches = padded_batches(inputs.images, classes, size=args.batch_size)
     for rows, batch in batches:
-        found = ops.convert_to_numpy(method(*batch)[1])
-        maps.append(found[: rows.stop - rows.start])
+        batch_maps = ops.convert_to_numpy(method(*batch)[1])
+        maps.append(batch_maps[: rows.stop - rows.start])
     maps = np.concatenate(maps)
     if args.out is not None:
         np.savez_compressed(
@@ -112,19 +112,23 @@ def run(args):
 
 
 def _view(inputs):
-    """Of a defended model the base, whose layers the user knows by name."""
+    """Returns the view of the model whose layers the user knows by name.
+
+    For a defended model, this is its base.
+    """
     if isinstance(inputs.model, AttentionDefendedModel):
         return Classifier(inputs.model.base)
     return inputs.predictor.victim
 
 
 def _method(args):
+    """Returns the attention method of the arguments."""
     arguments = {"normalization": "max"}
     if args.layer is not None:
         if not issubclass(METHODS[args.method], FeatureMethod):
             raise ValueError(
-                f"The method '{args.method}' reads no layers. Leave --layer "
-                "out, or choose another --method."
+                f"The method '{args.method}' does not use layers. Leave "
+                "--layer out, or choose another --method."
             )
         arguments["layer"] = args.layer
     return get(args.method, **arguments)

@@ -1,4 +1,4 @@
-"""Labels of a data set as indices of a model's outputs."""
+"""Conversion of the labels of a data set to indices of a model's outputs."""
 
 import os
 import sys
@@ -8,19 +8,19 @@ import numpy as np
 _LISTED = 20
 _HINT = (
     "Name the classes in the order of the model's outputs: --class-names a b "
-    "c ..., or --class-names names.txt, a file with one a line."
+    "c ..., or --class-names names.txt, a file with one name on each line."
 )
 
 
-def read_class_names(given):
-    """The names of a model's outputs, of arguments or of a file of names.
+def read_class_names(values):
+    """Returns the names of a model's outputs, or None.
 
     Args:
-        given: A list of names, of one `.txt` file, or None.
+        values: A list of names, or of one `.txt` file with names, or None.
     """
-    if given is None:
+    if values is None:
         return None
-    names = list(given)
+    names = list(values)
     if len(names) == 1 and names[0].endswith(".txt"):
         if not os.path.isfile(names[0]):
             raise ValueError(f"There is no file --class-names {names[0]}.")
@@ -36,12 +36,12 @@ def read_class_names(given):
 
 
 def model_labels(source, labels, names, num_classes, class_names):
-    """Labels as indices of the model's outputs.
+    """Converts labels to indices of the model's outputs.
 
     Args:
-        source: What the data is called.
+        source: Name of the data in errors.
         labels: Strings, or integers, or one-hot rows.
-        names: What integers stand for, where it is known, or None.
+        names: The classes that integers stand for, or None if not known.
         num_classes: The number of the model's outputs.
         class_names: The names of the model's outputs, or None.
 
@@ -50,8 +50,8 @@ def model_labels(source, labels, names, num_classes, class_names):
     """
     if class_names is not None and len(class_names) != num_classes:
         raise ValueError(
-            f"--class-names holds {len(class_names)} names, and the model has "
-            f"{num_classes} outputs. {_HINT}"
+            f"--class-names contains {len(class_names)} names, and the model "
+            f"has {num_classes} outputs. {_HINT}"
         )
     labels = np.asarray(labels)
     if labels.dtype.kind in "US":
@@ -70,7 +70,7 @@ def model_labels(source, labels, names, num_classes, class_names):
     labels = labels.astype("int64")
     if len(labels) and not 0 <= labels.min() <= labels.max() < len(names):
         raise ValueError(
-            f"The labels of '{source}' go from {labels.min()} to "
+            f"The labels of '{source}' range from {labels.min()} to "
             f"{labels.max()}, and it names {len(names)} classes."
         )
     if class_names is None:
@@ -81,17 +81,19 @@ def model_labels(source, labels, names, num_classes, class_names):
 
 
 def _by_number(source, names, num_classes):
+    """Assigns classes to outputs in their own order."""
     if len(names) != num_classes:
         raise ValueError(
             f"The number of classes of '{source}' is {len(names)} "
             f"({_listed(names)}), and the model has {num_classes} outputs, so "
-            f"it is not known which is which. {_HINT}"
+            f"their order is not known. {_HINT}"
         )
-    _tell(source, "classes, in their own order", enumerate(names))
+    _print_classes(source, "classes, in their own order", enumerate(names))
     return np.arange(len(names))
 
 
 def _by_name(source, names, class_names):
+    """Assigns classes to outputs by their names."""
     places = {name: index for index, name in enumerate(class_names)}
     unknown = [name for name in names if name not in places]
     if unknown:
@@ -101,16 +103,18 @@ def _by_name(source, names, class_names):
         )
     indices = np.array([places[name] for name in names], int)
     pairs = zip(indices.tolist(), names, strict=True)
-    _tell(source, "classes, by name", sorted(pairs))
+    _print_classes(source, "classes, by name", sorted(pairs))
     return indices
 
 
-def _tell(source, what, pairs):
+def _print_classes(source, how, pairs):
+    """Prints the assignment of classes to outputs."""
     listed = _listed([f"{index} {name}" for index, name in pairs])
-    print(f"{source}: {what}: {listed}.", file=sys.stderr)
+    print(f"{source}: {how}: {listed}.", file=sys.stderr)
 
 
 def _listed(names):
+    """Lists names in one line, but not too many."""
     if len(names) <= _LISTED:
         return ", ".join(names)
     return f"{', '.join(names[:_LISTED])}, ... {names[-1]}"

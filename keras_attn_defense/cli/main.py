@@ -1,4 +1,4 @@
-"""Parses a command, runs it, and turns errors into exit codes."""
+"""The program: parses a command, runs it, and returns its exit code."""
 
 import argparse
 import sys
@@ -20,7 +20,7 @@ _EPILOG = """\
 KERAS_BACKEND=jax in front of the command runs it on JAX, KERAS_BACKEND=torch on
 PyTorch, KERAS_BACKEND=tensorflow on TensorFlow.
 
-exit codes: 0 fine, 1 robust accuracy below --fail-under, 2 bad input, 130
+exit codes: 0 success, 1 robust accuracy below --fail-under, 2 bad input, 130
 interrupted"""
 
 
@@ -28,11 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command.
 
     Args:
-        argv: Its words. None takes those of the program.
+        argv: The words of the command. None takes those of the program.
 
     Returns:
-        The exit code: 0 if all is well, 1 if the robust accuracy is lower
-        than asked for, 2 for bad input, 130 after Ctrl-C.
+        The exit code: 0 after success, 1 if the robust accuracy is below
+        `--fail-under`, 2 for bad input, 130 after Ctrl-C.
     """
     args = _parser().parse_args(argv)
     try:
@@ -46,13 +46,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, like every other error."""
+    """A parser that prints its errors in one line, like all other errors."""
 
     def error(self, message):
         self.exit(2, f"error: {message}. See `{self.prog} --help`.\n")
 
 
 def _parser():
+    """Returns the parser of all commands."""
     parser = _Parser(
         prog="python -m keras_attn_defense",
         description=_DESCRIPTION,
@@ -68,14 +69,15 @@ def _parser():
 
 
 def _hint(args):
+    """Returns a sentence about continuing an interrupted evaluation."""
     if "state" not in args:
         return ""
     if args.state is None:
         return (
-            " With --state FILE an evaluation can be interrupted at any moment "
-            "and goes on when it is started again."
+            " With --state FILE an evaluation can be interrupted at any time "
+            "and continues when it is started again."
         )
     return (
-        f" What was finished is kept in '{args.state}': the same command goes "
-        "on from there."
+        f" Finished attacks are kept in '{args.state}': the same command "
+        "continues from there."
     )

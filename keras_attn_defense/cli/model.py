@@ -1,4 +1,4 @@
-"""The model that a command is about."""
+"""Loading of the model of a command."""
 
 import os
 import zipfile
@@ -11,15 +11,15 @@ from .._archives import check_size
 def load_model(path):
     """Loads a model that Keras saved.
 
-    Keras runs no code that is in the file: `Lambda` layers with code of their
-    own and functions that are no layers are refused.
+    Keras does not run code from the file: it refuses `Lambda` layers with
+    Python code, and functions that are not layers.
 
     Args:
         path: The file.
 
     Raises:
-        ValueError: If there is no such file, it is no model, or claims to
-            hold absurdly much.
+        ValueError: If there is no such file, it is not a model, or it claims
+            to contain far more than its size allows.
     """
     if not os.path.exists(path):
         raise ValueError(
@@ -32,12 +32,13 @@ def load_model(path):
                 check_size(path, archive)
         except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
             raise ValueError(
-                f"'{path}' is no Keras model, or a part of one: {error}. Save "
-                'it anew with `model.save("model.keras")`.'
+                f"'{path}' is not a Keras model, or only a part of one: "
+                f"{error}. Save it again with `model.save("
+                '"model.keras")`.'
             ) from None
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # A file may be broken in any way.
+    except Exception as error:  # Damaged files raise errors of many types.
         raise ValueError(
             f"'{path}' could not be loaded as a Keras model: {error} Expected "
             'a file that `model.save("model.keras")` wrote, without layers '

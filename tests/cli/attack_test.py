@@ -1,4 +1,4 @@
-"""`attack`: what the file holds."""
+"""Tests of the command `attack` and of the file that it writes."""
 
 import numpy as np
 import pytest
@@ -17,16 +17,16 @@ def test_adversarial_images_in_closed_form(capsys, folder):
     command = COMMAND + "--attack fgsm --epsilon 20/255 --batch-size 9 "
     assert run(command + "--png sheet.png") == 0
     with np.load("adversarial.npz") as file:
-        found = dict(file)
+        arrays = dict(file)
     # The gradient points to the other class's brightness, in every pixel.
     toward = np.where(LABELS == 1, -1, 1)[:, None, None, None]
     expected = IMAGES + toward * 20 / 255
-    np.testing.assert_array_equal(found["x"], IMAGES)
-    np.testing.assert_allclose(found["x_adv"], expected, atol=1e-6)
-    np.testing.assert_array_equal(found["y"], LABELS)
-    np.testing.assert_array_equal(found["predictions"], LABELS)
+    np.testing.assert_array_equal(arrays["x"], IMAGES)
+    np.testing.assert_allclose(arrays["x_adv"], expected, atol=1e-6)
+    np.testing.assert_array_equal(arrays["y"], LABELS)
+    np.testing.assert_array_equal(arrays["predictions"], LABELS)
     fallen = abs(MEANS - 0.5) < 20 / 255
-    np.testing.assert_array_equal(found["predictions_adv"] != LABELS, fallen)
+    np.testing.assert_array_equal(arrays["predictions_adv"] != LABELS, fallen)
     output = capsys.readouterr().out
     assert f"{100 * (1 - fallen.mean()):.1f} % after" in output
     assert "distance 0.07843" in output
@@ -69,7 +69,7 @@ def test_bad_input(arguments, message, capsys, folder):
 def test_labels_are_needed(capsys):
     np.savez("unlabeled.npz", x=IMAGES)
     command = COMMAND.replace("test.npz", "unlabeled.npz")
-    assert "holds images but no labels" in fails(command, capsys)
+    assert "contains images but no labels" in fails(command, capsys)
 
 
 def test_labels_of_other_classes(capsys):

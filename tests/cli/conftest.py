@@ -1,4 +1,4 @@
-"""A saved model of known robustness and its images, in a folder of its own."""
+"""Setup of the tests in this folder: a saved model and its images."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,10 @@ from tests.testing import quick_compilation as quick_compilation
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """The current folder, with `model.keras` and `test.npz`."""
+    """Makes a current folder with `model.keras` and `test.npz`.
+
+    The robustness of the model is known in closed form.
+    """
     monkeypatch.chdir(tmp_path)
     brightness().save("model.keras")
     np.savez("test.npz", x=IMAGES, y=LABELS)

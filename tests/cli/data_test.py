@@ -1,10 +1,10 @@
-"""Data from files and by name; models that are none."""
+"""Tests of data from files and by name, and of files that are not models."""
 
 import numpy as np
 import pytest
 
 from keras_attn_defense.cli import data
-from keras_attn_defense.cli.data import Wanted
+from keras_attn_defense.cli.data import DataOptions
 from keras_attn_defense.cli.data import data_name
 from keras_attn_defense.cli.data import load_data
 from keras_attn_defense.cli.model import load_model
@@ -19,7 +19,7 @@ BYTES = np.array([0, 51, 255], "uint8").reshape(3, 1, 1, 1)
 def test_names_of_arrays(names):
     arrays = dict(zip(names, (BYTES / 255, [1, 2, 3]), strict=True))
     np.savez("file.npz", x_train=BYTES[:1], **arrays)
-    images, labels = load_data("file.npz", Wanted((0.0, 1.0)))
+    images, labels = load_data("file.npz", DataOptions((0.0, 1.0)))
     np.testing.assert_allclose(images[:, 0, 0, 0], [0, 0.2, 1], rtol=1e-6)
     assert images.dtype == "float32"
     np.testing.assert_array_equal(labels, [1, 2, 3])
@@ -35,17 +35,17 @@ def test_names_of_arrays(names):
 )
 def test_bytes_in_value_ranges(value_range, expected, capsys):
     np.savez("file.npz", x=BYTES[..., 0], y=[0, 0, 0])  # No channel axis.
-    images, _ = load_data("file.npz", Wanted(value_range))
+    images, _ = load_data("file.npz", DataOptions(value_range))
     assert images.shape == (3, 1, 1, 1) and images.dtype == "float32"
     np.testing.assert_allclose(images.ravel(), expected, rtol=1e-6)
-    said = "scaled" in capsys.readouterr().err
-    assert said == (value_range != (0.0, 255.0))
+    is_scaled = "scaled" in capsys.readouterr().err
+    assert is_scaled == (value_range != (0.0, 255.0))
 
 
 def test_sets_by_name(monkeypatch, capsys):
     test = ImageSplit(BYTES.astype("float32") / 255, np.array([3, 4, 5]))
     monkeypatch.setitem(data._SETS, "mnist", lambda: (None, test))
-    images, labels = load_data("mnist", Wanted((-1.0, 1.0)))
+    images, labels = load_data("mnist", DataOptions((-1.0, 1.0)))
     np.testing.assert_allclose(images.ravel(), [-1, -0.6, 1], rtol=1e-6)
     np.testing.assert_array_equal(labels, [3, 4, 5])
     assert "mnist: float32 images are scaled" in capsys.readouterr().err
@@ -63,10 +63,10 @@ def test_folders(folder):
             Image.fromarray(pixels).save(name)
     expected = [80 * label + n for label in range(3) for n in range(4)]
     for source in ("pets", "pets/test"):
-        images, labels = load_data(source, Wanted((0.0, 255.0)))
+        images, labels = load_data(source, DataOptions((0.0, 255.0)))
         np.testing.assert_allclose(images[:, 0, 0, 0], expected, atol=1e-4)
         assert labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
-    images, labels = load_data("pets", Wanted((0.0, 1.0), limit=3))
+    images, labels = load_data("pets", DataOptions((0.0, 1.0), limit=3))
     assert labels.tolist() == [0, 1, 2] and images.shape == (3, 2, 2, 3)
     assert data_name("pets/") == "pets"
 
@@ -74,7 +74,9 @@ def test_folders(folder):
 def test_sets_of_tensorflow_datasets():
     tfds = pytest.importorskip("tensorflow_datasets")
     with tfds.testing.mock_data(num_examples=5):
-        images, labels = load_data("tfds:mnist", Wanted((-1.0, 1.0), limit=3))
+        images, labels = load_data(
+            "tfds:mnist", DataOptions((-1.0, 1.0), limit=3)
+        )
     assert images.shape == (3, 28, 28, 1) and labels.shape == (3,)
     assert images.min() < -0.9 and images.max() > 0.9
     assert data_name("tfds:mnist") == "mnist"
@@ -82,17 +84,17 @@ def test_sets_of_tensorflow_datasets():
 
 def test_no_such_data(folder):
     with pytest.raises(ValueError, match="no data 'nothing'.*digit_scenes"):
-        load_data("nothing", Wanted((0.0, 1.0)))
+        load_data("nothing", DataOptions((0.0, 1.0)))
     (folder / "text.npz").write_text("x, y")
     with pytest.raises(ValueError, match="`path` must name a `.npz`.*text.npz"):
-        load_data("text.npz", Wanted((0.0, 1.0)))
+        load_data("text.npz", DataOptions((0.0, 1.0)))
     np.savez("other.npz", pictures=BYTES, targets=[1])
-    with pytest.raises(ValueError, match=r"holds \['pictures', 'targets'\]"):
-        load_data("other.npz", Wanted((0.0, 1.0)))
+    with pytest.raises(ValueError, match=r"contains \['pictures', 'targets'\]"):
+        load_data("other.npz", DataOptions((0.0, 1.0)))
     objects = np.array([BYTES, BYTES[0]], dtype=object)
     np.savez("objects.npz", x=objects, y=[1, 2])
     with pytest.raises(ValueError, match="`x` must be an array.*np.stack"):
-        load_data("objects.npz", Wanted((0.0, 1.0)))
+        load_data("objects.npz", DataOptions((0.0, 1.0)))
 
 
 def test_the_image_with_nan_is_named():
@@ -101,7 +103,7 @@ def test_the_image_with_nan_is_named():
     images[3, 0, 0, 0] = np.inf
     np.savez("file.npz", x=images, y=[0, 0, 0, 0])
     with pytest.raises(ValueError, match="Image 2 of x .* as do 1 others"):
-        load_data("file.npz", Wanted((0.0, 1.0), limit=1))
+        load_data("file.npz", DataOptions((0.0, 1.0), limit=1))
 
 
 @pytest.mark.parametrize(
@@ -117,14 +119,14 @@ def test_the_image_with_nan_is_named():
 def test_arrays_of_other_shapes(arrays, message):
     np.savez("file.npz", **arrays)
     with pytest.raises(ValueError, match=message):
-        load_data("file.npz", Wanted((0.0, 1.0)))
+        load_data("file.npz", DataOptions((0.0, 1.0)))
 
 
 def test_no_such_model(folder):
     with pytest.raises(ValueError, match="no model 'nothing.keras'"):
         load_model("nothing.keras")
     (folder / "text.keras").write_text("no archive")
-    with pytest.raises(ValueError, match="'text.keras' is no Keras model, or"):
+    with pytest.raises(ValueError, match="'text.keras' is not a Keras model"):
         load_model("text.keras")
     with pytest.raises(ValueError, match="'test.npz' could not be loaded"):
         load_model("test.npz")

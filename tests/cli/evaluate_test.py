@@ -1,4 +1,4 @@
-"""`evaluate`: numbers in closed form, files, and exit codes."""
+"""Tests of the command `evaluate`: closed forms, files, and exit codes."""
 
 import json
 import sys
@@ -147,10 +147,10 @@ def test_bad_input(arguments, message, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ("--epsilon 8//255", "'8//255' is no number; write it as 0.03"),
-        ("--epsilon 8/0", "'8/0' is no number"),
-        ("--limit 0", "'0' is no whole number above zero"),
-        ("--batch-size few", "'few' is no whole number"),
+        ("--epsilon 8//255", "'8//255' is not a number; write it as 0.03"),
+        ("--epsilon 8/0", "'8/0' is not a number"),
+        ("--limit 0", "'0' is not a whole number above zero"),
+        ("--batch-size few", "'few' is not a whole number"),
         ("--fail-under 40", "40 % is 0.4"),
         ("--out card.txt", "should end in .json"),
         ("--out nowhere/card.json", "folder of 'nowhere/card.json'"),

@@ -1,4 +1,4 @@
-"""`explain`: maps of the class and layer that are asked for."""
+"""Tests of the command `explain`: maps of the chosen class and layer."""
 
 import numpy as np
 import pytest
@@ -72,7 +72,7 @@ def test_a_folder_of_images_without_classes(network, capsys, folder):
         np.testing.assert_array_equal(file["classes"], predicted)
     command = COMMAND.replace("images.npz", "flat")
     message = fails(command + "--labels true", capsys)
-    assert "holds no folders. Expected one for each class" in message
+    assert "contains no folders. Expected one for each class" in message
 
 
 def test_defended_model(network):
@@ -112,5 +112,5 @@ def test_bad_input(capsys, folder):
     message = fails(COMMAND.replace("--out maps.npz", ""), capsys)
     assert "Pass --out FILE.NPZ, --png SHEET.PNG" in message
     command = COMMAND + "--method occlusion --layer last"
-    assert "reads no layers" in fails(command, capsys)
+    assert "does not use layers" in fails(command, capsys)
     assert not (folder / "maps.npz").exists()

@@ -11,7 +11,7 @@ IMAGES = images_of(MEANS)
 
 
 def robust_share(epsilon):
-    """The share of `IMAGES` that `brightness` keeps apart, in closed form."""
+    """Returns the robust accuracy of `brightness` on `IMAGES`."""
     return float((abs(MEANS - 0.5) > epsilon).mean())
 
 
@@ -21,7 +21,7 @@ def run(command):
 
 
 def fails(command, capsys):
-    """Runs a command that has to fail, and returns what it says."""
+    """Runs a command that must fail, and returns its error message."""
     capsys.readouterr()
     assert run(command) == 2
     output = capsys.readouterr()

@@ -1,4 +1,4 @@
-"""Labels are indices of the model's outputs, or the data is refused."""
+"""Tests of labels, which are matched with the model's outputs or refused."""
 
 import json
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_attn_defense.cli import data
-from keras_attn_defense.cli.data import Wanted
+from keras_attn_defense.cli.data import DataOptions
 from keras_attn_defense.cli.data import load_data
 from keras_attn_defense.cli.labels import model_labels
 from keras_attn_defense.cli.labels import read_class_names
@@ -30,20 +30,20 @@ COMMANDS = {
 
 @pytest.fixture(autouse=True)
 def labels(folder):
-    """A model, and its own predictions of the pictures as their labels."""
+    """Saves a model, and returns its predictions of the pictures as labels."""
     model = networks.sharpened(networks.sequential(), 20)
     # The pictures are of several classes.
     logits = np.asarray(model.predict(PICTURES / np.float32(255), verbose=0))
     (bias,) = (w for w in model.weights if w.path.endswith("head/bias"))
     bias.assign(to_numpy(bias.value) - logits.mean(0))
     model.save("net.keras")
-    found = model.predict(PICTURES / np.float32(255), verbose=0).argmax(-1)
-    assert len(set(found)) >= 3
-    return found
+    predicted = model.predict(PICTURES / np.float32(255), verbose=0).argmax(-1)
+    assert len(set(predicted)) >= 3
+    return predicted
 
 
 def write(folder, labels, names, size=None, mode="RGB"):
-    """Pictures in the folders of the names of their labels."""
+    """Writes pictures to the folders of their classes."""
     for name in names:
         (folder / name).mkdir(parents=True)
     for number, label in enumerate(labels):
@@ -64,8 +64,8 @@ def test_as_many_folders_as_outputs(labels, capsys, folder):
 
     assert clean_accuracy(COMMANDS["evaluate"] + "pets") == 1.0
 
-    said = capsys.readouterr().err
-    assert "in their own order: 0 ant, 1 bee, 2 cow, 3 doe." in said
+    errors = capsys.readouterr().err
+    assert "in their own order: 0 ant, 1 bee, 2 cow, 3 doe." in errors
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -93,8 +93,8 @@ def test_names_put_folders_in_order(labels, capsys, folder):
     for names in (" ".join(ORDER), "names.txt"):
         command = f"{COMMANDS['evaluate']}pets --class-names {names}"
         assert clean_accuracy(command) == 1.0
-        said = capsys.readouterr().err
-        assert "classes, by name: 1 ant, 2 bee" in said
+        errors = capsys.readouterr().err
+        assert "classes, by name: 1 ant, 2 bee" in errors
         command = f"{COMMANDS['attack']}pets --png a.png --class-names {names}"
         assert run(command) == 0
         with np.load("out.npz") as file:
@@ -118,7 +118,7 @@ def test_names_in_an_archive(labels, kind, capsys):
     np.savez("pets.npz", x=PICTURES, **{**arrays, "class_names": NAMES[:3]})
     if kind != "strings":
         message = fails(command, capsys)
-        assert "go from 0 to 3, and it names 3 classes" in message
+        assert "range from 0 to 3, and it names 3 classes" in message
 
 
 def test_integers_stay_as_they_are(labels, capsys):
@@ -136,14 +136,14 @@ def test_sets_whose_classes_are_known(monkeypatch, capsys):
 def test_tensorflow_datasets(monkeypatch):
     tfds = pytest.importorskip("tensorflow_datasets")
     with tfds.testing.mock_data(num_examples=20):
-        wanted = Wanted((0.0, 1.0), num_classes=4)
+        options = DataOptions((0.0, 1.0), num_classes=4)
         with pytest.raises(ValueError, match="'tfds:mnist' is 10"):
-            load_data("tfds:mnist", wanted)
+            load_data("tfds:mnist", options)
         digits = [str(digit) for digit in range(10)]
-        _, plain = load_data("tfds:mnist", wanted._replace(num_classes=10))
+        _, plain = load_data("tfds:mnist", options._replace(num_classes=10))
         _, turned = load_data(
             "tfds:mnist",
-            wanted._replace(num_classes=10, class_names=digits[::-1]),
+            options._replace(num_classes=10, class_names=digits[::-1]),
         )
     np.testing.assert_array_equal(turned, 9 - plain)
 
@@ -161,9 +161,9 @@ def test_limit_draws_from_each_class(labels_of, capsys, folder):
     else:
         np.savez("many", x=pictures, y=names)
         (folder / "many.npz").rename("many")
-    wanted = Wanted((0.0, 255.0), 20, num_classes=4)
+    options = DataOptions((0.0, 255.0), 20, num_classes=4)
 
-    images, labels = load_data("many", wanted)
+    images, labels = load_data("many", options)
 
     assert np.bincount(labels).tolist() == [10, 5, 3, 2]
     numbers = images[:, 0, 0, 0].round().astype(int)
@@ -171,9 +171,9 @@ def test_limit_draws_from_each_class(labels_of, capsys, folder):
         names[numbers], [NAMES[label] for label in labels]
     )
     assert "many: 20 of 40 images are drawn" in capsys.readouterr().err
-    again, _ = load_data("many", wanted)
+    again, _ = load_data("many", options)
     np.testing.assert_array_equal(again, images)
-    other, _ = load_data("many", wanted._replace(seed=1))
+    other, _ = load_data("many", options._replace(seed=1))
     assert (other != images).any()
 
 
@@ -198,15 +198,15 @@ def test_sizes_and_colors(labels, capsys, folder):
 
 
 @pytest.mark.parametrize(
-    "given, message",
+    "names, message",
     [
         (["a", "b", "a"], r"should differ. Received \['a'\]"),
         (["none.txt"], "no file --class-names none.txt"),
     ],
 )
-def test_bad_names(given, message):
+def test_bad_names(names, message):
     with pytest.raises(ValueError, match=message):
-        read_class_names(given)
+        read_class_names(names)
 
 
 def test_labels_that_names_do_not_cover():
@@ -214,7 +214,7 @@ def test_labels_that_names_do_not_cover():
     np.testing.assert_array_equal(floats, [1, 0])
     with pytest.raises(ValueError, match=r"whole numbers.*\[0.5, 1.0\]"):
         model_labels("set", [0.5, 1.0], NAMES, 4, None)
-    with pytest.raises(ValueError, match="go from 0 to 5, and it names 4"):
+    with pytest.raises(ValueError, match="range from 0 to 5, and it names 4"):
         model_labels("set", [0, 5], NAMES, 4, None)
-    with pytest.raises(ValueError, match="holds 4 names, and the model has 3"):
+    with pytest.raises(ValueError, match="contains 4 names, and the model"):
         model_labels("set", [0, 1], None, 3, NAMES)

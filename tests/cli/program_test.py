@@ -1,4 +1,4 @@
-"""`python -m keras_attn_defense`, and what it says of itself."""
+"""Tests of `python -m keras_attn_defense` and of its help."""
 
 import os
 import pathlib
