@@ -151,18 +151,16 @@ def check_attack(attack, method=None):
     Raises:
         ValueError: If it is not an attack, or lacks the method.
     """
-    if callable(attack) and method and not hasattr(attack, method):
+    if not callable(attack) or not hasattr(attack, method or "__call__"):
+        wanted = "an attack, such as `kad.attacks.PGD()`, or a function"
+        if method:
+            wanted = (
+                "an attack of a fixed number of gradient steps, such as "
+                "`kad.attacks.PGD()` or `kad.attacks.BIM()`, not a function"
+            )
         raise ValueError(
-            "`attack` should take a fixed number of gradient steps, such as "
-            f"`kad.attacks.BIM()` or `kad.attacks.PGD()`: it has no `{method}` "
-            f"otherwise. Received: {attack!r}."
-        )
-    if not callable(attack):
-        raise ValueError(
-            "`attack` should be an attack, such as `kad.attacks.PGD()` or "
-            "`kad.attacks.get('pgd')`"
-            + (", not a function" if method else ", or a function")
-            + f". Received: {attack!r} (of type {type(attack).__name__})."
+            f"`attack` should be {wanted}. Received: {attack!r} (of type "
+            f"{type(attack).__name__})."
         )
 
 
