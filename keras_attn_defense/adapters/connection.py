@@ -30,6 +30,7 @@ class Connection:
             value_range: `(lower, upper)` bounds of the images.
             epsilon: The radius, or None.
         """
+        # Another model or range starts from the beginning.
         key = victim.identity, value_range
         if self._key != key:
             self._key = key

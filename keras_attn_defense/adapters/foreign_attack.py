@@ -121,6 +121,7 @@ class ForeignAttack(Attack):
                 x, y = (np.asarray(ops.convert_to_numpy(t)) for t in batch)
                 x_adv = np.asarray(ops.convert_to_numpy(attack(x, y)))
                 _check_shape(self.name, x_adv, x)
+                # A minimal attack may go further than the radius.
                 if self.minimal and self.epsilon is not None:
                     x_adv = self._projected(x_adv, x, value_range)
                 crafted[rows] = x_adv[: rows.stop - rows.start]

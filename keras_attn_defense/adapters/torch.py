@@ -90,6 +90,7 @@ def from_torch(
         lower, upper = value_range
 
         def at_radius(epsilon):
+            # The module takes values from 0 to 1.
             scaled = None if epsilon is None else epsilon / (upper - lower)
             attack = build(module, scaled)
             return attack, tools.on_numpy(attack, module)

@@ -149,6 +149,7 @@ class AttentionStudy:
             total, verbose=0 if verbose == 0 else 1, unit_name="image"
         )
         measured, done = [], 0
+        # Blocks are measured one by one, and their images are not kept.
         for columns in blocks(x, y, boxes, size=self.batch_size, limit=limit):
             measured.append(self._block(measure, done, *columns))
             done += len(columns[0])

@@ -50,6 +50,8 @@ def _rasterized(boxes, size):
     x = (np.arange(width) + 0.5) / width
     y = (np.arange(height) + 0.5) / height
     left, top, right, bottom = (boxes[..., i, None] for i in range(4))
+    # A box is an outer product of its rows and columns; an image has the union
+    # of its boxes. Padding, which is -1, covers no center.
     columns = (x >= left) & (x < right)
     rows = (y >= top) & (y < bottom)
     return (rows[..., :, None] & columns[..., None, :]).any(1)

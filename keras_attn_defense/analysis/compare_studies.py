@@ -147,6 +147,7 @@ class StudyComparison:
     def __init__(self, results: Mapping[str, StudyResult]) -> None:
         self.results = dict(results)
         correct = [result.correct for result in self.results.values()]
+        # Models are compared on images that none of them gets wrong at first.
         self.common = np.logical_and.reduce(correct)
 
     @property
@@ -211,6 +212,7 @@ class StudyComparison:
 def _statistics(values, first):
     """Returns mean and standard error, and compares with the first model."""
     n = len(values)
+    # Wilcoxon's test is not defined if all differences are zero.
     p = None
     if n and (values != first).any():
         p = float(scipy.stats.wilcoxon(values, first).pvalue)

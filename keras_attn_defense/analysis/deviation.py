@@ -100,6 +100,7 @@ def _rank_correlation(maps, maps_adv):
         scipy.stats.rankdata(each.reshape(len(each), -1), axis=-1)
         for each in (maps, maps_adv)
     ]
+    # Pearson's correlation of the centered ranks.
     a, b = (each - each.mean(-1, keepdims=True) for each in ranks)
     lengths = np.linalg.norm(a, axis=-1), np.linalg.norm(b, axis=-1)
     product = lengths[0] * lengths[1]

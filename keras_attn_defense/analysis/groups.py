@@ -100,6 +100,7 @@ def verdict(comparison, sign):
     p, effect = comparison["p"], comparison["effect"]
     if p is None or not math.isfinite(p) or p >= LEVEL or effect == 0.5:
         return "cannot be told"
+    # `effect` is the probability that the others are larger.
     larger = 1 if effect < 0.5 else -1
     return "holds" if larger == sign else "the opposite holds"
 
@@ -122,6 +123,7 @@ def _rank_test(first, second):
     equal, as numbers of components often are, the p-value comes from random
     permutations.
     """
+    # How often the commonest value occurs tells how many values differ.
     values = np.concatenate([first, second])
     common = np.unique(values, return_counts=True)[1].max()
     expected = min(len(first), len(second)) * (1 - common / len(values))

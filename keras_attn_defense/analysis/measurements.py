@@ -79,6 +79,7 @@ class Measurements:
         size, batches = self.predictor.batch_size, []
         for rows, batch in padded_batches(images, labels, size=size):
             maps = ops.convert_to_numpy(attention(*batch)[1])
+            # The last batch is padded; its padding is cut off.
             batches.append(maps[: rows.stop - rows.start])
         return checked_maps(np.concatenate(batches))
 

@@ -91,6 +91,8 @@ class StudyResult:
         second method have the prefix `other_`. NaN where the model is wrong
         on the clean image.
         """
+        # Columns with an axis of steps are reduced: to the last step, or to
+        # the first step and the change until the last.
         samples = {}
         for name, values in self._columns.items():
             if values.ndim == 1:

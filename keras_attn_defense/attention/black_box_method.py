@@ -105,6 +105,7 @@ class BlackBoxMethod(AttentionMethod):
         classes = ops.convert_to_numpy(chosen_classes(labels, logits))
         to_last, to_first = _axes()
 
+        # Subclasses see channels last in any data format of Keras.
         def score(images, classes):
             images = images.transpose(to_first)
             return self.black_box.probabilities(classifier, images, classes)

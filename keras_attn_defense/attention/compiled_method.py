@@ -54,4 +54,5 @@ def _functions(attention, classifier):
 def _explain(attention, classifier, images, labels):
     logits, maps, _ = attention.explain(classifier, images, labels)
     maps = upsampled(maps, images)
+    # No gradients are wanted, and on PyTorch they would keep all activations.
     return ops.stop_gradient(logits), ops.stop_gradient(maps)

@@ -184,8 +184,10 @@ def average_drop(
     task = _Task(model, images, maps, labels, batch_size)
     shown = task.pixelwise(ops.convert_to_numpy(maximum(task.maps)))
     fill = task.filled(fill)
+    # Each pixel is blended with the fill, by its attention.
     before = task.probabilities(task.images)
     after = task.probabilities(fill + shown * (task.images - fill))
+    # Relative to the confidence before; a rise counts as no drop.
     drops = np.maximum(before - after, 0) / np.maximum(before, 1e-30)
     rises = float((after > before).mean())
     return AverageDrop(float(drops.mean()), rises, drops)

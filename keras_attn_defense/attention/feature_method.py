@@ -169,6 +169,8 @@ class FeatureMethod(AttentionMethod):
             pairs = zip(tensors, layers, strict=True)
             return [classifier.as_map(*pair, self.grid) for pair in pairs]
 
+        # The model runs as a whole; `vjp_inside` records the outputs of the
+        # layers on the way and differentiates with respect to them.
         (logits, predictions), features, pullback = vjp_inside(
             forward, classifier.variables, self.add_loss
         )
@@ -210,6 +212,8 @@ def _merged(maps):
     """Averages the maps of layers, at the size of the first."""
     if len(maps) == 1:
         return maps[0]
+    # Layers have values of different sizes: each map is divided by its
+    # maximum, so that none outweighs the others.
     size = ops.shape(maps[0])[1:]
     return sum(resized(maximum(each), size) for each in maps) / len(maps)
 
@@ -229,6 +233,7 @@ def _identifier(layer):
 def _check_grid(grid):
     if grid is None:
         return None
+    # Anything but two whole numbers ends in the same error below.
     sides = tuple(grid) if isinstance(grid, (list, tuple)) else ()
     try:
         sides = tuple(check_count("grid", side, lowest=2) for side in sides)

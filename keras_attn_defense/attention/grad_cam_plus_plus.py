@@ -36,6 +36,8 @@ class GradCAMPlusPlus(FeatureMethod):
     """
 
     def channel_weights(self, features: Tensor, gradients: Tensor) -> Tensor:
+        # The published fraction of squares and cubes of the gradients, reduced
+        # by the squares.
         rising = ops.relu(gradients)
         total = ops.relu(ops.sum(features, axis=(1, 2), keepdims=True))
         weights = rising / (2.0 + rising * total)

@@ -75,6 +75,7 @@ class Occlusion(BlackBoxMethod):
         whole = score(images, classes)
         maps = np.zeros(images.shape[:3])
         covered = np.zeros(images.shape[1:3])
+        # The number of patches that cover each pixel, the same for all images.
         for window in windows:
             covered[window] += 1
         for index, image in enumerate(images):

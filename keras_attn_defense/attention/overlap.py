@@ -24,6 +24,7 @@ def intersection_over_union(areas: Tensor, others: Tensor) -> Tensor:
     np.testing.assert_allclose(iou, [0.5])
     ```
     """
+    # For values of 0 and 1, minimum and maximum are intersection and union.
     both = ops.sum(ops.minimum(areas, others), axis=(1, 2))
     either = ops.sum(ops.maximum(areas, others), axis=(1, 2))
     return ops.where(either > 0, ops.divide_no_nan(both, either), 1.0)

@@ -137,6 +137,7 @@ def _shown(image, channels):
     masks = ops.convert_to_numpy(
         upsampled(ops.convert_to_tensor(channels, "float32"), batch)
     )
+    # Each channel goes from 0 to 1; a constant channel hides the image.
     low = masks.min((1, 2), keepdims=True)
     extent = masks.max((1, 2), keepdims=True) - low
     masks = (masks - low) / np.where(extent > 0, extent, 1.0)

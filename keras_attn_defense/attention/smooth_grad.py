@@ -89,6 +89,7 @@ class SmoothGrad(InputGradients):
             _, gradients = self.gradients(
                 classifier, noisy, ops.tile(classes, [self.samples]), training
             )
+        # The copies of one image are a batch apart.
         copies = ops.reshape(gradients, (self.samples, *ops.shape(images)))
         maps = self.pixel_maps(ops.mean(copies, axis=0), images)
         return logits, maps, predictions
@@ -99,6 +100,7 @@ class SmoothGrad(InputGradients):
         axes = (1, 2, 3)
         lowest = ops.min(images, axis=axes, keepdims=True)
         extent = ops.max(images, axis=axes, keepdims=True) - lowest
+        # A fixed seed and a batch of one: every image gets the same noise.
         noise = keras.random.normal(
             (self.samples, 1, *shape[1:]), seed=self.seed
         )

@@ -154,6 +154,8 @@ class AttentionSnapshot(keras.callbacks.Callback):
         self._prepare()
         if self.attack is None:
             return self._draw_clean()
+        # The attack may be the one that the model trains with: its strength
+        # and seeds are restored afterwards.
         with at_full_strength([self.attack]):
             self.attack.reseed(self.seed)
             return draw_attack(

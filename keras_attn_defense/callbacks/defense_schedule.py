@@ -65,6 +65,7 @@ class DefenseSchedule(keras.callbacks.Callback):
         """Returns the share of epsilon in an epoch, counted from 0."""
         if epoch < self.attack_warmup:
             return 0.0
+        # The last epoch of the ramp is one step below the full strength.
         done = epoch - self.attack_warmup + 1
         return min(1.0, done / (self.epsilon_ramp + 1))
 

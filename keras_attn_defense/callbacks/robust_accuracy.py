@@ -55,6 +55,7 @@ class RobustAccuracy:
         Returns:
             A number between 0 and 1.
         """
+        # A single block: all images are in memory.
         (_, images, _) = self._blocks[0]
         records = Records(self._suite, self._threat)
         campaign = Campaign(

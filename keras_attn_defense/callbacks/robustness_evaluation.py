@@ -130,6 +130,7 @@ class RobustnessEvaluation(keras.callbacks.Callback):
         if self._is_due(epoch):
             self._measure(logs)
         else:
+            # Other callbacks need a value in every epoch: repeat the last one.
             *_, last = self.accuracies.values()
             logs[self.name] = Carried(last)
 

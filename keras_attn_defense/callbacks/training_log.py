@@ -86,6 +86,7 @@ class TrainingLog(keras.callbacks.Callback):
             if not isinstance(value, Carried)
         }
         seconds = round(time.perf_counter() - self._began, 3)
+        # A resumed training replaces epochs that an earlier one has logged.
         self._rows = [row for row in self._rows if row["epoch"] < epoch]
         self._rows.append({"epoch": epoch, "seconds": seconds, **measured})
         write_epochs(self.path, self._rows)

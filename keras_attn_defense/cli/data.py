@@ -200,6 +200,7 @@ def _limited(source, images, labels, options):
     count = len(images)
     if options.limit is None or options.limit >= count:
         return images, labels
+    # Without labels, all images count as one class.
     strata = np.zeros(count) if labels is None else labels
     rows = stratified_sample(strata, options.limit, options.seed)
     how = "at random" if labels is None else "from each class in proportion"

@@ -84,6 +84,7 @@ def run(args):
     explain_true = args.labels == "true"
     inputs = load_inputs(args, labels_needed=explain_true)
     method = CompiledMethod(_method(args), _view(inputs))
+    # The explained classes are chosen here, as the file contains them too.
     logits = ops.convert_to_tensor(inputs.predictor.logits(inputs.images))
     labels = inputs.labels if explain_true else args.labels
     classes = ops.convert_to_numpy(chosen_classes(labels, logits))

@@ -54,9 +54,11 @@ def model_labels(source, labels, names, num_classes, class_names):
             f"has {num_classes} outputs. {_HINT}"
         )
     labels = np.asarray(labels)
+    # Strings become indices of their sorted names.
     if labels.dtype.kind in "US":
         labels = labels.astype(str).reshape(len(labels))
         names, labels = np.unique(labels, return_inverse=True)
+    # Indices without names are taken as those of the outputs.
     if names is None:
         return labels
     names = [str(name) for name in names]

@@ -41,6 +41,7 @@ def checked_boxes(boxes, num_images=None, name="boxes"):
         )
     values = values.astype("float64").reshape(len(values), -1, 4)
     padding = (np.isnan(values) | (values == -1)).all(-1)
+    # Rows that are neither padding nor boxes with an area inside are wrong.
     inside = (values >= -_ROUNDING) & (values <= 1 + _ROUNDING)
     has_area = (values[..., :2] < values[..., 2:]).all(-1)
     wrong = (~(inside.all(-1) & has_area) & ~padding).any(1)

@@ -67,6 +67,7 @@ def load_image_folder(
     """
     path = os.path.expanduser(path)
     folders = [os.path.join(path, split) for split in splits]
+    # Either the folder has both splits, or a share is held out, but not both.
     divided = all(map(os.path.isdir, folders))
     if divided == (validation_split is not None):
         raise ValueError(
@@ -203,6 +204,7 @@ def _divided(whole, share, seed):
         )
     shuffled = np.random.default_rng(seed).permutation(len(whole.labels))
     held_out = np.zeros(len(shuffled), bool)
+    # The first images of each class in a shuffled order are held out.
     for label in np.unique(whole.labels):
         rows = shuffled[whole.labels[shuffled] == label]
         held_out[rows[: round(share * len(rows))]] = True

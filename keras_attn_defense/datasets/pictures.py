@@ -38,6 +38,7 @@ class Pictures:
             image = np.asarray(image)
             if self.image_size is None and self.color_mode is None:
                 return image if image.ndim == 3 else image[..., None]
+            # Pillow converts and resizes arrays too.
             image = _to_pillow(image)
         if image.mode[0] in "IF":  # Pillow would clip values above 255.
             raise ValueError(

@@ -117,6 +117,7 @@ def export(
     preprocess = _preprocess(preprocess, model, classifier, value_range)
     spec = _spec(classifier, preprocess, input_shape, input_dtype)
     endpoints = Endpoints(base, attention, preprocess, spec)
+    # The PyTorch backend cannot write a SavedModel.
     direct = SAVED_MODEL_OPTIONS is not None
     write = write_saved_model if direct else write_in_tensorflow
     _write_at_once(path, lambda folder: write(endpoints, folder))

@@ -50,6 +50,8 @@ def write_in_tensorflow(endpoints, folder):
 def _cause(output):
     """Returns the error at the end of a traceback."""
     lines = output.strip().splitlines()
+    # The last line that names an error starts the message; without one, the
+    # last lines have to do.
     starts = [n for n, line in enumerate(lines) if _ERROR.match(line)]
     return "\n".join(lines[starts[-1] if starts else -20 :])[:1000]
 

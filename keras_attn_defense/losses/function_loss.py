@@ -34,6 +34,7 @@ class FunctionLoss(keras.losses.Loss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         values = ops.convert_to_tensor(self.function(y_true, y_pred))
+        # One value for each sample, which Keras reduces and weights.
         axes = tuple(range(1, len(values.shape)))
         return ops.mean(values, axis=axes) if axes else values
 

@@ -52,6 +52,7 @@ class LabelCrossentropy(keras.losses.Loss):
         self.from_logits = bool(from_logits)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        # One output, one-hot labels, or class indices, in this order.
         if y_pred.shape[-1] == 1:
             y_true = ops.reshape(y_true, ops.shape(y_pred))
             function = keras.losses.binary_crossentropy

@@ -68,6 +68,7 @@ class RectificationLoss(keras.losses.Loss):
         self.from_logits = bool(from_logits)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        # All distances take log-probabilities, which are stable for logits.
         if self.from_logits:
             whole = ops.log_softmax(y_true, axis=-1)
             masked = ops.log_softmax(y_pred, axis=-1)

@@ -72,6 +72,7 @@ def prediction_captions(
     """
     if predictions is None:
         return [()] * num
+    # Missing columns become None for each image.
     columns = [
         [None] * num if each is None else numpy(each)
         for each in (predictions, confidences, labels)

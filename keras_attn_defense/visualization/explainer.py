@@ -74,6 +74,7 @@ class Explainer:
             value_range = resolve_value_range(model, value_range)
         self.value_range = image_range(images, value_range)
         self.images, self.labels = self._check_inputs(images, labels)
+        # What is not given comes from a defended model, or is a default.
         self.attention = (
             named_attention(attention)
             or _attribute_of_type(model, "attention", AttentionMethod)
@@ -193,6 +194,7 @@ def in_range(attack, model, value_range):
             f"these are in {value_range}. Pass the same `value_range` to both, "
             "or no `value_range` to the attack."
         )
+    # A copy, so that the user's attack keeps its settings.
     attack = copy.copy(attack)
     attack.value_range = value_range
     return attack

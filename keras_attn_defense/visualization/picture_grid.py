@@ -54,6 +54,7 @@ def picture_grid(rows, titles):
         for column, cell in enumerate(cells):
             left = _GAP + column * (side + _GAP)
             bottom = total[1] - _TITLE_HEIGHT - row * step - height
+            # Matplotlib takes shares of the size of the figure.
             place = np.array([left, bottom, side, height])
             axes = figure.add_axes(place / np.tile(total, 2))
             _draw(axes, cell)

@@ -57,6 +57,7 @@ def study_figure(result: Any) -> Figure:
     _along(below[0], summary, "centroid_shift", "shift of the centroid")
     _along(below[1], summary, "entropy", "entropy of the map")
     _along(below[2], summary, "components", "parts of the area")
+    # One legend for all panels, below them.
     handles, labels = third.get_legend_handles_labels()
     add_legend(
         figure,

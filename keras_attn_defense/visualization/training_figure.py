@@ -65,6 +65,7 @@ def training_figure(
     rows = -(-len(panels) // columns)
     figure = new_figure(WIDTH * columns / _COLUMNS, 2.6 * rows + 0.4)
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    # The last row may have fewer panels than columns.
     for axes in grid[len(panels) :]:
         axes.remove()
     for axes, (label, curves) in zip(grid, panels.items(), strict=False):
@@ -90,6 +91,7 @@ def _panels(logs):
             panels.setdefault(_ACCURACY, {})[name] = percent
         elif "loss" in name:
             panels.setdefault(measured.replace("_", " "), {})[name] = values
+    # Accuracy and total loss come first, in front of the other losses.
     first = (_ACCURACY, "loss")
     return dict(sorted(panels.items(), key=lambda item: item[0] not in first))
 
