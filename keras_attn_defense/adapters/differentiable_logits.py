@@ -44,7 +44,7 @@ class DifferentiableLogits:
     @property
     def image_shape(self):
         """The shape `(height, width, channels)`; unknown sizes are None."""
-        return getattr(self.victim, "input_shape", (None,) * 4)[1:]
+        return (self.victim.input_shape or (None,) * 4)[1:]
 
     def __call__(self, images):
         """Computes differentiable logits.

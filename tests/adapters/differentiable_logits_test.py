@@ -51,6 +51,12 @@ def test_logits_and_gradients(form):
     np.testing.assert_allclose(native, slope, rtol=1e-4, atol=1e-6)
 
 
+def test_image_shapes():
+    assert DifferentiableLogits(networks.linear()).image_shape == (8, 8, 3)
+    plain = DifferentiableLogits(lambda images: images[:, 0, 0])
+    assert plain.image_shape == (None, None, None)
+
+
 def test_counts_passes():
     logits = DifferentiableLogits(networks.linear())
 
