@@ -1,5 +1,6 @@
 """PyTorch modules as Keras classifiers."""
 
+from collections.abc import Sequence
 from typing import Any
 from typing import Never
 
@@ -18,8 +19,8 @@ def from_torch_module(
     input_shape: tuple[int, int, int],
     *,
     value_range: ValueRange = (0.0, 1.0),
-    mean: Any = None,
-    std: Any = None,
+    mean: float | Sequence[float] | Tensor | None = None,
+    std: float | Sequence[float] | Tensor | None = None,
     name: str | None = None,
 ) -> keras.Model:
     """Makes a Keras classifier of a PyTorch module, on the PyTorch backend.

@@ -39,7 +39,7 @@ class AttentionSnapshot(keras.callbacks.Callback):
             takes the classes that the model predicts after the epoch.
         attack: An attack, such as `kad.attacks.PGD()`; it runs at full
             strength, independently of schedules. None draws clean images only.
-        attention: The attention method. None takes that of an
+        attention: The attention method, or its name. None takes that of an
             `AttentionDefendedModel`, or else `GradCAM`.
         every: Number of epochs from one picture to the next.
         tensorboard: A folder in which the pictures are logged for TensorBoard,
@@ -73,10 +73,10 @@ class AttentionSnapshot(keras.callbacks.Callback):
     def __init__(
         self,
         directory: Path,
-        x: Any,
+        x: Tensor,
         y: Tensor | None = None,
         attack: Attack | None = None,
-        attention: AttentionMethod | None = None,
+        attention: AttentionMethod | str | None = None,
         every: int = 1,
         tensorboard: Path | None = None,
         *,
