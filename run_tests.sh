@@ -16,6 +16,14 @@ workers="${WORKERS:-$cores}"
 # Each process would otherwise start a thread for every core.
 [[ "$workers" == 1 ]] || export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 
+# Tests build the same tiny networks again and again: what JAX has compiled for
+# one of them serves the others, in both processes.
+JAX_COMPILATION_CACHE_DIR="$(mktemp -d)"
+trap 'rm -rf "$JAX_COMPILATION_CACHE_DIR"' EXIT
+export JAX_COMPILATION_CACHE_DIR
+export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
+export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1
+
 summary=()
 status=0
 

@@ -1,5 +1,6 @@
 """Set-up shared by all tests; `KERAS_BACKEND` chooses the backend."""
 
+import gc
 import importlib.util
 import os
 
@@ -21,8 +22,17 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # it leaves off by itself on processors without AVX-512.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
+# Names of lines in what JAX compiles: nobody reads them, and they take time.
+os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
+
 import keras  # noqa: E402
 import pytest  # noqa: E402
+
+# Each collection of garbage would look at all that the frameworks have
+# imported, and there are thousands of them: a quarter of the time of all tests.
+gc.collect()
+gc.freeze()
+gc.set_threshold(20_000, 20, 50)
 
 
 def pytest_collection_modifyitems(items):

@@ -67,7 +67,7 @@ class CheckedBlocks:
         return images, labels.reshape(-1).astype("int64")
 
     def _check_shape(self, shape):
-        expected = getattr(self._victim, "input_shape", (None, *shape))[1:]
+        expected = (self._victim.input_shape or (None, *shape))[1:]
         if any(
             side not in (None, size)
             for size, side in zip(shape, expected, strict=True)
