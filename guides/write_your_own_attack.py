@@ -283,14 +283,7 @@ class Stripes(kad.attacks.SearchAttack):
             task, ops.where(stripe, moved, state["adversarial"])
         )
         better = tried["found"] | (tried["score"] > state["score"])
-        return {
-            name: ops.where(
-                ops.reshape(better, (-1,) + (1,) * (len(old.shape) - 1)),
-                tried[name],
-                old,
-            )
-            for name, old in state.items()
-        }
+        return kad.attacks.select(better, tried, state)
 
     def judged(self, task, x):
         project = self.ball.projection(
