@@ -22,6 +22,9 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # it leaves off by itself on processors without AVX-512.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
+# Tiny networks take longer to compile than to run on JAX, and programs that
+# tests start compile the same.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 # Names of lines in what JAX compiles: nobody reads them, and they take time.
 os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
 

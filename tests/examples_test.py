@@ -16,7 +16,6 @@ import pytest
 from pytest_examples import find_examples
 
 import keras_attn_defense as kad
-from tests.testing import quick_compilation  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
 SETUP = ROOT / "docs" / "site" / "example_setup.py"

@@ -43,22 +43,6 @@ def float64_enabled():
             jax.config.update("jax_enable_x64", False)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """For tiny networks, which take longer to compile than to run on JAX.
-
-    A folder's `conftest.py` imports it.
-    """
-    if BACKEND != "jax":
-        yield
-        return
-    import jax
-
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def no_gradients():
     """A scope such as `evaluate` and `predict` run in."""
     if BACKEND != "torch":

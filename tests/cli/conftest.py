@@ -6,7 +6,6 @@ import pytest
 from tests.cli.helpers import IMAGES
 from tests.cli.helpers import LABELS
 from tests.evaluation.helpers import brightness
-from tests.testing import quick_compilation as quick_compilation
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,6 @@ from keras_attn_defense.attention import GradCAM
 from keras_attn_defense.attention import LayerCAM
 from keras_attn_defense.export import export
 from tests import networks
-from tests.testing import quick_compilation as quick_compilation
 from tests.testing import to_numpy
 
 IMAGES = networks.images_and_labels(5)[0]

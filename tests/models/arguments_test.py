@@ -9,7 +9,6 @@ import keras_attn_defense as kad
 from tests import networks
 from tests.models.helpers import data
 from tests.models.helpers import last
-from tests.testing import quick_compilation as quick_compilation
 
 X, Y = data(4)
 

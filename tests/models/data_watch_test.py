@@ -10,7 +10,6 @@ from tests.models.helpers import data
 from tests.models.helpers import defended
 from tests.models.helpers import flat_weights
 from tests.models.helpers import last
-from tests.testing import quick_compilation as quick_compilation
 
 X, Y = data(4)
 ONE_HOT = np.eye(4, dtype="float32")[Y]

@@ -10,7 +10,6 @@ from tests.models.helpers import data
 from tests.models.helpers import defended
 from tests.models.helpers import flat_weights
 from tests.testing import assert_same_state
-from tests.testing import quick_compilation as quick_compilation
 from tests.testing import state
 
 CHEAP = {"rectification_weight": 0.0, "preservation_weight": 0.0}

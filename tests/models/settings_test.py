@@ -12,7 +12,6 @@ from tests.models.helpers import data
 from tests.models.helpers import defended
 from tests.models.helpers import flat_weights
 from tests.models.helpers import last
-from tests.testing import quick_compilation as quick_compilation
 from tests.testing import to_numpy
 
 X, Y = data(8)

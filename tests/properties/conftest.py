@@ -18,7 +18,6 @@ from hypothesis import Phase
 from hypothesis import settings
 
 from tests.properties import strategies
-from tests.testing import quick_compilation as quick_compilation
 
 # What Hypothesis finds slow is the first example, which compiles.
 _SHARED = {
