@@ -42,7 +42,8 @@ stage "mypy" python -m mypy
 stage "documentation" python docs/site/build.py
 for backend in ${BACKENDS:-tensorflow jax torch}; do
   stage "pytest, ${backend}" env KERAS_BACKEND="$backend" \
-    python -m pytest -q --durations=10 -n "$workers" --dist loadfile "$@"
+    python -m pytest -q --durations=10 -n "$workers" --dist loadfile \
+    --no-loadscope-reorder "$@"
 done
 
 echo "=== summary"
