@@ -182,7 +182,7 @@ FORMS = {
 
 @keras.saving.register_keras_serializable(package="keras_attn_defense_tests")
 class ClassToken(layers.Layer):
-    """Puts a learnt token before the others; adds learnt positions."""
+    """Puts a learned token before the others; adds learned positions."""
 
     def build(self, shape):
         self.token = self.add_weight(shape=(1, 1, shape[2]), name="token")

@@ -1,4 +1,4 @@
-"""What Keras itself does not offer on every backend; nothing else.
+"""All that Keras itself does not offer on every backend.
 
 Each backend file defines the same names, so that two of them can be compared
 line by line:

@@ -103,7 +103,7 @@ def repeat(steps, body, state):
 
 
 def unrolls_loops():
-    """Whether a longer `repeat` takes longer to compile."""
+    """Tells whether a longer `repeat` takes longer to compile."""
     return jax.default_backend() == "cpu"
 
 
@@ -144,7 +144,7 @@ def differentiable(function, variables):
 
 
 def ensure_shape(x, shape):
-    """What JAX has exported compares shapes by itself."""
+    """Returns `x`: what JAX has exported compares shapes by itself."""
     return x
 
 
@@ -159,7 +159,7 @@ def values_inside(variables):
 
 
 def is_traced(x):
-    """Whether `x` stands for a value inside a transformation."""
+    """Tells whether `x` stands for a value inside a transformation."""
     return isinstance(x, jax.core.Tracer)
 
 
@@ -169,7 +169,7 @@ def accelerators():
 
 
 def differentiates(function):
-    """Whether `function()` takes gradients while it runs."""
+    """Tells whether `function()` takes gradients while it runs."""
     # Compiled code would not show it.
     with jax.disable_jit():
         return enters(function, [jax.vjp, jax.jvp, jax.linearize])
@@ -181,7 +181,7 @@ def readable(x):
 
 
 def is_torch_module(x):
-    """Whether `x` is a network of PyTorch, where that is in use at all."""
+    """Tells whether `x` is a network of PyTorch, where that is in use."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(x, torch.nn.Module)
 
@@ -200,7 +200,7 @@ class AdversarialTrainer:
     """
 
     def prepare(self, labels):
-        """Nothing: Keras builds metrics and optimizer itself here."""
+        """Does nothing: Keras builds metrics and optimizer itself here."""
 
     def make_train_function(self, force=False):
         with self._as_a_new_function("train_step"):

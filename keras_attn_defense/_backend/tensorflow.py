@@ -79,7 +79,7 @@ def repeat(steps, body, state):
 
 
 def unrolls_loops():
-    """Whether a longer `repeat` takes longer to compile."""
+    """Tells whether a longer `repeat` takes longer to compile."""
     return False
 
 
@@ -111,7 +111,7 @@ def values_inside(variables):
 
 
 def is_traced(x):
-    """Whether `x` is a tensor of a graph under construction."""
+    """Tells whether `x` is a tensor of a graph under construction."""
     return tf.is_tensor(x) and not hasattr(x, "numpy")
 
 
@@ -126,7 +126,7 @@ def accelerators():
 
 
 def differentiates(function):
-    """Whether `function()` takes gradients while it runs."""
+    """Tells whether `function()` takes gradients while it runs."""
     tape = tf.GradientTape
     eagerly = tf.config.functions_run_eagerly()
     # Compiled code would not show it.
@@ -145,7 +145,7 @@ def readable(x):
 
 
 def is_torch_module(x):
-    """Whether `x` is a network of PyTorch, where that is in use at all."""
+    """Tells whether `x` is a network of PyTorch, where that is in use."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(x, torch.nn.Module)
 

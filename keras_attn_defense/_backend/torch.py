@@ -87,7 +87,7 @@ def repeat(steps, body, state):
 
 
 def unrolls_loops():
-    """Whether a longer `repeat` takes longer to compile."""
+    """Tells whether a longer `repeat` takes longer to compile."""
     return False
 
 
@@ -114,7 +114,7 @@ def differentiable(function, variables):
 
 
 def ensure_shape(x, shape):
-    """Nothing is exported."""
+    """Returns `x`: nothing is exported."""
     return x
 
 
@@ -124,7 +124,7 @@ def values_inside(variables):
 
 
 def is_traced(x):
-    """Whether `x` is a tensor without values (never so in eager PyTorch)."""
+    """Tells whether `x` has no values (never so in eager PyTorch)."""
     return isinstance(x, torch.Tensor) and x.device.type == "meta"
 
 
@@ -135,7 +135,7 @@ def accelerators():
 
 
 def differentiates(function):
-    """Whether `function()` takes gradients while it runs."""
+    """Tells whether `function()` takes gradients while it runs."""
     return enters(function, [torch.autograd.grad, torch.autograd.backward])
 
 
@@ -162,7 +162,7 @@ class _Readable(torch.Tensor):
 
 
 def is_torch_module(x):
-    """Whether `x` is a network of PyTorch."""
+    """Tells whether `x` is a network of PyTorch."""
     return isinstance(x, torch.nn.Module)
 
 
@@ -180,7 +180,7 @@ class AdversarialTrainer:
     """
 
     def prepare(self, labels):
-        """Nothing: Keras builds metrics and optimizer itself here."""
+        """Does nothing: Keras builds metrics and optimizer itself here."""
 
     def train_step(self, data):
         with torch.no_grad():

@@ -51,7 +51,7 @@ def lenient(logits):
 
 
 class _Logits(torch.Tensor):
-    """What is computed from these logits are plain tensors."""
+    """Makes plain tensors of what is computed from these logits."""
 
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):
@@ -92,7 +92,7 @@ def on_numpy(attack, module):
 
 
 def is_module(value):
-    """Whether a value is a PyTorch module."""
+    """Tells whether a value is a PyTorch module."""
     return isinstance(value, torch.nn.Module)
 
 

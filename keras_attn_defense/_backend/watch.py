@@ -1,4 +1,4 @@
-"""Whether running a function enters certain other functions."""
+"""A look at whether running a function enters certain others."""
 
 import inspect
 import sys

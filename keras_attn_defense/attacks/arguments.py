@@ -47,7 +47,7 @@ def check_norm(attack, norms):
     """Raises a `ValueError` if an attack's norm is none of `norms`."""
     if attack.norm not in norms:
         raise ValueError(
-            f"{type(attack).__name__} minimises the norm "
+            f"{type(attack).__name__} minimizes the norm "
             f"{' or '.join(repr(norm) for norm in norms)}. Received: "
             f"norm={attack.norm!r}"
         )

@@ -160,7 +160,7 @@ class Attack(keras.layers.Layer):
 
     @property
     def label(self) -> str:
-        """What a report calls it, unless told otherwise."""
+        """The name in reports, unless another is given."""
         return type(self).__name__.lower()
 
     def check(self, model: Any) -> None:

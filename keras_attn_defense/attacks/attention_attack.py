@@ -24,10 +24,10 @@ from .pgd import PGD
 class AttentionAttack(PGD):
     """PGD whose objective adds the deviation of attention.
 
-    It maximises `objective(z, y) + deviation_weight * d`, where `d` is the
+    It maximizes `objective(z, y) + deviation_weight * d`, where `d` is the
     distance of the attention map `g(x_adv)` for the class `y` from that of the
     clean image. The gradient goes through the map and is of second order. Each
-    image is attacked for itself: its result does not depend on its neighbours.
+    image is attacked for itself: its result does not depend on its neighbors.
 
     With the defaults it breaks about as many images as PGD in as many passes,
     and moves the attention further. It does not break more of them: the two
@@ -46,7 +46,7 @@ class AttentionAttack(PGD):
         objective: The objective of the logits that it is added to: a name, an
             `Objective` or a function; see `kad.attacks.objectives`. None
             leaves the deviation alone.
-        form: `"map"`, what the preservation loss minimises: the squared
+        form: `"map"`, what the preservation loss minimizes: the squared
             distance of the two maps, each divided by its length. It has no
             gradient at the clean image, so that it needs the random start or
             an objective. Or `"area"`, what the authors attack with: the mean

@@ -1,4 +1,4 @@
-"""The linearised boundaries between classes."""
+"""The linearized boundaries between classes."""
 
 from keras import ops
 

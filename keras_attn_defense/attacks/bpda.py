@@ -19,7 +19,7 @@ from ..classifier.intercept import intercept
 class BPDA(Classifier):
     """A classifier whose preprocessing is differentiated by approximation.
 
-    Preprocessing that has no useful gradient (quantisation, JPEG, thresholds)
+    Preprocessing that has no useful gradient (quantization, JPEG, thresholds)
     hides a network from gradients without making it robust. Predictions of
     this view include it; its gradients are those of an approximation. Give it
     to an attack, or to `kad.evaluate_robustness`, in place of the model.

@@ -1,4 +1,4 @@
-"""DeepFool: across the nearest of the linearised class boundaries."""
+"""DeepFool: across the nearest of the linearized class boundaries."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How a weight changes over the steps of an attack."""
+"""Schedules of a weight over the steps of an attack."""
 
 import math
 

@@ -118,7 +118,7 @@ class SearchAttack(Attack):
         return {}
 
     def runs(self, victim: ClassifierView) -> int:
-        """How often an image is attacked before it is given up."""
+        """Counts the runs that an image has to resist."""
         return self.restarts
 
     @property
@@ -127,7 +127,7 @@ class SearchAttack(Attack):
         return self.steps
 
     def finished(self, state: Any) -> Tensor:
-        """Which images need no more steps, `(batch,)`."""
+        """Tells which images need no more steps, `(batch,)`."""
         return state["found"]
 
     def advance(

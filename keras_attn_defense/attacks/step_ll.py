@@ -21,7 +21,7 @@ class StepLL(GradientAttack):
     Args:
         epsilon: Radius of the ball, in the units of the images: a number, or
             a pair `(low, high)` drawn from for each batch. None means 8/255
-            of the value range. The authors of the attention defence use 0.075
+            of the value range. The authors of the attention defense use 0.075
             of the value range on CIFAR-10.
         label_smoothing: Smoothing of the target class, 0.1 by the authors.
         **kwargs: Arguments of every attack: `norm`, `value_range`, `seed`,

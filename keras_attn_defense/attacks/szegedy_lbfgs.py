@@ -25,7 +25,7 @@ from .objectives.margin import others
 class SzegedyLBFGS(Attack):
     """Box-constrained L-BFGS, the attack that discovered adversarial examples.
 
-    Minimises `|r|^2 + constant * CE(x + r, target)` over all `r` that keep
+    Minimizes `|r|^2 + constant * CE(x + r, target)` over all `r` that keep
     `x + r` in the value range, and looks for the smallest constant for which
     the image is misclassified. Lengths count as shares of the value range.
     (The paper writes `|r|`, which has a kink at the clean image; the square has

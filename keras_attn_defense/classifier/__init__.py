@@ -1,4 +1,4 @@
-"""What the package needs to know of a user's model: logits and features."""
+"""Views of a user's model: its logits and features."""
 
 from .arguments import check_count as check_count
 from .arguments import check_named as check_named

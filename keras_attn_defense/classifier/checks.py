@@ -209,7 +209,7 @@ def class_probabilities(labels: Tensor, num_classes: int) -> Tensor:
 
 
 def has_columns(labels: Tensor, num_classes: int) -> bool:
-    """Whether labels are one-hot or soft, with a column for each class."""
+    """Tells whether labels are one-hot or soft, with a column a class."""
     return _is_one_hot(labels.shape, num_classes)
 
 

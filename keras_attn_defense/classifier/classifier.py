@@ -70,7 +70,7 @@ class Classifier(ClassifierView):
         return self.model.variables
 
     def check_logits(self, images: Tensor) -> None:
-        """Nothing to check: the logits were found."""
+        """Does nothing: the logits were found."""
 
     def check_gradients(self) -> None:
         for tensor in getattr(self.model, "inputs", None) or ():
@@ -92,7 +92,7 @@ class Classifier(ClassifierView):
     def feature_layers(
         self, layers: Any = None, grid: tuple[int, int] | None = None
     ) -> Any:
-        """The same for one layer or a list, in the order in which they run."""
+        """Finds one layer or a list of them, in the order in which they run."""
         if not isinstance(layers, (list, tuple)):
             layers = [layers]
         found = [self.feature_layer(layer, grid) for layer in layers]
@@ -173,7 +173,7 @@ class Classifier(ClassifierView):
             return self(images)[0]
 
     def frozen_logits(self, images: Tensor) -> Tensor:
-        """The same with weights as constants: for gradients of images only."""
+        """Computes the same with weights as constants, for image gradients."""
         with frozen(self.variables, self.draw):
             return self(images)[0]
 
@@ -192,7 +192,7 @@ class Classifier(ClassifierView):
 
 
 class _Structure(Snapshot):
-    """What is known of a model, and of which state of it.
+    """The structure of a model, and the state that it belongs to.
 
     Args:
         signature: The model's signature.

@@ -12,7 +12,7 @@ _INNER_DRAWS = 1000
 
 
 class ClassifierView(abc.ABC):
-    """What an attack receives as `victim`, in place of the model.
+    """The `victim` that an attack receives, in place of the model.
 
     It is the same for Keras models, functions of images and several models at
     once. Gradients of the images flow through `frozen_logits`.
@@ -73,7 +73,7 @@ class ClassifierView(abc.ABC):
 
     @property
     def identity(self) -> Any:
-        """What its logits are computed with: models, layers, functions.
+        """All that its logits are computed with: models, layers, functions.
 
         Compiled code is used for all views of the same class and identity, as
         long as these are as they were; see `Signature`.

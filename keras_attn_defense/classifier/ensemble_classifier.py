@@ -49,7 +49,7 @@ class EnsembleClassifier(ClassifierView):
         return self._mean(member.logits(images) for member in self.members)
 
     def frozen_logits(self, images: Tensor) -> Tensor:
-        """The same with weights as constants."""
+        """Computes the same with weights as constants."""
         members: Sequence[ClassifierView] = self.members
         if self.draw is not None:
             members = [member.with_draw(self.draw) for member in members]
@@ -67,7 +67,7 @@ class EnsembleClassifier(ClassifierView):
 
 
 def _common(attribute, what, members):
-    """What is the same for all members; None where it is not known."""
+    """Returns what is equal for all members; None if it is not known."""
     values = [getattr(member, attribute, None) for member in members]
     known = [value for value in values if value is not None]
     if any(not _fit(known[0], value) for value in known):
@@ -79,7 +79,7 @@ def _common(attribute, what, members):
 
 
 def _fit(first, second):
-    """Whether numbers, or shapes with None for any size, are the same."""
+    """Tells whether numbers, or shapes with None for any size, are equal."""
     if isinstance(first, int):
         return first == second
     return all(

@@ -61,7 +61,7 @@ class FunctionClassifier(ClassifierView):
         return ops.cast(self.model(images), "float32")
 
     def frozen_logits(self, images):
-        """The same: a function's weights are constants."""
+        """Computes the same: a function's weights are constants."""
         return self.logits(images)
 
     def check_logits(self, images):

@@ -10,7 +10,7 @@ from .structure import as_input
 
 
 class Ending(NamedTuple):
-    """How a model ends.
+    """The ending of a model.
 
     Args:
         activation: "softmax", "sigmoid" or "linear": what was applied to the
@@ -89,7 +89,7 @@ def _ending_of(layer):
 
 
 def _measured(model, input_shape, activation):
-    """Whether random images give what looks like `activation`'s values."""
+    """Tells whether random images give values as `activation` does."""
     shape = [8] + [side or 32 for side in input_shape[1:]]
     images = keras.random.uniform(shape, seed=0)
     outputs = ops.convert_to_numpy(
@@ -100,7 +100,7 @@ def _measured(model, input_shape, activation):
 
 
 def is_probability(outputs):
-    """Whether a NumPy array `(batch, outputs)` looks like probabilities."""
+    """Tells whether NumPy outputs `(batch, outputs)` are probabilities."""
     outputs = outputs.astype("float64")
     inside = (outputs >= 0).all() and (outputs <= 1).all()
     if outputs.shape[-1] == 1:

@@ -13,7 +13,7 @@ _NARROW = 10.0
 
 
 def has_preprocessor(model: Any) -> bool:
-    """Whether a model, of keras-hub, prepares images outside of its call."""
+    """Tells whether a keras-hub model prepares images outside its call."""
     return (
         hasattr(model, "preprocess_samples")
         and getattr(model, "preprocessor", None) is not None

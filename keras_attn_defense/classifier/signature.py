@@ -1,4 +1,4 @@
-"""What compiled code was made from: networks, attacks and methods as they are.
+"""Signatures of networks, attacks and methods, the sources of compiled code.
 
 Compiled code keeps the layers, activations and numbers that it met while it
 was traced. A signature writes all of that down, so that code is used again
@@ -48,7 +48,7 @@ _DEPTH = 3
 
 
 class Signature:
-    """What objects are made of at this moment.
+    """A record of what objects are made of at this moment.
 
     Args:
         *parts: Keras layers and models, classifier views, numbers, functions
@@ -85,7 +85,7 @@ class Signature:
         }
 
     def token(self, value: Any) -> Any:
-        """What is equal as long as a value is the same."""
+        """Returns what is equal as long as a value is the same."""
         kind = type(value)
         reader = self._readers.get(kind)
         if reader is None:
@@ -194,7 +194,7 @@ class Snapshot:
         self._keep(signature)
 
     def matches(self, now: Signature) -> bool:
-        """Whether nothing that counts is different now."""
+        """Tells whether nothing that counts is different now."""
         if any(reference() is None for reference in self._references):
             return False
         if self._attributes == now.attributes:

@@ -1,4 +1,4 @@
-"""How robust a model is: one call, a report, and checks of its numbers."""
+"""Evaluation of robustness: one call, a report, checks of its numbers."""
 
 from .._public import public_names as _public_names
 from .card import load_card as load_card

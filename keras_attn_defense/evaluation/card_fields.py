@@ -1,4 +1,4 @@
-"""What is in a card, checked before anybody relies on it."""
+"""Checks of a card's fields, before anybody relies on them."""
 
 import math
 

@@ -213,7 +213,7 @@ def _worst(card):
 
 
 def _flags(row):
-    """What is known of the flags; those not checked are not clean."""
+    """Describes the flags; those not checked are not clean."""
     raised, unchecked = row["raised"], row["unchecked"]
     words = [", ".join(raised)] if raised else []
     if unchecked:

@@ -208,7 +208,7 @@ def _is_ours(module):
 
 @functools.cache
 def _is_installed(module):
-    """Whether code belongs to Python or to a package, whose version counts."""
+    """Tells whether code is Python's or a package's, whose version counts."""
     if not module:  # Made while the program ran.
         return False
     if _is_ours(module) or module.partition(".")[0] in ("keras", "builtins"):
@@ -273,7 +273,7 @@ def _without(names, config):
 
 
 def _own_attributes(layer):
-    """What a layer has beyond every layer, without its parts and weights."""
+    """Collects what is a layer's own, without its parts and weights."""
     return {
         name: value
         for name, value in vars(layer).items()

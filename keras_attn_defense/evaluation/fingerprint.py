@@ -1,4 +1,4 @@
-"""What has to be equal for two evaluations to give equal numbers."""
+"""Identity of an evaluation: what has to be equal for equal numbers."""
 
 import hashlib
 import os
@@ -151,7 +151,7 @@ def _model_name(model):
 
 
 def _parts(victim):
-    """What the predictions of a view follow from."""
+    """Collects what the predictions of a view follow from."""
     if isinstance(victim, EnsembleClassifier):
         return [_parts(member) for member in victim.members]
     model = victim.model

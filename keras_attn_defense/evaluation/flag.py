@@ -1,4 +1,4 @@
-"""What a check against self-deception found."""
+"""The finding of a check against self-deception."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""What is known of each image so far: numbers only, whatever the data set."""
+"""Results of each image so far: numbers only, whatever the data set."""
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class Records:
 
     @property
     def correct(self):
-        """Which clean images are classified correctly."""
+        """Tells which clean images are classified correctly."""
         return self.predictions == self.labels
 
     def open_block(self, images, labels, predictions, checksum):
@@ -69,7 +69,7 @@ class Records:
         return self.reach(self._cascade(contender)[-1])
 
     def fallen(self, contender, index):
-        """Which images have fallen once a contender has had its turn.
+        """Tells which images have fallen once a contender has had its turn.
 
         Args:
             contender: The contender.

@@ -16,7 +16,7 @@ from .table import text_of_report
 
 
 class Report:
-    """How robust a model is, with the evidence.
+    """Robust accuracy of a model, with the evidence.
 
     Made by `evaluate_robustness`. `str(report)` is the text of the table.
 

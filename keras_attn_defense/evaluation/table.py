@@ -22,7 +22,7 @@ def print_report(report):
 
 
 def text_of_report(report):
-    """The same as plain text."""
+    """Returns the table as plain text."""
     return as_text(functools.partial(_write, report))
 
 

@@ -1,4 +1,4 @@
-"""What an adversary may do to an image, and whether an attack kept to it."""
+"""The limits of an adversary, and whether an attack kept to them."""
 
 import warnings
 from typing import NamedTuple
@@ -104,7 +104,7 @@ class ThreatModel(NamedTuple):
         return epsilon * (1 + _RELATIVE_SLACK) + slack
 
     def label(self, epsilon: float) -> str:
-        """How a radius is written: `8/255`, or a plain number."""
+        """Writes a radius as `8/255`, or as a plain number."""
         levels = epsilon * 255
         if self.norm == "linf" and self.width == 1 and round(levels) >= 1:
             if abs(levels - round(levels)) < 1e-6:
@@ -151,7 +151,7 @@ def check_epsilons(epsilons, norm, value_range):
     if norm == "linf" and values[-1] < width / 255 / 10:
         warnings.warn(
             f"epsilons={values} change images in value_range={value_range} by "
-            "less than a tenth of a grey level. Epsilons are in the units of "
+            "less than a tenth of a gray level. Epsilons are in the units of "
             f"the images; the usual one here is {8 / 255 * width:g}.",
             stacklevel=3,
         )

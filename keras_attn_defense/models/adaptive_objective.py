@@ -1,4 +1,4 @@
-"""What an attacker who knows the defence maximises."""
+"""The objective of an attacker who knows the defense."""
 
 import keras
 from keras import ops
@@ -16,9 +16,8 @@ _PARTS = ("attention", "mask", "rectification_loss", "preservation_loss")
 class AdaptiveObjective(ImageObjective):
     """The training loss of a defended model, as an attack's objective.
 
-    `w_c * L_c + w_r * L_r + w_p * L_p` of each image: whoever says that the
-    attention terms were not attacked is answered with it. Terms of weight zero
-    are left out.
+    `w_c * L_c + w_r * L_r + w_p * L_p` of each image, so that the attention
+    terms are attacked too. Terms of weight zero are left out.
 
     Args:
         attention: The attention method.

@@ -68,7 +68,7 @@ def attention(method):
 
 
 def mask(mask, value_range):
-    """Returns a mask whose mid-grey is that of the model's images."""
+    """Returns a mask whose mid-gray is that of the model's images."""
     if mask is None:
         return AttentionMask(value_range=value_range)
     if not isinstance(mask, AttentionMask):
@@ -173,7 +173,7 @@ def _check_lengths(attack, value_range, image_shape):
         if attack.norm == "linf" and 0 < largest < width / 2550:
             warnings.warn(
                 f"{name}={length} of {type(attack).__name__} changes images "
-                f"in value_range={value_range} by less than a tenth of a grey "
+                f"in value_range={value_range} by less than a tenth of a gray "
                 "level. It is in the units of the images; the usual epsilon "
                 f"here is {8 / 255 * width:g}.",
                 stacklevel=5,

@@ -46,7 +46,7 @@ class AttentionDefendedModel(
     """Trains a classifier against adversarial images, by its attention too.
 
     Each training step crafts an adversarial image `x_adv` for each image `x`
-    and minimises, on both,
+    and minimizes, on both,
 
     `L = classification_weight * L_c + rectification_weight * L_r +
     preservation_weight * L_p`
@@ -258,7 +258,7 @@ class AttentionDefendedModel(
 
     @property
     def adaptive_objective(self) -> Any:
-        """What an attack that knows this defence maximises."""
+        """The objective of an attack that knows this defense."""
         return AdaptiveObjective.of(self)
 
     def craft(self, x: Any, y: Tensor) -> Tensor:

@@ -152,7 +152,7 @@ def _metric_names(settings):
 
 
 def _contradiction(model, loss):
-    """What is wrong between a loss and the base's ending, or None."""
+    """Describes how a loss contradicts the base's ending, or None."""
     from_logits = _takes_logits(loss)
     ending = model.classifier.ending
     if from_logits in (None, ending.activation == "linear"):
@@ -198,7 +198,7 @@ def _mend_loss(model):
 
 
 def _takes_logits(loss):
-    """What a loss says about `from_logits`; None if it says nothing."""
+    """Reads `from_logits` of a loss; None if it says nothing."""
     if isinstance(loss, str):
         loss = keras.losses.get(loss)
     if isinstance(loss, keras.losses.Loss):

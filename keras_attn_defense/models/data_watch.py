@@ -17,7 +17,7 @@ _CURE = (
 
 
 def is_usable(images, labels, value_range, num_classes):
-    """Whether a model can learn from a batch, a scalar tensor.
+    """Tells whether a model can learn from a batch, a scalar tensor.
 
     Args:
         images: Float32 tensor `(batch, height, width, channels)`.

@@ -6,7 +6,7 @@ from keras import ops
 
 
 def converter_of(task, shape):
-    """What the preprocessor of a task does to the values of images.
+    """Reads what a task's preprocessor does to the values of images.
 
     Args:
         task: A keras-hub image classifier with a preprocessor.

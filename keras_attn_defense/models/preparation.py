@@ -15,7 +15,7 @@ from .data_watch import DataWatch
 
 
 class Preparation:
-    """What `AttentionDefendedModel` does before the first step, as a mixin."""
+    """The work of `AttentionDefendedModel` before its first step, a mixin."""
 
     #: Belongs to the last `compile` whose settings were checked.
     _checked_compile = None

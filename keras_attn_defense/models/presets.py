@@ -4,7 +4,7 @@
 | --- | --- | --- | --- |
 | attack | one step to the least likely class, epsilon 0.075 of the range | the same, epsilon drawn from 0 to 0.075 of the range for each batch | PGD, 7 steps, 8/255 of the range |
 | rounds for a batch | one | two: the second attack goes one step on | one |
-| map | Grad-CAM, ReLU, divided by its maximum | softmax over positions, from RMS-normalised gradients | Grad-CAM, ReLU, divided by its length |
+| map | Grad-CAM, ReLU, divided by its maximum | softmax over positions, from RMS-normalized gradients | Grad-CAM, ReLU, divided by its length |
 | its size | that of the images | that of the images | that of the features |
 | mask | above the mean of the map | above the mean of the map | above the mean of the map |
 | rectification | squared error summed over classes | averaged over classes | averaged over classes |

@@ -1,4 +1,4 @@
-"""What of a defended model may be set between two calls of `fit`."""
+"""Settings of a defended model, which may change between two fits."""
 
 import sys
 import warnings
@@ -117,7 +117,7 @@ class Settings:
         vars(self)["_seen"] = signature or self.signature()
 
     def signature(self):
-        """What is equal as long as compiled steps may be kept."""
+        """Returns what is equal as long as compiled steps may be kept."""
         parts = [getattr(self, name) for name in _CHECKS]
         return parts, _text([_configuration(part) for part in parts])
 

@@ -24,7 +24,7 @@ from .data_watch import is_usable
 
 
 class TrainingStep:
-    """What `AttentionDefendedModel` does to a batch, as a mixin.
+    """The steps of `AttentionDefendedModel`, as a mixin.
 
     Keras' own training step calls these methods in the order in which they
     are written here; the model's `call` runs before `compute_loss`.

@@ -25,7 +25,7 @@ _STD = np.array([0.229, 0.224, 0.225])
 
 
 class _Style(NamedTuple):
-    """What is done to images with values from 0 to 255."""
+    """Describes what is done to images with values from 0 to 255."""
 
     scale: float | np.ndarray
     offset: float | np.ndarray

@@ -72,7 +72,7 @@ def test_values_are_exact_and_gradients_the_networks(position):
         np.testing.assert_array_equal(
             to_numpy(logits(ops.convert_to_tensor(X))), to_numpy(quantized(X))
         )
-    # The identity: the network's gradient at the quantised image.
+    # The identity: the network's gradient at the quantized image.
     expected = gradient(plain, to_numpy(quantize(X)))
     np.testing.assert_allclose(gradient(victim), expected, rtol=1e-5)
     assert not gradient(quantized).any()

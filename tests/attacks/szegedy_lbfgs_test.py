@@ -105,7 +105,7 @@ def test_compiled_step():
 
 
 def test_other_norm():
-    with pytest.raises(ValueError, match="minimises the norm 'l2'"):
+    with pytest.raises(ValueError, match="minimizes the norm 'l2'"):
         SzegedyLBFGS(norm="linf")
 
 

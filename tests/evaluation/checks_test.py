@@ -166,7 +166,7 @@ def test_huge_logits():
 
 
 class Rounding(layers.Layer):
-    """Sixteen levels of grey: no gradient."""
+    """Sixteen levels of gray: no gradient."""
 
     def call(self, inputs):
         return ops.round(inputs * 15.0) / 15.0

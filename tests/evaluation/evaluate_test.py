@@ -257,7 +257,7 @@ def test_approximated_gradients():
 
     report = evaluate(kad.attacks.BPDA(brightness(), quantized))
 
-    # Quantisation moves a mean by less than the step between distances.
+    # Quantization moves a mean by less than the step between distances.
     near, far = DISTANCES < 0.085, DISTANCES > 0.115
     standing = report.per_sample["robust@0.1"]
     assert not standing[near].any() and standing[far].all()

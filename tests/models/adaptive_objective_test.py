@@ -1,4 +1,4 @@
-"""Tests of the attack that knows the defence."""
+"""Tests of the attack that knows the defense."""
 
 import keras
 import numpy as np

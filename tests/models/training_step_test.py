@@ -31,7 +31,7 @@ def trained(*args, model=None, **kwargs):
 
 def assert_same(actual, expected):
     start = flat_weights(networks.functional())
-    assert np.abs(expected - start).max() > 1e-4  # Something was learnt.
+    assert np.abs(expected - start).max() > 1e-4  # Something was learned.
     np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=2e-6)
 
 

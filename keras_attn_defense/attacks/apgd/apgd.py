@@ -58,7 +58,7 @@ class APGD(SearchAttack):
             8/255 of the value range, 0.5 times it in `"l2"` and 12 times in
             `"l1"`.
         steps: Number of steps.
-        objective: What is maximised: `"cross_entropy"` (APGD-CE), `"dlr"`
+        objective: What is maximized: `"cross_entropy"` (APGD-CE), `"dlr"`
             (APGD-DLR), `"targeted_dlr"` (APGD-T: one run for each of the 9
             strongest wrong classes), or any other; see
             `kad.attacks.objectives`.

@@ -183,7 +183,7 @@ def _functions(victim, value_range):
 
 
 def _judged(success, images, labels, batch_size):
-    """Which images the model takes for another class, in NumPy."""
+    """Tells which images the model misclassifies, in NumPy."""
     judged = np.empty(len(images), bool)
     for rows, batch in padded_batches(images, labels, size=batch_size):
         found = ops.convert_to_numpy(success(*batch))

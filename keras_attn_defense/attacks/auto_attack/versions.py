@@ -1,4 +1,4 @@
-"""What the versions of AutoAttack consist of."""
+"""The attacks that the versions of AutoAttack consist of."""
 
 import functools
 import warnings
@@ -81,7 +81,7 @@ def serialize(version):
 
 
 def deserialize(version):
-    """What was given to `serialize`."""
+    """Restores what was given to `serialize`."""
     if isinstance(version, str):
         return version
     deserialized = keras.saving.deserialize_keras_object

@@ -13,7 +13,7 @@ def adam_start(x):
 
 
 def adam_step(state, gradient, number, learning_rate):
-    """What to subtract, and the state after it.
+    """Computes what to subtract, and the state after it.
 
     Args:
         state: What `adam_start` returned, or this function.

@@ -41,7 +41,7 @@ _LEAST_PROGRESS = 0.9999
 class CarliniWagner(SearchAttack):
     """Carlini and Wagner's attack: slow, and among the smallest changes.
 
-    Minimises `penalty + constant * max(z_y - max_{i != y} z_i + confidence,
+    Minimizes `penalty + constant * max(z_y - max_{i != y} z_i + confidence,
     0)` over images `x = tanh(w)`, scaled to the value range, with Adam. The
     penalty is the squared length in `"l2"`, with a binary search over the
     constant; a round ends early where it makes no progress. In `"linf"` it is

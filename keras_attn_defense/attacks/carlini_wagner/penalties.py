@@ -1,4 +1,4 @@
-"""How Carlini and Wagner's attack weighs success against size.
+"""The weights of success against size in Carlini and Wagner's attack.
 
 In each round an image is moved to lower `constant * gap + penalty`. These
 classes say what the penalty is, and what changes from round to round.
@@ -41,11 +41,11 @@ class SquaredLength:
         return ops.sum(ops.square(change), axis=(1, 2, 3)), 2.0 * change
 
     def pace(self, search):
-        """What the learning rate is multiplied by."""
+        """Returns the factor of the learning rate."""
         return 1.0
 
     def is_met(self, penalty, search):
-        """Whether an adversarial image of this penalty is a success."""
+        """Tells whether an adversarial image of this penalty is a success."""
         return ops.ones_like(penalty, dtype="bool")
 
     def next(self, search, succeeded, size):
@@ -68,7 +68,7 @@ class SquaredLength:
         }
 
     def is_over(self, search):
-        """Whether there is no further round, `(batch,)`."""
+        """Tells whether there is no further round, `(batch,)`."""
         return search["round"] >= self.rounds
 
 

@@ -1,1 +1,1 @@
-"""What attacks run on: tasks, batches, compiled loops, gradients."""
+"""The engine of all attacks: tasks, batches, compiled loops, gradients."""

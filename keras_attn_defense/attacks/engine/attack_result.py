@@ -1,4 +1,4 @@
-"""What an attack found, and what it cost."""
+"""The result of an attack, and its cost."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class AttackResult(NamedTuple):
-    """What an attack found, in NumPy.
+    """Adversarial images and the cost of each, in NumPy.
 
     Args:
         images: Adversarial images, float32 `(N, height, width, channels)`.

@@ -179,7 +179,7 @@ class EnsembleAttack(Attack):
         return AttackResult(crafted, *passes)
 
     def _views(self, victim):
-        """What to attack: each view with its share of the images."""
+        """Lists each view to attack with its share of the images."""
         # Also where the victim is not attacked, it has to fit.
         members = EnsembleClassifier([*self._sources.classifiers, victim])
         if not self.include_victim:

@@ -1,4 +1,4 @@
-"""What attacks maximise: one value per image. A new objective goes here."""
+"""Objectives that attacks maximize: one value per image."""
 
 from ..._public import public_names as _public_names
 from .attention_deviation import AttentionDeviation as AttentionDeviation

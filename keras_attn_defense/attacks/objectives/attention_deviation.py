@@ -1,4 +1,4 @@
-"""How far the attention has moved from that of the clean image."""
+"""The distance of the attention from that of the clean image."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +24,7 @@ from .naming import named
 from .naming import serialize
 from .objective import Objective
 
-# The normalisation of the maps and the distance that belong to a form.
+# The normalization of the maps and the distance that belong to a form.
 _FORMS = {
     "map": ("l2", "squared_error"),
     "area": ("max", "mean_absolute_error"),
@@ -45,7 +45,7 @@ class AttentionDeviation(Objective):
         weight: Weight of the deviation.
         objective: The objective of the logits: a name, an `Objective` or a
             function. None leaves the deviation alone.
-        form: `"map"`, what the preservation loss minimises: the sum of
+        form: `"map"`, what the preservation loss minimizes: the sum of
             squared differences of two maps, each divided by its length,
             between 0 and 2. It has no gradient at the clean image, where it
             is least. Or `"area"`, what the authors attack with:
@@ -96,7 +96,7 @@ class AttentionDeviation(Objective):
         elif not self.weight:
             raise ValueError(
                 "Without an objective the deviation is all there is to "
-                f"maximise, but weight={weight}. Give it a weight, or pass an "
+                f"maximize, but weight={weight}. Give it a weight, or pass an "
                 "objective."
             )
         if form not in _FORMS:

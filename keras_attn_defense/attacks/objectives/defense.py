@@ -13,7 +13,7 @@ from .naming import named
 @named("defense")
 @register
 class Defense(ImageObjective):
-    """What the attacked model was trained to minimise, its attention included.
+    """The training loss of the attacked model, its attention included.
 
     The adaptive attack on an `AttentionDefendedModel`: the weighted sum of its
     classification, rectification and preservation losses. To attack its base

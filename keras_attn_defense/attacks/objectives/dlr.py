@@ -61,7 +61,7 @@ def dlr(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def targeted_dlr(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
-    """The same towards one class, for four classes or more.
+    """Computes the DLR towards one class, for four classes or more.
 
     `(z_t - z_y) / (z_1 - (z_3 + z_4) / 2)`.
 

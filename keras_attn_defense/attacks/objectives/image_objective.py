@@ -39,7 +39,7 @@ class ImageObjective(Objective):
     def call_on_images(
         self, victim: ClassifierView, x: Any, labels: Tensor, reference: Any
     ) -> Any:
-        """The values to maximise, and the logits.
+        """The values to maximize, and the logits.
 
         Args:
             victim: A classifier view.

@@ -1,4 +1,4 @@
-"""How far the prediction has moved from that of the clean image."""
+"""The distance of the prediction from that of the clean image."""
 
 from typing import Any
 

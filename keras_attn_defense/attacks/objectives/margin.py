@@ -1,4 +1,4 @@
-"""How far the strongest other class is ahead of the true one."""
+"""The lead of the strongest other class over the true one."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The base class of what attacks maximise."""
+"""The base class of what attacks maximize."""
 
 from typing import Any
 from typing import Self
@@ -13,7 +13,7 @@ from ..engine.task import Task
 
 @register
 class Objective:
-    """What an attack maximises: one value an image.
+    """Base class of what an attack maximizes: one value an image.
 
     A subclass overrides `call`, a function of the logits; `value_and_gradient`
     if it needs more of the model than those; and `reference` for what it
@@ -56,11 +56,11 @@ class Objective:
             )
 
     def runs(self, num_classes: int) -> int:
-        """How many classes it goes through, in runs of their own."""
+        """Counts the target classes, each of which takes a run."""
         return 1
 
     def reference(self, task: Task) -> Any:
-        """What is computed once from the clean images.
+        """Computes what a run compares with, from the clean images.
 
         Args:
             task: The `Task`.
@@ -71,18 +71,18 @@ class Objective:
         return {}
 
     def call(self, logits: Tensor, labels: Tensor, reference: Any) -> Tensor:
-        """The values to maximise.
+        """The values to maximize.
 
         Args:
             logits: `(batch, classes)`.
             labels: The true classes `(batch,)`; in a targeted attack, which
-                minimises, the classes to reach.
+                minimizes, the classes to reach.
             reference: What `reference` returned.
 
         Returns:
             `(batch,)`.
         """
-        raise not_defined(self, "call", "it returns the values to maximise")
+        raise not_defined(self, "call", "it returns the values to maximize")
 
     def value_and_gradient(
         self, victim: ClassifierView, x: Any, labels: Tensor, reference: Any

@@ -1,4 +1,4 @@
-"""What every norm ball offers."""
+"""The base class of norm balls."""
 
 import numpy as np
 from keras import ops
@@ -30,7 +30,7 @@ class PerturbationSet:
         """A function that brings images back to the ball and the range.
 
         Args:
-            images: Clean images, the centres.
+            images: Clean images, the centers.
             epsilon: The radius, a scalar tensor; in l1 also one for each
                 image.
             value_range: `(lower, upper)` bounds of the images.
@@ -78,7 +78,7 @@ class PerturbationSet:
         return gradient
 
     def dual_norm(self, gradient):
-        """How much a step of norm one can raise the objective, `(batch,)`."""
+        """Computes what a step of norm one can gain at most, `(batch,)`."""
         raise not_defined(
             self, "dual_norm", "it returns how much a step can gain"
         )
@@ -148,6 +148,6 @@ class PerturbationSet:
 
 
 def num_values(shape):
-    """How many values an image has, as a float tensor."""
+    """Counts the values of an image, as a float tensor."""
     height, width, channels = shape[1:]
     return ops.cast(height * width * channels, "float32")

@@ -1,4 +1,4 @@
-"""How Square begins and what it tries next, in each norm.
+"""The starts of Square and its next tries, in each norm.
 
 Images are channels last here; a change is the image less the clean one.
 """

@@ -45,7 +45,7 @@ class Square(SearchAttack):
         queries: Number of changes that are tried in one run.
         p_init: Share of the image's area that a window covers at first,
             above 0 and at most 1.
-        objective: What is maximised, a function of the logits: `"margin"`,
+        objective: What is maximized, a function of the logits: `"margin"`,
             `"cross_entropy"` or another; see `kad.attacks.objectives`.
         rescale_schedule: Whether the windows shrink over the queries given,
             rather than as published, for 10,000 queries.
@@ -93,7 +93,7 @@ class Square(SearchAttack):
 
     @property
     def moves(self) -> Any:
-        """How it begins, and what it tries next, in its norm."""
+        """The starts and next tries of its norm."""
         if self.norm == "linf":
             return SignedSquares(self.p_init)
         return PatternedSquares(self.p_init, {"l2": 2, "l1": 1}[self.norm])

@@ -10,7 +10,7 @@ _SCHEDULED = 10000
 
 
 def halvings(count, queries=None):
-    """How often the share of the image has been halved.
+    """Counts how often the share of the image has been halved.
 
     Args:
         count: Number of queries before, `(batch,)`.
@@ -70,6 +70,6 @@ def offsets(corner, side, height, width):
 
 
 def inside(rows, columns, side):
-    """Which pixels lie in the window, `(batch, height, width)`."""
+    """Tells which pixels lie in the window, `(batch, height, width)`."""
     side = side[:, None, None]
     return (rows >= 0) & (rows < side) & (columns >= 0) & (columns < side)

@@ -1,4 +1,4 @@
-"""What checks look at: the results, and a few images to try things on."""
+"""The input of checks: results, and a few images to try things on."""
 
 import contextlib
 import copy
@@ -78,7 +78,7 @@ class Context:
         return self._images[:size], self._labels[:size]
 
     def standing(self, epsilon, size=None):
-        """Which images of the sample withstood all attacks at a radius."""
+        """Tells which images of the sample resist all attacks at a radius."""
         where = self._where[: self.size if size is None else size]
         return self.records.worst_reach()[where] > epsilon
 
@@ -119,7 +119,7 @@ class Context:
         return changed.astype("float32")
 
     def largest_change(self):
-        """What one value changes by at the largest radius, roughly."""
+        """Estimates the change of one value at the largest radius."""
         one = np.ones((1, *self.clean.shape[1:]))
         size = self.threat.distances(one, np.zeros_like(one))[0]
         return self.threat.epsilons[-1] / size
@@ -139,7 +139,7 @@ class Context:
 
     @functools.cached_property
     def brief(self):
-        """The same with few steps, where the radius leaves no doubt."""
+        """Attacks with few steps, where the radius leaves no doubt."""
         attack = copy.copy(self.iterative)
         attack.steps = min(attack.steps, 10)
         return attack
@@ -179,7 +179,7 @@ class Context:
         return self._runs[key][1:]
 
     def fell(self, adversarial, images, labels, epsilon, name, radius=None):
-        """Which images fall to adversarial ones by a fresh prediction."""
+        """Tells which adversarial images succeed by a fresh prediction."""
         found = judge(
             self.predictor,
             self.threat,
@@ -244,7 +244,7 @@ class Context:
         return x
 
     def on_levels(self, images):
-        """Whether images lie on the 256 levels of a byte."""
+        """Tells whether images lie on the 256 levels of a byte."""
         levels = (images - self.threat.value_range[0]) / self.threat.width * 255
         return bool((np.abs(levels - np.round(levels)) < 1e-3).all())
 
@@ -271,7 +271,7 @@ class Context:
 
 
 def margins(logits, labels):
-    """How far the true class is ahead of the others, in NumPy float64."""
+    """Computes the lead of the true class, in NumPy float64."""
     logits = np.array(logits, "float64")
     rows = np.arange(len(labels))
     true = logits[rows, labels]
@@ -280,22 +280,22 @@ def margins(logits, labels):
 
 
 def is_iterative(attack):
-    """Whether an attack takes many gradient steps to a given radius."""
+    """Tells whether an attack takes many gradient steps to a given radius."""
     return _climbs(attack) and attack.steps > 1
 
 
 def is_single_step(attack):
-    """Whether an attack takes one gradient step."""
+    """Tells whether an attack takes one gradient step."""
     return _climbs(attack) and attack.steps == 1
 
 
 def is_black_box(attack):
-    """Whether an attack uses no gradients of the model."""
+    """Tells whether an attack uses no gradients of the model."""
     return attack.black_box
 
 
 def is_white_box(attack):
-    """Whether an attack uses gradients of the model."""
+    """Tells whether an attack uses gradients of the model."""
     return not attack.black_box
 
 

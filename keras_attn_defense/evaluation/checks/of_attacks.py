@@ -195,7 +195,7 @@ def levels_decide(context):
 
 
 def _finds_more(context, craft, means, advice):
-    """Whether more images fall to one more attack.
+    """Tells whether more images fall to one more attack.
 
     At the largest radius that a good part of the images withstood. What a
     few images suggest, all that were drawn have to confirm.
@@ -224,7 +224,7 @@ def _finds_more(context, craft, means, advice):
 
 
 def _points(context, count, total):
-    """What images of a sample are of the accuracy; one is no evidence."""
+    """Returns the images as accuracy; a single one is no evidence."""
     return context.records.correct.mean() * count / total if count > 1 else 0.0
 
 
@@ -250,7 +250,7 @@ def _beats(context, weak, strong, words):
 
 
 def _fallen(context, kind, substitute, epsilon, where):
-    """Which images at `where` an attack of a kind made fall."""
+    """Tells which images at `where` an attack of a kind made fall."""
     records = context.records
     names = [contender.name for contender in context.contenders(kind)]
     if not names:

@@ -230,7 +230,7 @@ def _refuse_random(context):
 
 
 def _tolerance(context):
-    """How much rounding may change, relative to the largest logit."""
+    """Bounds what rounding may change, relative to the largest logit."""
     half, view = ("float16", "bfloat16"), context.victim
     layers = all_layers(view.model) if isinstance(view, Classifier) else []
     if any(layer.compute_dtype in half for layer in layers):

@@ -102,7 +102,7 @@ def _hidden_logits(victim):
 
 
 def _may_mask(layer):
-    """Whether a layer is a user's own code without weights or layers."""
+    """Tells whether a layer is a user's own code without weights or layers."""
     own = not type(layer).__module__.startswith(_KERAS)
     own = own or isinstance(layer, keras.layers.Lambda)
     return own and not layer.weights and not isinstance(layer, keras.Model)

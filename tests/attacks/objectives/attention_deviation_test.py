@@ -150,7 +150,7 @@ def test_bad_input():
         AttentionDeviation(form="mask")
     with pytest.raises(ValueError, match="from 0 to 1.*stop_at_iou=60"):
         AttentionDeviation(stop_at_iou=60)
-    with pytest.raises(ValueError, match="all there is to maximise"):
+    with pytest.raises(ValueError, match="all there is to maximize"):
         AttentionDeviation(0.0, None)
 
 

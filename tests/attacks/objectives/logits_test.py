@@ -1,4 +1,4 @@
-"""Tests of what attacks maximise, as functions of the logits."""
+"""Tests of what attacks maximize, as functions of the logits."""
 
 import keras
 import numpy as np
