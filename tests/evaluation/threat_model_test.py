@@ -18,7 +18,7 @@ def test_distances():
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
-def test_huge_epsilon_reaches_grey_from_everywhere(norm):
+def test_huge_epsilon_reaches_gray_from_everywhere(norm):
     threat = ThreatModel(norm, (0.1,), (-1.0, 1.0))
     corners = np.sign(np.random.default_rng(0).normal(size=(50, 4, 4, 3)))
     distances = threat.distances(np.zeros_like(corners), corners)

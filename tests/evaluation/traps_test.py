@@ -22,7 +22,7 @@ STILL = PGD(steps=5, random_start=False, name="pgd")
 
 @keras.saving.register_keras_serializable(package="keras_attn_defense_tests")
 class Quantized(layers.Layer):
-    """Sixteen levels of each colour: the gradient is zero."""
+    """Sixteen levels of each color: the gradient is zero."""
 
     def call(self, inputs):
         levels = ops.round(inputs * 15.0) / 15.0
