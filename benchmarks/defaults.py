@@ -73,7 +73,7 @@ def _run(name, seed, options):
     if kind in ("paper", "authors"):
         model = kad.AttentionDefendedModel.from_preset(kind, base)
     else:
-        weights = {"preservation_weight": 8.0} if strong else {}
+        weights = {"preservation_weight": 0.5} if strong else {}
         if kind == "adversarial training":
             weights = quickstart.WITHOUT_ATTENTION
         model = kad.AttentionDefendedModel(base, **weights)

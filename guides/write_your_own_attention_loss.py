@@ -220,7 +220,7 @@ defenses = {
     "our own": {
         "attention": PositiveCAM(normalization="sum", upsample=False),
         "preservation_loss": HellingerLoss(),
-        "preservation_weight": 4.0,
+        "preservation_weight": 0.25,
     },
 }
 

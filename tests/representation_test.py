@@ -34,8 +34,8 @@ class Mine(attacks.PGD):
         (lambda: Mine(rounds=3), "Mine(rounds=3)"),
         (lambda: Mine(0.25), "Mine(epsilon=0.25)"),
         (
-            lambda: attention.GradCAM("conv", upsample=False),
-            "GradCAM(layer='conv', upsample=False)",
+            lambda: attention.GradCAM("conv", upsample=True),
+            "GradCAM(layer='conv', upsample=True)",
         ),
         (
             lambda: attention.AttentionMask("quantile", 0.7),

@@ -19,9 +19,9 @@ from .maps import checked_maps
 
 def confidence_drop(
     model: keras.Model,
-    images: Tensor,
+    x: Tensor,
     maps: Tensor,
-    labels: Tensor,
+    y: Tensor,
     mask: AttentionMask | None = None,
     *,
     value_range: ValueRange | None = None,
@@ -34,9 +34,9 @@ def confidence_drop(
 
     Args:
         model: A Keras classifier.
-        images: `(batch, height, width, channels)`.
+        x: `(batch, height, width, channels)`.
         maps: Attention maps `(batch, h, w)` of any size.
-        labels: The classes, indices `(batch,)` or one-hot.
+        y: The classes, indices `(batch,)` or one-hot.
         mask: The `AttentionMask` that hides the area. None means the positions
             above the map's mean, in mid-gray.
         value_range: `(lower, upper)` bounds of the images. None means the
@@ -57,19 +57,19 @@ def confidence_drop(
     ```
     """
     bounds = resolve_value_range(model, value_range)
-    check_images(images, bounds)
+    check_images(x, bounds)
     maps = checked_maps(maps)
-    if len(maps) != len(images):
+    if len(maps) != len(x):
         raise ValueError(
-            f"Received {len(images)} images and {len(maps)} maps. Expected "
+            f"Received {len(x)} images and {len(maps)} maps. Expected "
             "one map for each image."
         )
     classifier = Classifier(model)
-    check_labels(labels, classifier.num_classes, len(images))
-    classes = class_indices(labels, classifier.num_classes)
-    images = np.asarray(ops.convert_to_numpy(images), "float32")
+    check_labels(y, classifier.num_classes, len(x))
+    classes = class_indices(y, classifier.num_classes)
+    x = np.asarray(ops.convert_to_numpy(x), "float32")
     drop = ConfidenceDrop(Predictor(classifier, batch_size), mask, bounds)
-    return drop(images, maps, np.asarray(ops.convert_to_numpy(classes)))
+    return drop(x, maps, np.asarray(ops.convert_to_numpy(classes)))
 
 
 class ConfidenceDrop:

@@ -6,7 +6,7 @@ from ..models import AttentionDefendedModel
 
 
 def default_attention(model):
-    """Returns Grad-CAM with values from 0 to 1.
+    """Returns Grad-CAM with values from 0 to 1, at the size of the images.
 
     Args:
         model: A Keras classifier, or an `AttentionDefendedModel`, whose
@@ -17,4 +17,4 @@ def default_attention(model):
         model.attention, FeatureMethod
     ):
         place = {"layer": model.attention.layer, "grid": model.attention.grid}
-    return GradCAM(normalization="max", **place)
+    return GradCAM(normalization="max", upsample=True, **place)

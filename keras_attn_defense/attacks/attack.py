@@ -129,24 +129,24 @@ class Attack(keras.layers.Layer):
     def run(
         self,
         model: Model,
-        images: Tensor,
-        labels: Tensor | None = None,
+        x: Tensor,
+        y: Tensor | None = None,
         batch_size: int = 128,
     ) -> AttackResult:
         """Attacks any number of images, in batches of one size.
 
         Args:
             model: As in a call.
-            images: NumPy images `(N, height, width, channels)`.
-            labels: NumPy labels. None attacks the class that is predicted.
+            x: NumPy images `(N, height, width, channels)`.
+            y: NumPy labels. None attacks the class that is predicted.
             batch_size: Images in one compiled call; the last batch is padded,
                 so that nothing is compiled anew.
 
         Returns:
-            A `AttackResult`.
+            An `AttackResult`.
         """
         batch_size = check_count("batch_size", batch_size)
-        victim, bounds, x, y = self._prepared(model, images, labels)
+        victim, bounds, x, y = self._prepared(model, x, y)
         return self.run_batches(victim, bounds, x, y, batch_size)
 
     @property

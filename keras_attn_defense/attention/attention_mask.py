@@ -96,34 +96,34 @@ class AttentionMask(keras.layers.Layer):
         self.value_range = check_value_range(value_range)
         self.built = True
 
-    def __call__(self, images: Tensor, maps: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, maps: Tensor) -> Tensor:
         with plain_errors():
-            return super().__call__(images, maps)
+            return super().__call__(x, maps)
 
-    def call(self, images: Tensor, maps: Tensor) -> Tensor:
+    def call(self, x: Tensor, maps: Tensor) -> Tensor:
         """Hides the attention area of images.
 
         Args:
-            images: `(batch, height, width, channels)`.
+            x: `(batch, height, width, channels)`.
             maps: Attention maps `(batch, h, w)` of any size.
 
         Returns:
-            Masked images, of the shape of `images`.
+            Masked images, of the shape of `x`.
         """
         if len(maps.shape) != 3:
             raise ValueError(
                 "Maps should have the shape (batch, height, width). Received "
                 f"maps of shape {tuple(maps.shape)}."
             )
-        images = full_precision(ops.convert_to_tensor(images))
-        area = ops.cast(self.area(upsampled(maps, images)), images.dtype)
+        x = full_precision(ops.convert_to_tensor(x))
+        area = ops.cast(self.area(upsampled(maps, x)), x.dtype)
         first = keras.config.image_data_format() == "channels_first"
         area = ops.expand_dims(area, 1 if first else -1)
         fill = sum(self.value_range) / 2 if self.fill is None else self.fill
         if isinstance(fill, tuple):
             shape = (-1, 1, 1) if first else (1, 1, -1)
-            fill = ops.reshape(ops.convert_to_tensor(fill, images.dtype), shape)
-        return images * (1.0 - area) + fill * area
+            fill = ops.reshape(ops.convert_to_tensor(fill, x.dtype), shape)
+        return x * (1.0 - area) + fill * area
 
     def area(self, maps: Tensor) -> Tensor:
         """Computes the attention area of maps `(batch, h, w)`.

@@ -25,9 +25,10 @@ class AttentionMethod(keras.layers.Layer):
     A subclass defines `explain`.
 
     Args:
-        normalization: ReLU followed by division by the `"max"`, `"sum"` or
-            `"l2"` length of the map, `"softmax"` over all positions, or None
-            for ReLU alone.
+        normalization: ReLU followed by division by the map's `"l2"` length
+            (with which a loss lies in the same range for every network and
+            image size), its `"max"` (values from 0 to 1, to look at) or its
+            `"sum"`; `"softmax"` over all positions; or None for ReLU alone.
         model: The classifier to explain, when the method is used as a layer
             on images. Not needed inside `AttentionDefendedModel`.
         name: Name of the layer.
@@ -46,7 +47,7 @@ class AttentionMethod(keras.layers.Layer):
 
     def __init__(
         self,
-        normalization: str | None = "max",
+        normalization: str | None = "l2",
         *,
         model: Model | None = None,
         name: str | None = None,
@@ -58,22 +59,22 @@ class AttentionMethod(keras.layers.Layer):
         self.built = True
 
     def __call__(
-        self, images: Tensor, labels: Tensor | str | None = None, **kwargs: Any
+        self, x: Tensor, y: Tensor | str | None = None, **kwargs: Any
     ) -> Tensor:
-        # By keyword, as Keras takes only tensors by position, and `labels`
-        # may be a string.
+        # Models saved before `y` had its name call the layer with `labels`.
+        y = kwargs.pop("labels", y)
+        # By keyword, as Keras takes only tensors by position, and `y` may be
+        # a string.
         with plain_errors():
-            maps = super().__call__(images, labels=labels, **kwargs)
+            maps = super().__call__(x, y=y, **kwargs)
         return readable(maps)
 
-    def call(
-        self, images: Tensor, labels: Tensor | str | None = None
-    ) -> Tensor:
+    def call(self, x: Tensor, y: Tensor | str | None = None) -> Tensor:
         """Computes the attention maps of images.
 
         Args:
-            images: `(batch, height, width, channels)`.
-            labels: The classes to look for: indices `(batch,)` or one-hot;
+            x: `(batch, height, width, channels)`.
+            y: The classes to look for: indices `(batch,)` or one-hot;
                 `"predicted"`, the same as None; `"runner_up"` or
                 `"least_likely"`.
 
@@ -90,12 +91,12 @@ class AttentionMethod(keras.layers.Layer):
                 f"{type(self).__name__}(model=model)."
             )
         classifier = Classifier(self.model)
-        check_choice(labels, classifier.num_classes, images)
+        check_choice(y, classifier.num_classes, x)
         # A method that is not differentiable compiles functions of its own
         # and keeps them; they must not be traced inside this scope.
         scope = classifier.untouched() if self.differentiable else nullcontext()
         with scope:
-            return self.explain(classifier, images, labels)[1]
+            return self.explain(classifier, x, y)[1]
 
     def explain(
         self,

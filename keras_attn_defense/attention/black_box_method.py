@@ -59,7 +59,7 @@ class BlackBoxMethod(AttentionMethod):
 
     def __init__(
         self,
-        normalization: str | None = "max",
+        normalization: str | None = "l2",
         *,
         fill: float | Sequence[float] | None = None,
         batch_size: int = 128,

@@ -52,8 +52,8 @@ def check_choice(labels, num_classes, images):
     if isinstance(labels, str):
         if labels not in CHOICES:
             raise ValueError(
-                "`labels` should be class indices, one-hot labels or one of "
-                f"{list(CHOICES)}. Received: labels={labels!r}"
+                "`y` should be class indices, one-hot labels or one of "
+                f"{list(CHOICES)}. Received: y={labels!r}"
             )
     elif labels is not None and not is_traced(labels):
         check_labels(labels, num_classes, len(images))

@@ -51,9 +51,9 @@ class AverageDrop(NamedTuple):
 
 def deletion_curve(
     model: Model,
-    images: Tensor,
+    x: Tensor,
     maps: Tensor,
-    labels: Tensor | str | None = None,
+    y: Tensor | str | None = None,
     *,
     steps: int = 20,
     fill: float | Tensor | str | None = None,
@@ -68,12 +68,12 @@ def deletion_curve(
 
     Args:
         model: A Keras classifier.
-        images: `(batch, height, width, channels)`.
+        x: `(batch, height, width, channels)`.
         maps: Attention maps `(batch, h, w)` of any size.
-        labels: The classes: indices, one-hot, `"runner_up"` or
+        y: The classes: indices, one-hot, `"runner_up"` or
             `"least_likely"`; None means the predicted ones.
         steps: How many times pixels are replaced, in equal portions.
-        fill: The replacement: a number, images of the shape of `images`,
+        fill: The replacement: a number, images of the shape of `x`,
             or `"blur"`, the images blurred over a tenth of their size. None
             means the mean color of each image.
         batch_size: Number of images in one call of the model.
@@ -92,15 +92,15 @@ def deletion_curve(
     Reference:
         [Petsiuk et al., 2018](https://arxiv.org/abs/1806.07421), section 4.1.
     """
-    task = _Task(model, images, maps, labels, batch_size)
+    task = _Task(model, x, maps, y, batch_size)
     return task.curve(task.images, task.filled(fill), steps)
 
 
 def insertion_curve(
     model: Model,
-    images: Tensor,
+    x: Tensor,
     maps: Tensor,
-    labels: Tensor | str | None = None,
+    y: Tensor | str | None = None,
     *,
     steps: int = 20,
     fill: float | Tensor | str | None = "blur",
@@ -114,13 +114,13 @@ def insertion_curve(
 
     Args:
         model: A Keras classifier.
-        images: `(batch, height, width, channels)`.
+        x: `(batch, height, width, channels)`.
         maps: Attention maps `(batch, h, w)` of any size.
-        labels: The classes: indices, one-hot, `"runner_up"` or
+        y: The classes: indices, one-hot, `"runner_up"` or
             `"least_likely"`; None means the predicted ones.
         steps: How many times pixels are replaced, in equal portions.
         fill: The images to start from: a number, images of the shape of
-            `images`, `"blur"`, the images blurred over a tenth of their size,
+            `x`, `"blur"`, the images blurred over a tenth of their size,
             or None for the mean color of each image.
         batch_size: Number of images in one call of the model.
 
@@ -138,15 +138,15 @@ def insertion_curve(
     Reference:
         [Petsiuk et al., 2018](https://arxiv.org/abs/1806.07421), section 4.1.
     """
-    task = _Task(model, images, maps, labels, batch_size)
+    task = _Task(model, x, maps, y, batch_size)
     return task.curve(task.filled(fill), task.images, steps)
 
 
 def average_drop(
     model: Model,
-    images: Tensor,
+    x: Tensor,
     maps: Tensor,
-    labels: Tensor | str | None = None,
+    y: Tensor | str | None = None,
     *,
     fill: float | Tensor | str | None = 0.0,
     batch_size: int = 128,
@@ -158,9 +158,9 @@ def average_drop(
 
     Args:
         model: A Keras classifier.
-        images: `(batch, height, width, channels)`.
+        x: `(batch, height, width, channels)`.
         maps: Attention maps `(batch, h, w)` of any size.
-        labels: The classes: indices, one-hot, `"runner_up"` or
+        y: The classes: indices, one-hot, `"runner_up"` or
             `"least_likely"`; None means the predicted ones.
         fill: The image where a map is zero, as in `deletion_curve`; zero is
             black if the images start at zero.
@@ -181,7 +181,7 @@ def average_drop(
         [Chattopadhyay et al., 2018](https://arxiv.org/abs/1710.11063),
         section 5.1.
     """
-    task = _Task(model, images, maps, labels, batch_size)
+    task = _Task(model, x, maps, y, batch_size)
     shown = task.pixelwise(ops.convert_to_numpy(maximum(task.maps)))
     fill = task.filled(fill)
     # Each pixel is blended with the fill, by its attention.

@@ -93,8 +93,8 @@ class FeatureMethod(AttentionMethod):
         | str
         | Sequence[keras.layers.Layer | str]
         | None = None,
-        normalization: str | None = "max",
-        upsample: bool = True,
+        normalization: str | None = "l2",
+        upsample: bool = False,
         *,
         grid: tuple[int, int] | None = None,
         model: Model | None = None,

@@ -26,11 +26,11 @@ class GradCAM(FeatureMethod):
             or the flattening; in a vision transformer the tokens that enter
             the last self-attention. The maps of a list are merged; see
             `FeatureMethod`.
-        normalization: `"softmax"` over all positions without ReLU (used by the
-            authors of the attention defense in training, as it keeps a
-            gradient everywhere), or ReLU followed by division by the map's
-            `"max"` (used by them for attacks and figures), `"sum"` or `"l2"`
-            length, or None for ReLU alone.
+        normalization: ReLU followed by division by the map's `"l2"` length,
+            its `"max"` (used by the authors of the attention defense for
+            attacks and figures) or its `"sum"`; None for ReLU alone; or
+            `"softmax"` over all positions without ReLU (used by them in
+            training, as it keeps a gradient everywhere).
         upsample: Whether maps are brought to the size of the images
             (bilinear), or stay at the size of the features.
         scale_gradients: Whether gradients are divided by their root mean
@@ -47,7 +47,7 @@ class GradCAM(FeatureMethod):
 
     ```python
     grad_cam = kad.attention.GradCAM(model=model)
-    maps = grad_cam(x, y)  # (8, 16, 16)
+    maps = grad_cam(x, y)  # (8, 5, 5): the size of the features
 
     # Inside a model of your own:
     inputs = keras.Input((16, 16, 3))
@@ -68,8 +68,8 @@ class GradCAM(FeatureMethod):
         | str
         | Sequence[keras.layers.Layer | str]
         | None = None,
-        normalization: str | None = "softmax",
-        upsample: bool = True,
+        normalization: str | None = "l2",
+        upsample: bool = False,
         *,
         scale_gradients: bool = True,
         grid: tuple[int, int] | None = None,

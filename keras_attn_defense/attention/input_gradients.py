@@ -59,7 +59,7 @@ class InputGradients(AttentionMethod):
         reduction: str = "max",
         *,
         times_input: bool = False,
-        normalization: str | None = "max",
+        normalization: str | None = "l2",
         model: Model | None = None,
         name: str | None = None,
     ) -> None:

@@ -57,7 +57,7 @@ class LIME(BlackBoxMethod):
         regions: int = 50,
         samples: int = 1000,
         *,
-        normalization: str | None = "max",
+        normalization: str | None = "l2",
         fill: float | Sequence[float] | None = None,
         seed: int = 0,
         batch_size: int = 128,

@@ -49,7 +49,7 @@ class Occlusion(BlackBoxMethod):
         patch: int | None = None,
         stride: int | None = None,
         *,
-        normalization: str | None = "max",
+        normalization: str | None = "l2",
         fill: float | Sequence[float] | None = None,
         batch_size: int = 128,
         model: Model | None = None,

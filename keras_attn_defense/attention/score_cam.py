@@ -60,8 +60,8 @@ class ScoreCAM(FeatureMethod):
         | str
         | Sequence[keras.layers.Layer | str]
         | None = None,
-        normalization: str | None = "max",
-        upsample: bool = True,
+        normalization: str | None = "l2",
+        upsample: bool = False,
         *,
         channels: int | None = None,
         batch_size: int = 128,

@@ -54,7 +54,7 @@ class SmoothGrad(InputGradients):
         *,
         reduction: str = "max",
         times_input: bool = False,
-        normalization: str | None = "max",
+        normalization: str | None = "l2",
         seed: int = 0,
         model: Model | None = None,
         name: str | None = None,

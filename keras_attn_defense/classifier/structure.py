@@ -9,6 +9,9 @@ import keras
 from .._backend import values_inside
 from .intercept import intercept
 
+# One image could be taken for an axis to drop or to broadcast.
+_FEW = 2
+
 
 class LayerCall(NamedTuple):
     """One layer's turn in a model's forward pass.
@@ -41,7 +44,7 @@ def layer_calls(model, input_shape):
     values = values_inside(model.variables)
 
     def forward(inputs):
-        calls.clear()  # JAX and PyTorch run twice to find unknown sizes.
+        calls.clear()  # PyTorch runs twice to find unknown sizes.
         with values, contextlib.ExitStack() as stack:
             for layer in all_layers(model):
                 stack.enter_context(
@@ -63,12 +66,15 @@ def run_symbolically(function, input_shape):
 
     Args:
         function: The function; it may run models and take gradients.
-        input_shape: The shape of its input, with None for the batch size.
+        input_shape: The shape of its input; its first entry does not matter.
 
     Returns:
         What it returns, as `keras.KerasTensor`s.
     """
-    return _Symbolic(function)(keras.KerasTensor(input_shape))
+    # With an unknown size PyTorch runs twice, and where there is a gradient it
+    # has to compute: with as many images as Keras takes for an unknown size.
+    shape = (_FEW, *input_shape[1:])
+    return _Symbolic(function)(keras.KerasTensor(shape))
 
 
 def as_input(model: Any, images: Any) -> Any:

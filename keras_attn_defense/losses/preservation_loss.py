@@ -33,7 +33,7 @@ class PreservationLoss(keras.losses.Loss):
     Example:
 
     ```python
-    grad_cam = kad.attention.GradCAM(normalization="l2", model=model)
+    grad_cam = kad.attention.GradCAM(model=model)
     x_adv = kad.attacks.PGD()(model, x, y)
     loss = kad.losses.PreservationLoss()
     value = loss(grad_cam(x, y), grad_cam(x_adv, y))  # between 0 and 2

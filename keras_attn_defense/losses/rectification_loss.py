@@ -21,11 +21,13 @@ class RectificationLoss(keras.losses.Loss):
     through both predictions.
 
     Args:
-        distance: `"squared_error"`, the sum over classes of `(p - p_m)^2`
-            (the paper's squared distance); `"mean_squared_error"`, its mean
-            over classes (the authors' code); `"l1"`, the sum of `|p - p_m|`;
-            `"kl"`, `KL(p || p_m)`; `"jensen_shannon"`, in nats, at most
-            `log(2)`; `"cross_entropy"`, `-sum p log(p_m)`.
+        distance: `"mean_squared_error"`, the mean over classes of
+            `(p - p_m)^2` (the authors' code); `"squared_error"`, their sum
+            (the paper's squared distance, which can outweigh the
+            classification in a network that learns from scratch); `"l1"`,
+            the sum of `|p - p_m|`; `"kl"`, `KL(p || p_m)`;
+            `"jensen_shannon"`, in nats, at most `log(2)`; `"cross_entropy"`,
+            `-sum p log(p_m)`.
         from_logits: Whether inputs are logits; otherwise they are
             probabilities.
         reduction: As in `keras.losses.Loss`.
@@ -53,7 +55,7 @@ class RectificationLoss(keras.losses.Loss):
 
     def __init__(
         self,
-        distance: str = "squared_error",
+        distance: str = "mean_squared_error",
         from_logits: bool = True,
         reduction: str = "sum_over_batch_size",
         name: str = "rectification_loss",

@@ -16,7 +16,7 @@ from ..attacks.arguments import check_epsilon
 from ..attacks.arguments import check_step_size
 from ..attention import AttentionMask
 from ..attention import AttentionMethod
-from ..attention import FeatureMethod
+from ..attention import GradCAM
 from ..attention import get as named_method
 from ..classifier import all_layers
 from ..losses import PreservationLoss
@@ -52,11 +52,9 @@ def validation_attack(attack, training_attack, value_range, image_shape):
 def attention(method):
     """Returns the attention method; None means Grad-CAM."""
     if method is None:
-        method = "grad-cam"
+        method = GradCAM()
     if isinstance(method, str):
-        method = named_method(method, normalization="l2")
-        if isinstance(method, FeatureMethod):
-            method.upsample = False
+        method = named_method(method)
     if not isinstance(method, AttentionMethod):
         raise ValueError(
             "`attention` should be an attention method, such as "
@@ -94,9 +92,10 @@ def weight(name, value):
 
 def rectification_loss(loss, num_classes):
     """Returns the loss of the predictions on the image and on the rest."""
-    if loss is None or isinstance(loss, str):
-        name = {None: "mean_squared_error", "mse": "mean_squared_error"}
-        return RectificationLoss(name.get(loss, loss))
+    if loss is None:
+        return RectificationLoss()
+    if isinstance(loss, str):
+        return RectificationLoss({"mse": "mean_squared_error"}.get(loss, loss))
     loss = _loss("rectification_loss", loss)
     _check_sign(loss, num_classes)
     return loss

@@ -60,15 +60,15 @@ class AttentionDefendedModel(
 
     Without `compile`, `fit` compiles the model as its base is compiled, or
     else with Adam and the cross-entropy that fits the base's output and the
-    labels; `compile` without a loss takes that loss too. The weights multiply
-    the loss, so an optimizer that is not invariant to scale, such as SGD,
-    needs a smaller learning rate than plain training: with the default
-    weights about 1/16.
+    labels; `compile` without a loss takes that loss too. With the default
+    weights the loss has the scale of plain training, whose learning rate
+    therefore fits: `0.5 * L_c` is the mean of both cross-entropies. Other
+    weights multiply it, which SGD notices and Adam does not.
 
     What the model is made with, `base` and `value_range` aside, may be set
     between two calls of `fit`, and numbers of its parts too. It is checked and
     obeyed by all that follows: `model.attack.epsilon = 4 / 255`,
-    `model.preservation_weight = 2`. What a callback sets is obeyed from the
+    `model.preservation_weight = 0.2`. What a callback sets is obeyed from the
     next epoch on.
 
     Args:
@@ -76,11 +76,10 @@ class AttentionDefendedModel(
             one sigmoid or logit output for two classes.
         attack: The attack to train on, or its name (see `kad.attacks.get`).
             None means `PGD(steps=7)`.
-        attention: The attention map, or its name (see `kad.attention.get`),
-            which has then the settings of the default. None means
-            `GradCAM(normalization="l2", upsample=False)`: with maps of length
-            one, at the size of the features, the preservation loss lies
-            between 0 and 2 whatever the network and the images.
+        attention: The attention map, or its name (see `kad.attention.get`).
+            None means `GradCAM()`: with maps of length one, at the size of the
+            features, the preservation loss lies between 0 and 2 whatever the
+            network and the images.
         mask: What hides the attention area. None means `AttentionMask()`.
         classification_weight: Weight of `L_c`.
         rectification_weight: Weight of `L_r`.
@@ -88,7 +87,7 @@ class AttentionDefendedModel(
         rectification_loss: A `keras.losses.Loss` of the predictions on the
             image and on the rest of it, a function of both, or a distance of
             `RectificationLoss`. It is minimized: minus a distance. None means
-            `RectificationLoss("mean_squared_error")`.
+            `RectificationLoss()`.
         preservation_loss: A `keras.losses.Loss` of two maps, a function of
             both, the name of a loss of Keras, or a distance of
             `PreservationLoss`. None means `PreservationLoss()`.
@@ -112,10 +111,10 @@ class AttentionDefendedModel(
 
     ```python
     defended = kad.AttentionDefendedModel(
-        model, attack=kad.attacks.PGD(steps=2), preservation_weight=2.0
+        model, attack=kad.attacks.PGD(steps=2), preservation_weight=0.2
     )
     defended.fit(x, y, epochs=1)
-    defended.attention_map(x, y)  # (8, 5, 5), at the size of the features
+    defended.attention_map(x, y)  # (8, 16, 16), at the size of the images
     defended.base  # the plain classifier, with the same weights
     ```
 
@@ -131,9 +130,9 @@ class AttentionDefendedModel(
         attention: AttentionMethod | str | None = None,
         *,
         mask: AttentionMask | None = None,
-        classification_weight: float = 8.0,
-        rectification_weight: float = 4.0,
-        preservation_weight: float = 1.0,
+        classification_weight: float = 0.5,
+        rectification_weight: float = 0.25,
+        preservation_weight: float = 0.0625,
         rectification_loss: keras.losses.Loss
         | Callable[[Tensor, Tensor], Tensor]
         | str

@@ -226,11 +226,11 @@ def _adopt(model):
         ) from error
     if model.loss is not None:
         _mend_loss(model)
-    if isinstance(model.optimizer, keras.optimizers.SGD):
-        scale = 2 * model.classification_weight
+    scale = 2 * model.classification_weight  # One for clean, one for attacked.
+    if isinstance(model.optimizer, keras.optimizers.SGD) and scale != 1:
         warnings.warn(
             "The base's optimizer, SGD, is taken over with its learning rate. "
-            f"The weighted loss of both images is about {scale:.0f} times the "
+            f"The weighted loss of both images is about {scale:g} times the "
             "plain one; `compile` the AttentionDefendedModel with a learning "
             "rate divided by that.",
             stacklevel=6,

@@ -9,7 +9,7 @@
 | mask | above the mean of the map | above the mean of the map | above the mean of the map |
 | rectification | squared error summed over classes | averaged over classes | averaged over classes |
 | preservation | averaged over the batch | summed over the batch | averaged over the batch |
-| weights | 8 : 4 : 1 | 8 : 4 : 1 | 8 : 4 : 1 |
+| weights | 8 : 4 : 1 | 8 : 4 : 1 | 0.5 : 0.25 : 0.0625, the same ratio |
 """  # noqa: E501
 
 from ..attacks import StepLL
@@ -30,7 +30,9 @@ def paper(value_range):
     extent = value_range[1] - value_range[0]
     return {
         "attack": StepLL(_EPSILON * extent),
-        "attention": GradCAM(normalization="max", scale_gradients=False),
+        "attention": GradCAM(
+            normalization="max", upsample=True, scale_gradients=False
+        ),
         "rectification_loss": RectificationLoss("squared_error"),
         "preservation_loss": PreservationLoss(),
         **_WEIGHTS,
@@ -42,7 +44,7 @@ def authors(value_range):
     extent = value_range[1] - value_range[0]
     return {
         "attack": StepLL((0.0, _EPSILON * extent)),
-        "attention": GradCAM(normalization="softmax", scale_gradients=True),
+        "attention": GradCAM(normalization="softmax", upsample=True),
         "rectification_loss": RectificationLoss("mean_squared_error"),
         "preservation_loss": PreservationLoss(reduction="sum"),
         "adversarial_rounds": 2,

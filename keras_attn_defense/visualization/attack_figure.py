@@ -37,8 +37,8 @@ _TITLES = [
 
 def attack_figure(
     model: keras.Model,
-    images: Tensor,
-    labels: Tensor,
+    x: Tensor,
+    y: Tensor,
     attack: Callable[..., Tensor],
     attention: AttentionMethod | str | None = None,
     *,
@@ -58,8 +58,8 @@ def attack_figure(
     Args:
         model: A Keras classifier, or an `AttentionDefendedModel`, whose
             attention, mask and value range are then the defaults.
-        images: `(N, height, width, channels)`.
-        labels: True classes: indices `(N,)` or one-hot. Both maps look for
+        x: `(N, height, width, channels)`.
+        y: True classes: indices `(N,)` or one-hot. Both maps look for
             them. None takes the class that is predicted for the image.
         attack: An attack, such as `kad.attacks.PGD()`.
         attention: The attention method, or its name. None means `GradCAM`.
@@ -89,16 +89,15 @@ def attack_figure(
     figure.savefig("attack.png")
     ```
     """
-    check_lengths(len(images), labels=labels, boxes=boxes)
+    check_lengths(len(x), y=y, boxes=boxes)
     check_attack(attack)
     shown = first(max_images)
-    images, labels, boxes = (
-        None if each is None else each[shown]
-        for each in (images, labels, boxes)
+    x, y, boxes = (
+        None if each is None else each[shown] for each in (x, y, boxes)
     )
     if value_range is None:
         value_range = getattr(attack, "value_range", None)
-    explainer = Explainer(model, images, labels, attention, mask, value_range)
+    explainer = Explainer(model, x, y, attention, mask, value_range)
     return draw_attack(explainer, attack, class_names, boxes)
 
 

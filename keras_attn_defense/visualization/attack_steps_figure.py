@@ -28,8 +28,8 @@ _COLUMNS = 6
 
 def attack_steps_figure(
     model: keras.Model,
-    images: Tensor,
-    labels: Tensor,
+    x: Tensor,
+    y: Tensor,
     attack: Any,
     steps: Sequence[int] | None = None,
     attention: AttentionMethod | str | None = None,
@@ -49,8 +49,8 @@ def attack_steps_figure(
     Args:
         model: A Keras classifier, or an `AttentionDefendedModel`, whose
             attention, mask and value range are then the defaults.
-        images: `(N, height, width, channels)`.
-        labels: True classes: indices `(N,)` or one-hot. The maps look for
+        x: `(N, height, width, channels)`.
+        y: True classes: indices `(N,)` or one-hot. The maps look for
             them. None takes the class that is predicted for the image.
         attack: An attack of a fixed number of gradient steps, such as
             `kad.attacks.PGD(steps=20)`.
@@ -83,17 +83,15 @@ def attack_steps_figure(
     )
     ```
     """
-    check_lengths(len(images), labels=labels)
+    check_lengths(len(x), y=y)
     check_attack(attack, "trajectory")
     shown = first(max_images)
-    labels = None if labels is None else labels[shown]
+    y = None if y is None else y[shown]
     if value_range is None:
         value_range = getattr(attack, "value_range", None)
-    explainer = Explainer(
-        model, images[shown], labels, attention, mask, value_range
-    )
+    explainer = Explainer(model, x[shown], y, attention, mask, value_range)
     clean = explainer(explainer.images, explainer.labels)
-    classes = clean.predictions if labels is None else explainer.labels
+    classes = clean.predictions if y is None else explainer.labels
     attack = in_range(attack, model, explainer.value_range)
     path = attack.trajectory(model, explainer.images, classes)
     chosen = _chosen_steps(steps, len(path) - 1)

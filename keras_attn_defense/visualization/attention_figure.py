@@ -21,9 +21,9 @@ _COLUMNS = 6
 
 
 def attention_figure(
-    images: Tensor,
+    x: Tensor,
     maps: Tensor,
-    labels: Tensor | None = None,
+    y: Tensor | None = None,
     predictions: Tensor | None = None,
     confidences: Tensor | None = None,
     *,
@@ -37,10 +37,10 @@ def attention_figure(
     """Draws images, each with its attention maps as overlays.
 
     Args:
-        images: `(N, height, width, channels)`, with any number of channels.
+        x: `(N, height, width, channels)`, with any number of channels.
         maps: Attention maps `(N, h, w)`, or a dict of them by the title of
             their column.
-        labels: True classes: indices `(N,)` or one-hot.
+        y: True classes: indices `(N,)` or one-hot.
         predictions: Predicted classes `(N,)`.
         confidences: Probabilities of the predictions `(N,)`.
         explained: The classes that the maps look for: indices `(N,)` or
@@ -72,10 +72,10 @@ def attention_figure(
     """
     if not isinstance(maps, dict):
         maps = {"attention": maps}
-    images, num = numpy(images), len(images)
+    x, num = numpy(x), len(x)
     check_lengths(
         num,
-        labels=labels,
+        y=y,
         predictions=predictions,
         confidences=confidences,
         explained=explained,
@@ -83,27 +83,27 @@ def attention_figure(
         **{f"maps[{name!r}]": each for name, each in maps.items()},
     )
     shown = first(max_images)
-    images, labels, predictions, confidences, explained, boxes = (
+    x, y, predictions, confidences, explained, boxes = (
         None if each is None else each[shown]
         for each in (
-            images,
-            labels,
+            x,
+            y,
             predictions,
             confidences,
             explained,
             boxes,
         )
     )
-    labels, explained = label_indices(labels), label_indices(explained)
-    num = len(images)
+    y, explained = label_indices(y), label_indices(explained)
+    num = len(x)
     overlays = [
-        overlay(images, each[shown], value_range=value_range, limits=limits)
+        overlay(x, each[shown], value_range=value_range, limits=limits)
         for each in maps.values()
     ]
     pictures = zip(
-        displayed(images, value_range),
-        name_captions("true: ", labels, num, class_names),
-        prediction_captions(predictions, confidences, labels, num, class_names),
+        displayed(x, value_range),
+        name_captions("true: ", y, num, class_names),
+        prediction_captions(predictions, confidences, y, num, class_names),
         name_captions("for ", explained, num, class_names),
         boxes_by_image(boxes, num),
         *overlays,

@@ -11,7 +11,7 @@ from .style import check_matplotlib
 
 
 def overlay(
-    images: Tensor,
+    x: Tensor,
     maps: Tensor,
     *,
     value_range: ValueRange | None = None,
@@ -21,7 +21,7 @@ def overlay(
     """Lays attention maps over images, as color over gray.
 
     Args:
-        images: `(N, height, width, channels)`, with any number of channels.
+        x: `(N, height, width, channels)`, with any number of channels.
         maps: Attention maps `(N, h, w)`. Those of another size are resized to
             the images (bilinear).
         value_range: `(lower, upper)` bounds of the images. None means
@@ -48,8 +48,8 @@ def overlay(
     check_matplotlib()
     from matplotlib import colormaps
 
-    pictures = displayed(images, value_range)
-    maps = scaled_maps(maps, images, limits)
+    pictures = displayed(x, value_range)
+    maps = scaled_maps(maps, x, limits)
     gray = pictures.mean(axis=-1, keepdims=True)
     color = colormaps[colormap](maps)[..., :3]
     # Color is stronger where attention is high, and never hides the image.

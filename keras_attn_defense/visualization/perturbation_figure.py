@@ -23,9 +23,9 @@ TITLES = ["image", "attacked", "change, magnified"]
 
 
 def perturbation_figure(
-    images: Tensor,
-    adversarial: Tensor,
-    labels: Tensor | None = None,
+    x: Tensor,
+    x_adv: Tensor,
+    y: Tensor | None = None,
     predictions: Tensor | None = None,
     adversarial_predictions: Tensor | None = None,
     *,
@@ -38,9 +38,9 @@ def perturbation_figure(
     """Draws images before and after an attack, and the change magnified.
 
     Args:
-        images: `(N, height, width, channels)`, with any number of channels.
-        adversarial: The attacked images, of the same shape.
-        labels: True classes: indices `(N,)` or one-hot.
+        x: `(N, height, width, channels)`, with any number of channels.
+        x_adv: The attacked images, of the same shape.
+        y: True classes: indices `(N,)` or one-hot.
         predictions: Predicted classes `(N,)` of the images.
         adversarial_predictions: Predicted classes `(N,)` of the attacked
             images.
@@ -69,37 +69,35 @@ def perturbation_figure(
     ```
     """
     check_lengths(
-        len(images),
-        adversarial=adversarial,
-        labels=labels,
+        len(x),
+        x_adv=x_adv,
+        y=y,
         predictions=predictions,
         adversarial_predictions=adversarial_predictions,
         confidences=confidences,
         adversarial_confidences=adversarial_confidences,
     )
     shown = first(max_images)
-    images, adversarial, labels, *outputs = (
+    x, x_adv, y, *outputs = (
         None if each is None else each[shown]
         for each in (
-            images,
-            adversarial,
-            labels,
+            x,
+            x_adv,
+            y,
             predictions,
             confidences,
             adversarial_predictions,
             adversarial_confidences,
         )
     )
-    labels, num = label_indices(labels), len(images)
+    y, num = label_indices(y), len(x)
     # Predictions and confidences before the attack, then those after it.
     before, after = (
-        prediction_captions(predicted, confidence, labels, num, class_names)
+        prediction_captions(predicted, confidence, y, num, class_names)
         for predicted, confidence in (outputs[:2], outputs[2:])
     )
-    names = name_captions("true: ", labels, num, class_names)
-    rows = perturbation_rows(
-        images, adversarial, names, before, after, value_range
-    )
+    names = name_captions("true: ", y, num, class_names)
+    rows = perturbation_rows(x, x_adv, names, before, after, value_range)
     return picture_grid(rows, TITLES)
 
 
@@ -154,7 +152,7 @@ def _magnified(images, adversarial, value_range):
     )
     if images.shape != adversarial.shape:
         raise ValueError(
-            "`adversarial` should have the shape of the images, "
+            "`x_adv` should have the shape of the images, "
             f"{images.shape}. Received: {adversarial.shape}"
         )
     changes = adversarial - images

@@ -119,7 +119,7 @@ def test_score_cam(channels):
         expected[index] = np.einsum("k,kij->ij", weights, each)
 
     method = ScoreCAM(
-        "late", upsample=False, channels=channels, batch_size=3, model=model
+        "late", "max", channels=channels, batch_size=3, model=model
     )
 
     np.testing.assert_allclose(
@@ -128,7 +128,10 @@ def test_score_cam(channels):
 
 
 def test_score_cam_of_several_layers():
-    maps = to_numpy(ScoreCAM(["early", "late"], model=positive_network())(X, Y))
+    method = ScoreCAM(
+        ["early", "late"], upsample=True, model=positive_network()
+    )
+    maps = to_numpy(method(X, Y))
 
     assert maps.shape == (4, 8, 8) and np.isfinite(maps).all()
 

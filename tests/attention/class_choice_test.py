@@ -45,7 +45,7 @@ def test_labels_in_a_list(model):
 @pytest.mark.parametrize(
     "labels, message",
     [
-        ("second", r"`labels` should be.*'runner_up'.*labels='second'"),
+        ("second", r"`y` should be.*'runner_up'.*y='second'"),
         (Y + 1, "0 to 3"),
         (-Y, "0 to 3"),
         (Y[:1], "4 images and 1 labels"),

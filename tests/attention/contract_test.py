@@ -48,8 +48,12 @@ def test_contract(name):
     )
 
 
-@pytest.mark.parametrize("name", ["layer-cam", "input-gradients"])
-def test_models_of_images_of_any_size(name):
+@pytest.mark.parametrize(
+    "method",
+    [attention.LayerCAM(upsample=True), attention.InputGradients()],
+    ids=lambda method: type(method).__name__,
+)
+def test_models_of_images_of_any_size(method):
     model = keras.Sequential(
         [
             keras.Input((None, None, 3)),
@@ -58,7 +62,7 @@ def test_models_of_images_of_any_size(name):
             keras.layers.Dense(4),
         ]
     )
-    method = attention.get(name, model=networks.set_weights(model))
+    method.model = networks.set_weights(model)
 
     method.check(Classifier(model))
 
@@ -86,8 +90,8 @@ def test_in_a_step_that_users_compile():
 @pytest.mark.parametrize("name", ["layer-cam", "eigen-cam"])
 def test_half_precision(name):
     maps = [
-        attention.get(name, model=positive_network(dtype))(X, Y)
-        for dtype in (None, "mixed_float16")
+        attention.get(name, normalization="max", model=model)(X, Y)
+        for model in (positive_network(), positive_network("mixed_float16"))
     ]
 
     expected, actual = map(to_numpy, maps)
@@ -98,8 +102,8 @@ def test_half_precision(name):
 @pytest.mark.parametrize(
     "method",
     [
-        attention.LayerCAM(["early", "late"], "l2", upsample=False),
-        attention.SmoothGrad(0.1, 2, normalization="l2"),
+        attention.LayerCAM(["early", "late"], "l2"),
+        attention.SmoothGrad(0.1, 2),
     ],
     ids=lambda method: type(method).__name__,
 )

@@ -126,12 +126,12 @@ def test_one_image_of_a_batch(model):
     [
         ({"maps": MAPS[:2]}, r"one map.*\(2, 8, 8\)"),
         ({"maps": MAPS[..., None]}, "one map"),
-        ({"labels": Y + 1}, "0 to 3"),
-        ({"labels": "best"}, "`labels` should be class indices"),
+        ({"y": Y + 1}, "0 to 3"),
+        ({"y": "best"}, "`y` should be class indices"),
         ({"fill": "gray"}, "`fill` should be a number"),
         ({"steps": 0}, "`steps` should be a whole number"),
     ],
 )
 def test_bad_input(model, arguments, message):
     with pytest.raises(ValueError, match=message):
-        deletion_curve(model, **{"images": X, "maps": MAPS, **arguments})
+        deletion_curve(model, **{"x": X, "maps": MAPS, **arguments})

@@ -47,7 +47,7 @@ def test_smooth_grad_of_a_linear_classifier_is_its_gradient():
 
     maps = to_numpy(SmoothGrad(0.3, 4, model=model)(X, Y))
 
-    np.testing.assert_allclose(maps, normalized(expected, "max"), rtol=1e-4)
+    np.testing.assert_allclose(maps, normalized(expected, "l2"), rtol=1e-4)
 
 
 def test_smooth_grad_is_the_mean_over_noisy_copies():

@@ -62,7 +62,7 @@ def test_default_is_what_enters_the_last_attention(models, pool):
 
 
 def test_patches_of_a_class_token(models):
-    cam = GradCAM(model=models["token"])
+    cam = GradCAM(upsample=True, model=models["token"])
     cam.check(Classifier(models["token"]))
     maps, others = (to_numpy(cam(X, labels)) for labels in (Y, (Y + 1) % 4))
 

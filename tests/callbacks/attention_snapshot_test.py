@@ -80,7 +80,9 @@ def test_pictures_show_the_weights_of_their_epoch(tmp_path):
     ):
         reference.set_weights(weights[epoch])
         scores = keras.ops.softmax(reference(SHOWN[0]))
-        grad_cam = kad.attention.GradCAM(normalization="max", model=reference)
+        grad_cam = kad.attention.GradCAM(
+            normalization="max", upsample=True, model=reference
+        )
         expected = kad.visualization.attention_figure(
             SHOWN[0],
             to_numpy(grad_cam(*SHOWN)),

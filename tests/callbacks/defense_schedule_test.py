@@ -44,8 +44,8 @@ def test_schedule_takes_effect_in_compiled_steps():
         assert actual == pytest.approx(float(expected), rel=1e-4)
     # The attention losses count from the third epoch on.
     for epoch, counts in enumerate([0.0, 0.0, 1.0, 1.0]):
-        expected = 8 * logs["classification_loss"][epoch] + counts * (
-            4 * logs["rectification_loss"][epoch]
+        expected = 0.5 * logs["classification_loss"][epoch] + counts * (
+            0.25 * logs["rectification_loss"][epoch]
             + 1000 * logs["preservation_loss"][epoch]
         )
         assert logs["loss"][epoch] == pytest.approx(expected, rel=1e-4)

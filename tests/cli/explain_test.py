@@ -24,7 +24,7 @@ def network(folder):
 
 
 def expected(model, labels, layer=None):
-    grad_cam = kad.attention.GradCAM(layer, normalization="max", model=model)
+    grad_cam = kad.attention.GradCAM(layer, "max", upsample=True, model=model)
     return to_numpy(grad_cam(IMAGES, labels))
 
 
@@ -97,7 +97,9 @@ def test_another_method_of_merged_layers(network):
     command = COMMAND + "--method layer-cam --layer first last "
     assert run(command + "--labels runner_up") == 0
     runner_up = np.argsort(to_numpy(network(IMAGES)), axis=-1)[:, -2]
-    method = kad.attention.LayerCAM(["first", "last"], model=network)
+    method = kad.attention.LayerCAM(
+        ["first", "last"], "max", True, model=network
+    )
     with np.load("maps.npz") as file:
         np.testing.assert_array_equal(file["classes"], runner_up)
         maps = to_numpy(method(IMAGES, runner_up))

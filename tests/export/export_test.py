@@ -40,7 +40,7 @@ def test_a_model_with_attributes_like_ours_is_written_itself(tmp_path):
 
     expected = to_numpy(model(X, training=False))
     np.testing.assert_allclose(answer["predictions"], expected, atol=1e-6)
-    maps = GradCAM(normalization="max", model=model)(X)
+    maps = GradCAM(normalization="max", upsample=True, model=model)(X)
     np.testing.assert_allclose(
         answer["attention_map"], to_numpy(maps), atol=1e-4
     )

@@ -81,7 +81,9 @@ def step_changes(weights, images, labels):
     model = AttentionDefendedModel(
         build(weights),
         FGSM(0.1),
-        GradCAM(),
+        GradCAM(normalization="softmax", upsample=True),
+        classification_weight=8.0,
+        rectification_weight=4.0,
         preservation_weight=100.0,
         validation_attack=None,
     )
@@ -106,12 +108,16 @@ def compute(weights, images, labels):
     for normalization in ("softmax", "max", "sum", "l2", None):
         for scale in (True, False):
             method = GradCAM(
-                normalization=normalization, scale_gradients=scale, model=model
+                normalization=normalization,
+                upsample=True,
+                scale_gradients=scale,
+                model=model,
             )
             name = f"map_{normalization}_{'scaled' if scale else 'plain'}"
             results[name] = maps[name] = method(images, labels)
     clean = maps["map_softmax_scaled"]
-    moved = GradCAM(model=model)(results["bim"], labels)
+    softmax = GradCAM(normalization="softmax", upsample=True, model=model)
+    moved = softmax(results["bim"], labels)
     tensor = ops.convert_to_tensor(images)
     for threshold in ("mean", "maximum", "quantile", "area"):
         for mode in ("hard", "soft"):

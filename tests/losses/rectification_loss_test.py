@@ -64,7 +64,7 @@ def test_defaults():
 
     np.testing.assert_allclose(
         to_numpy(RectificationLoss()(WHOLE, MASKED)),
-        -((p - q) ** 2).sum(-1).mean(),
+        -((p - q) ** 2).mean(),
         rtol=1e-5,
     )
 

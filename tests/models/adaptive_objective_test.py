@@ -52,7 +52,9 @@ def test_value_is_the_training_loss_of_each_image(model):
     logits, rest = (to_numpy(base(image)) for image in (moved, masked))
     distance = ((softmax(logits) - softmax(rest)) ** 2).mean(-1)
     deviation = ((maps[1] - maps[0]) ** 2).sum((1, 2))
-    expected = 8 * cross_entropy(logits, Y) - 4 * distance + deviation
+    expected = (
+        0.5 * cross_entropy(logits, Y) - 0.25 * distance + 0.0625 * deviation
+    )
     np.testing.assert_allclose(values, expected, rtol=1e-4)
     assert (distance > 1e-6).all() and (deviation > 1e-6).all()
 

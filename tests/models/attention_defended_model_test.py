@@ -58,8 +58,8 @@ def test_evaluate_equals_its_parts(form):
         "robust_accuracy": np.mean(array(base(x_adv)).argmax(-1) == y),
     }
     expected["loss"] = (
-        8 * expected["classification_loss"]
-        + 4 * expected["rectification_loss"]
+        0.5 * expected["classification_loss"]
+        + 0.25 * expected["rectification_loss"]
         + 3 * expected["preservation_loss"]
     )
     assert set(logs) == set(expected)
@@ -187,7 +187,7 @@ def test_weights_of_zero_switch_terms_and_their_cost_off(monkeypatch):
         "loss",
         "robust_accuracy",
     }
-    assert logs["loss"] == pytest.approx(8 * logs["classification_loss"])
+    assert logs["loss"] == pytest.approx(logs["classification_loss"] / 2)
 
     half = defended(networks.sequential(), rectification_weight=0)
     logs = last(half.fit(x, y, verbose=0))
@@ -216,7 +216,7 @@ def test_attention_map_has_the_size_of_the_images():
         networks.sequential(), attention=kad.attention.GradCAM(upsample=False)
     )
     maps = array(model.attention_map(x, y))
-    cam = kad.attention.GradCAM(model=model.base)
+    cam = kad.attention.GradCAM(upsample=True, model=model.base)
     assert maps.shape == (4, *networks.IMAGE_SHAPE[:2])
     np.testing.assert_allclose(maps, array(cam(x, y)), rtol=1e-5)
     predicted = array(model.base(x)).argmax(-1)

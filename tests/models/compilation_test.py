@@ -50,10 +50,22 @@ def test_the_settings_of_the_base_are_taken_over():
     assert "mean_absolute_error" in logs
 
 
-def test_sgd_is_taken_over_with_a_warning():
+def test_sgd_is_taken_over(recwarn):
     base = networks.sequential("softmax")
     base.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
     model = defended(base)
+
+    model.fit(*data(4), verbose=0)
+
+    assert not [each for each in recwarn if "SGD" in str(each.message)]
+    assert isinstance(model.optimizer, keras.optimizers.SGD)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.1)
+
+
+def test_sgd_is_taken_over_with_a_warning_if_weights_do_not_fit():
+    base = networks.sequential("softmax")
+    base.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    model = defended(base, classification_weight=8.0)
     with pytest.warns(UserWarning, match="about 16 times"):
         model.fit(*data(4), verbose=0)
 

@@ -58,7 +58,9 @@ def grid():
 def test_grid(grid):
     model, figure = grid
     adversarial = to_numpy(FGSM(0.05)(model, IMAGES, LABELS))
-    grad_cam = kad.attention.GradCAM(normalization="max", model=model)
+    grad_cam = kad.attention.GradCAM(
+        normalization="max", upsample=True, model=model
+    )
     maps, maps_adv = (
         to_numpy(grad_cam(images, LABELS)) for images in (IMAGES, adversarial)
     )
@@ -105,7 +107,9 @@ def test_steps_of_an_attack():
         model, IMAGES, LABELS, attack, [0, 1, 3], **arguments
     )
     path = attack.trajectory(model, IMAGES, LABELS)
-    grad_cam = kad.attention.GradCAM(normalization="max", model=model)
+    grad_cam = kad.attention.GradCAM(
+        normalization="max", upsample=True, model=model
+    )
     maps = [to_numpy(grad_cam(images, LABELS)) for images in path]
     assert titles(figure) == ["clean", "step 1", "step 3"]
     below = captions(figure)
@@ -177,9 +181,9 @@ def test_methods_of_many_passes():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"labels": LABELS[:1]}, "`labels`.*each of the 2 images"),
-        ({"labels": LABELS + 9}, "Labels should lie in 0 to 3"),
-        ({"images": IMAGES * 2}, "should lie in value_range"),
+        ({"y": LABELS[:1]}, "`y`.*each of the 2 images"),
+        ({"y": LABELS + 9}, "Labels should lie in 0 to 3"),
+        ({"x": IMAGES * 2}, "should lie in value_range"),
         ({"steps": [4]}, r"from 0, the clean image, to 3.*\[4\]"),
         ({"steps": []}, "from 0, the clean image"),
         ({"attack": kad.attacks.DeepFool()}, "fixed number of gradient steps"),
@@ -188,8 +192,8 @@ def test_methods_of_many_passes():
 def test_bad_input(arguments, message):
     arguments = {
         "model": victim(),
-        "images": IMAGES,
-        "labels": LABELS,
+        "x": IMAGES,
+        "y": LABELS,
         "attack": BIM(0.05, steps=3),
         **arguments,
     }

@@ -109,24 +109,24 @@ def test_long_names_do_not_run_into_each_other(shape, number):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"labels": LABELS[:3]}, "`labels`.*each of the 5 images.*3 entries"),
+        ({"y": LABELS[:3]}, "`y`.*each of the 5 images.*3 entries"),
         ({"predictions": [1]}, "`predictions`.*each of the 5 images"),
         ({"boxes": [(0, 0, 1, 1)]}, "`boxes`.*5 images. Received: 1"),
         ({"boxes": [(0, 0, 8, 8)] * 5}, "fractions.*Divide pixels"),
         ({"boxes": [(0.5, 0, 0.5, 1)] * 5}, "min < max"),
         ({"boxes": [(0, 0, 1)] * 5}, "x_min, y_min, x_max, y_max"),
         ({"boxes": [(0, 0, 1, np.nan)] * 5}, "x_min, y_min, x_max, y_max"),
-        ({"labels": LABELS, "class_names": ["a"]}, "1 names.*class 1"),
-        ({"labels": LABELS - 1, "class_names": "abcd"}, "4 names.*class -1"),
+        ({"y": LABELS, "class_names": ["a"]}, "1 names.*class 1"),
+        ({"y": LABELS - 1, "class_names": "abcd"}, "4 names.*class -1"),
         (
             {"predictions": LABELS, "confidences": [87.0] * 5},
             "probabilities from 0 to 1",
         ),
         ({"maps": {"one": MAPS[:1]}}, r"maps\['one'\].*5 images"),
-        ({"images": IMAGES[:0], "maps": MAPS[:0]}, "no images to draw"),
+        ({"x": IMAGES[:0], "maps": MAPS[:0]}, "no images to draw"),
     ],
 )
 def test_bad_input(arguments, message):
-    arguments = {"images": IMAGES, "maps": MAPS, **arguments}
+    arguments = {"x": IMAGES, "maps": MAPS, **arguments}
     with pytest.raises(ValueError, match=message):
         kad.visualization.attention_figure(**arguments)

@@ -58,7 +58,7 @@ def test_only_what_is_known_is_written():
 @pytest.mark.parametrize(
     "adversarial, arguments, message",
     [
-        (IMAGES[:2], {}, "`adversarial`.*each of the 3 images"),
+        (IMAGES[:2], {}, "`x_adv`.*each of the 3 images"),
         (IMAGES[:, :4], {}, r"shape of the images, \(3, 8, 8, 3\).*4, 8, 3"),
         (IMAGES, {"predictions": [1]}, "`predictions`.*3 images"),
         (IMAGES + 1, {}, "should lie in value_range"),
