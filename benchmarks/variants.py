@@ -8,7 +8,7 @@ from keras import ops
 from networks import NETWORKS
 
 from keras_attn_defense.attacks import PGD
-from keras_attn_defense.classifier import class_indices
+from keras_attn_defense.data import class_indices
 from keras_attn_defense.losses import LabelCrossentropy
 from keras_attn_defense.models import AttentionDefendedModel
 

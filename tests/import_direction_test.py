@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).parent.parent / PACKAGE
 LEVELS = (
     (
         "_archives",
+        "_arguments",
         "_backend",
         "_files",
         "_public",
@@ -26,7 +27,7 @@ LEVELS = (
         "_typing",
         "version",
     ),
-    ("_epoch_logs",),
+    ("_epoch_logs", "data"),
     ("classifier",),
     ("attention", "losses", "datasets"),
     ("attacks", "visualization"),

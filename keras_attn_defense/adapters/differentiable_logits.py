@@ -9,7 +9,8 @@ from .._backend import differentiable
 from .._backend import vjp
 from ..classifier import CompiledFunctions
 from ..classifier import as_classifier
-from ..classifier.padding import padded_batches
+from ..data import padded_batches
+from ..data import to_numpy
 
 # The largest weight of an image's logits is scaled to this value. Half
 # precision can hold values 250 times as large, and a billion times as small.
@@ -85,7 +86,7 @@ class DifferentiableLogits:
         """Computes logits of any number of NumPy images, in NumPy."""
         self.forward_passes += len(images)
         pieces = [
-            _numpy(self._logits(batch))[: rows.stop - rows.start]
+            to_numpy(self._logits(batch))[: rows.stop - rows.start]
             for rows, (batch,) in padded_batches(images, size=batch_size)
         ]
         return np.concatenate(pieces)
@@ -107,7 +108,7 @@ class DifferentiableLogits:
             self.forward_passes += count
             logits, pullback = self._vjp(batch)
             gradient = functools.partial(self._numpy_gradient, pullback, batch)
-            yield rows, _numpy(logits)[:count], gradient
+            yield rows, to_numpy(logits)[:count], gradient
 
     def _numpy_gradient(self, pullback, batch, weights):
         """Computes the gradient of weighted logits in NumPy."""
@@ -116,7 +117,7 @@ class DifferentiableLogits:
         padding = [(0, len(batch) - len(weights)), (0, 0)]
         padded = np.pad(weights.astype("float32"), padding)
         gradient = pullback(ops.convert_to_tensor(padded))
-        return _numpy(gradient)[: len(weights)]
+        return to_numpy(gradient)[: len(weights)]
 
     def _vjp(self, images):
         """Returns logits, and a function from their weights to gradients."""
@@ -149,7 +150,3 @@ def _functions(victim):
         return victim.with_draw(draw).frozen_logits(images)
 
     return {"logits": logits}
-
-
-def _numpy(tensor):
-    return np.asarray(ops.convert_to_numpy(tensor))

@@ -9,7 +9,7 @@ from keras import ops
 
 from .._typing import Model
 from .._typing import ValueRange
-from ..classifier import resolve_value_range
+from ..data import resolve_value_range
 from .differentiable_logits import DifferentiableLogits
 from .foreign_attack import ForeignAttack
 from .foreign_attack import check_known

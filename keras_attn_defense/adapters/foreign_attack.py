@@ -16,7 +16,7 @@ from ..attacks import Attack
 from ..attacks.engine.attack_result import AttackResult
 from ..classifier import ClassifierView
 from ..classifier import as_classifier
-from ..classifier.padding import padded_batches
+from ..data import padded_batches
 from .connection import Connection
 from .random_numbers import seeded
 

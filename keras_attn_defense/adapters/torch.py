@@ -5,7 +5,7 @@ from typing import Any
 
 from .._typing import Model
 from .._typing import ValueRange
-from ..classifier import resolve_value_range
+from ..data import resolve_value_range
 from .differentiable_logits import DifferentiableLogits
 from .foreign_attack import ForeignAttack
 

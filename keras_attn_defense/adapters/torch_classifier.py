@@ -10,7 +10,7 @@ from keras import ops
 
 from .._typing import Tensor
 from .._typing import ValueRange
-from ..classifier import check_value_range
+from ..data import check_value_range
 from .torch import torch_tools
 
 

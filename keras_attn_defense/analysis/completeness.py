@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._typing import Tensor
-from .boxes import object_masks
+from ..data import object_masks
 from .maps import checked_maps
 
 

@@ -9,11 +9,11 @@ from .._typing import Tensor
 from .._typing import ValueRange
 from ..attention import AttentionMask
 from ..classifier import Classifier
-from ..classifier import check_images
-from ..classifier import check_labels
-from ..classifier import class_indices
-from ..classifier import resolve_value_range
 from ..classifier.predictor import Predictor
+from ..data import check_images
+from ..data import check_labels
+from ..data import class_indices
+from ..data import resolve_value_range
 from .maps import checked_maps
 
 

@@ -5,7 +5,7 @@ from keras import ops
 
 from ..attacks import GradientAttack
 from ..attention.compiled_method import CompiledMethod
-from ..classifier.padding import padded_batches
+from ..data import padded_batches
 from .completeness import attention_completeness
 from .confidence_drop import ConfidenceDrop
 from .deviation import attention_deviation

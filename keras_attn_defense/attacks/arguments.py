@@ -1,7 +1,7 @@
 """Checks of the arguments that all attacks share."""
 
-from ..classifier import check_count as check_count
-from ..classifier import check_number
+from .._arguments import check_count
+from .._arguments import check_number
 
 _UNIT = "in the units of the images"
 

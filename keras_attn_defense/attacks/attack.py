@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from .._arguments import check_count
+from .._arguments import not_defined
 from .._backend import is_traced
 from .._registration import register
 from .._typing import Model
@@ -17,14 +19,13 @@ from .._typing import ValueRange
 from ..classifier import ClassifierView
 from ..classifier import CompiledFunctions
 from ..classifier import as_classifier
-from ..classifier import check_images
-from ..classifier import check_labels
-from ..classifier import check_value_range
-from ..classifier import class_indices
-from ..classifier import not_defined
-from ..classifier import resolve_value_range
+from ..data import check_images
+from ..data import check_labels
+from ..data import check_value_range
+from ..data import class_indices
+from ..data import resolve_value_range
+from ..data import to_numpy
 from . import perturbation_sets
-from .arguments import check_count
 from .arguments import check_epsilon
 from .arguments import check_seed
 from .engine.attack_result import AttackResult
@@ -225,7 +226,7 @@ class Attack(keras.layers.Layer):
         self, victim: ClassifierView, value_range: ValueRange, x: Any, y: Tensor
     ) -> Any:
         """Adversarial images of one batch of checked tensors."""
-        images, labels = _numpy(x), _numpy(y)
+        images, labels = to_numpy(x), to_numpy(y)
         result = self.run_batches(victim, value_range, images, labels, 128)
         return ops.convert_to_tensor(result.images)
 
@@ -315,7 +316,7 @@ class Attack(keras.layers.Layer):
         victim = as_classifier(model)
         value_range = self.resolve_value_range(model)
         images, labels = self._checked(victim, value_range, images, labels)
-        return victim, value_range, _numpy(images), _numpy(labels)
+        return victim, value_range, to_numpy(images), to_numpy(labels)
 
     def _checked(self, victim, value_range, x, y):
         check_images(x, value_range)
@@ -342,7 +343,3 @@ class Attack(keras.layers.Layer):
                 returns a dict of functions of tensors.
         """
         return CompiledFunctions(build, owner=True, arguments=_NOT_COMPILED)
-
-
-def _numpy(tensor):
-    return np.asarray(ops.convert_to_numpy(tensor))

@@ -12,8 +12,8 @@ from .._typing import Tensor
 from .._typing import ValueRange
 from ..classifier import Classifier
 from ..classifier import all_layers
-from ..classifier import check_value_range
 from ..classifier.intercept import intercept
+from ..data import check_value_range
 
 
 class BPDA(Classifier):

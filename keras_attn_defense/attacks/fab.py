@@ -14,12 +14,12 @@ from typing import Any
 
 from keras import ops
 
+from .._arguments import check_count
+from .._arguments import check_number
 from .._registration import register
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..classifier import ClassifierView
-from ..classifier import check_number
-from .arguments import check_count
 from .boundaries import nearest_boundary
 from .engine.task import Task
 from .hyperplanes import change_to_hyperplane

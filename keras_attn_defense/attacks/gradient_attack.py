@@ -16,6 +16,8 @@ from typing import Self
 import numpy as np
 from keras import ops
 
+from .._arguments import check_count
+from .._arguments import check_number
 from .._backend import repeat
 from .._registration import register
 from .._typing import Model
@@ -23,10 +25,8 @@ from .._typing import Tensor
 from .._typing import ValueRange
 from ..classifier import ClassifierView
 from ..classifier import as_classifier
-from ..classifier import check_number
-from ..classifier.padding import padded_batches
+from ..data import padded_batches
 from . import objectives
-from .arguments import check_count
 from .arguments import check_step_size
 from .arguments import check_targets
 from .attack import Attack

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from .._arguments import check_named
+from .._arguments import refuse_arguments
 from .._typing import Norm
-from ..classifier import check_named
-from ..classifier import refuse_arguments
 from .apgd import APGD
 from .attack import Attack
 from .attention_attack import AttentionAttack

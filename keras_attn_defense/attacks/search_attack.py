@@ -5,14 +5,14 @@ from typing import Any
 import keras
 from keras import ops
 
+from .._arguments import check_count
+from .._arguments import not_defined
 from .._backend import repeat
 from .._backend import unrolls_loops
 from .._registration import register
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..classifier import ClassifierView
-from ..classifier import not_defined
-from .arguments import check_count
 from .attack import Attack
 from .engine import search_loop
 from .engine.task import Task

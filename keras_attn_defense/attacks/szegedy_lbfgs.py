@@ -6,13 +6,13 @@ import numpy as np
 import scipy
 from keras import ops
 
+from .._arguments import check_count
+from .._arguments import check_number
 from .._registration import register
 from .._typing import Norm
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..classifier import ClassifierView
-from ..classifier import check_number
-from .arguments import check_count
 from .arguments import check_norm
 from .attack import Attack
 from .engine.attack_result import AttackResult

@@ -6,13 +6,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from .._arguments import check_number
+from .._arguments import plain_errors
 from .._registration import register
 from .._typing import Tensor
 from .._typing import ValueRange
-from ..classifier import check_number
-from ..classifier import check_value_range
 from ..classifier import full_precision
-from ..classifier import plain_errors
+from ..data import check_value_range
 from .black_box import check_fill
 from .resizing import upsampled
 

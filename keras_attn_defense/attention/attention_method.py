@@ -6,14 +6,14 @@ from typing import Self
 
 import keras
 
+from .._arguments import not_defined
+from .._arguments import plain_errors
 from .._backend import readable
 from .._registration import register
 from .._typing import Model
 from .._typing import Tensor
 from ..classifier import Classifier
 from ..classifier import ClassifierView
-from ..classifier import not_defined
-from ..classifier import plain_errors
 from . import normalization as normalizations
 from .class_choice import check_choice
 

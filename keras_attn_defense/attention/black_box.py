@@ -7,9 +7,9 @@ import numpy as np
 import scipy
 from keras import ops
 
+from .._arguments import check_count
+from .._arguments import check_number
 from .._backend import is_traced
-from ..classifier import check_count
-from ..classifier import check_number
 from ..classifier.predictor import Predictor
 from ..classifier.predictor import predictions
 

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from .._arguments import not_defined
 from .._registration import register
 from .._typing import Model
 from .._typing import Tensor
 from ..classifier import Classifier
-from ..classifier import not_defined
 from .attention_method import AttentionMethod
 from .black_box import BlackBox
 from .black_box import check_fill

@@ -3,8 +3,8 @@
 from keras import ops
 
 from .._backend import is_traced
-from ..classifier import check_labels
-from ..classifier import class_indices
+from ..data import check_labels
+from ..data import class_indices
 
 
 def _predicted(logits):

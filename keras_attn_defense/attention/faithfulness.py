@@ -7,10 +7,10 @@ import numpy as np
 import scipy
 from keras import ops
 
+from .._arguments import check_count
 from .._typing import Model
 from .._typing import Tensor
 from ..classifier import Classifier
-from ..classifier import check_count
 from .black_box import BlackBox
 from .black_box import concrete_images
 from .class_choice import check_choice

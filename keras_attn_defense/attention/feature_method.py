@@ -8,14 +8,14 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
+from .._arguments import check_count
+from .._arguments import not_defined
 from .._backend import vjp_inside
 from .._registration import register
 from .._typing import Model
 from .._typing import Tensor
 from ..classifier import Classifier
-from ..classifier import check_count
 from ..classifier import full_precision
-from ..classifier import not_defined
 from .attention_method import AttentionMethod
 from .class_choice import chosen_classes
 from .normalization import maximum

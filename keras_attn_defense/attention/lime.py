@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from .._arguments import check_count
 from .._registration import register
 from .._typing import Model
-from ..classifier import check_count
 from .black_box_method import BlackBoxMethod
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ..classifier import check_named
-from ..classifier import refuse_arguments
+from .._arguments import check_named
+from .._arguments import refuse_arguments
 from .attention_method import AttentionMethod
 from .eigen_cam import EigenCAM
 from .grad_cam import GradCAM

@@ -8,11 +8,11 @@ import numpy as np
 import scipy
 from keras import ops
 
+from .._arguments import check_count
 from .._registration import register
 from .._typing import Model
 from .._typing import Tensor
 from ..classifier import Classifier
-from ..classifier import check_count
 from .black_box import BlackBox
 from .black_box import concrete_images
 from .feature_method import ClassifierPass

@@ -5,12 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from .._arguments import check_count
+from .._arguments import check_number
 from .._registration import register
 from .._typing import Model
 from .._typing import Tensor
 from ..classifier import Classifier
-from ..classifier import check_count
-from ..classifier import check_number
 from ..classifier import full_precision
 from .class_choice import chosen_classes
 from .input_gradients import InputGradients

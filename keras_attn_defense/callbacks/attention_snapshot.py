@@ -6,11 +6,11 @@ from typing import Any
 
 import keras
 
+from .._arguments import check_count
 from .._typing import Path
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..attacks import Attack
-from ..attacks.arguments import check_count
 from ..attention import AttentionMask
 from ..attention import AttentionMethod
 from ..visualization.attack_figure import draw_attack

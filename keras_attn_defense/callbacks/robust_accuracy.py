@@ -2,8 +2,8 @@
 
 from ..classifier import as_classifier
 from ..classifier.predictor import Predictor
+from ..data import CheckedBlocks
 from ..evaluation.campaign import Campaign
-from ..evaluation.checked_blocks import CheckedBlocks
 from ..evaluation.progress import Progress
 from ..evaluation.records import Records
 from ..evaluation.state import State

@@ -7,14 +7,14 @@ from typing import Any
 
 import keras
 
+from .._arguments import check_count
 from .._typing import Norm
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..attacks import Attack
-from ..attacks.arguments import check_count
-from ..classifier import check_value_range
-from ..classifier import resolve_value_range
-from ..datasets.blocks import blocks
+from ..data import blocks
+from ..data import check_value_range
+from ..data import resolve_value_range
 from ..evaluation.suite import common_epsilon
 from ..evaluation.suite import named_attacks
 from ..evaluation.threat_model import ThreatModel

@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from .._typing import Tensor
+from ..data import known_value_range
 from .classifier_view import ClassifierView
 from .feature_map import FeatureMaps
 from .feature_map import data_format
@@ -23,7 +24,6 @@ from .structure import as_input
 from .structure import layer_calls
 from .structure import run_symbolically
 from .token_grid import laid_out
-from .value_range import known_value_range
 
 _structures = weakref.WeakKeyDictionary()
 _USUAL_SIDE = 224

@@ -3,8 +3,8 @@
 import numpy as np
 from keras import ops
 
+from ..data import padded_batches
 from .compiled_functions import CompiledFunctions
-from .padding import padded_batches
 
 
 def _functions(victim):

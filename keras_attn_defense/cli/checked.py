@@ -7,9 +7,9 @@ import numpy as np
 
 from .._typing import ValueRange
 from ..classifier import as_classifier
-from ..classifier import resolve_value_range
 from ..classifier.predictor import Predictor
-from ..evaluation.checked_blocks import CheckedBlocks
+from ..data import CheckedBlocks
+from ..data import resolve_value_range
 from .data import DataOptions
 from .data import load_data
 from .labels import read_class_names

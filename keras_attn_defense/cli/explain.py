@@ -10,7 +10,7 @@ from ..attention.class_choice import chosen_classes
 from ..attention.compiled_method import CompiledMethod
 from ..attention.named import METHODS
 from ..classifier import Classifier
-from ..classifier.padding import padded_batches
+from ..data import padded_batches
 from ..models import AttentionDefendedModel
 from ..visualization import attention_figure
 from ..visualization.style import check_matplotlib

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..classifier import check_images
-from ..classifier import check_value_range
-from ..classifier.checks import check_contrast
+from ..data import check_contrast
+from ..data import check_images
+from ..data import check_value_range
 
 
 def unit_images(images, name, value_range=None):

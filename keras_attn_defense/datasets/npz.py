@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from .._archives import open_arrays
 from .._typing import Path
 from .._typing import ValueRange
-from .boxes import checked_boxes
+from ..data import checked_boxes
 from .conversion import label_indices
 from .conversion import unit_images
 from .image_split import ImageSplit

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._typing import Path
 from .._typing import ValueRange
-from .boxes import padded_boxes
+from ..data import padded_boxes
 from .columns import chosen_column
 from .conversion import label_indices
 from .conversion import unit_images

@@ -5,20 +5,20 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from .._arguments import check_count
 from .._typing import Model
 from .._typing import Norm
 from .._typing import Path
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..attacks import Attack
-from ..attacks.arguments import check_count
 from ..classifier import as_classifier
 from ..classifier import check_built_in_scale
-from ..classifier import resolve_value_range
 from ..classifier.predictor import Predictor
-from ..datasets.blocks import number_of_images
+from ..data import CheckedBlocks
+from ..data import number_of_images
+from ..data import resolve_value_range
 from .campaign import Campaign
-from .checked_blocks import CheckedBlocks
 from .checks import Context
 from .checks import not_checked
 from .checks import run_checks

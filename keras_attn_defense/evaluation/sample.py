@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..datasets.blocks import to_numpy
+from ..data import to_numpy
 from ..datasets.sampling import stratified_sample
 
 _SIZE = 128

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._arguments import check_number
 from .._typing import Tensor
 from ..attacks import perturbation_sets
-from ..classifier import check_number
 
 # Rounding of float32: a share of epsilon, and a share of the value range.
 _RELATIVE_SLACK = 1e-4

@@ -13,7 +13,7 @@ from .._typing import ValueRange
 from ..analysis.default_attention import default_attention
 from ..attention import AttentionMethod
 from ..classifier import Classifier
-from ..classifier import resolve_value_range
+from ..data import resolve_value_range
 from ..models import AttentionDefendedModel
 from .endpoints import Endpoints
 from .in_tensorflow import write_in_tensorflow

@@ -7,11 +7,11 @@ import warnings
 import keras
 import numpy as np
 
+from .._arguments import check_count
 from ..attacks import PGD
 from ..attacks import Attack
 from ..attacks import GradientAttack
 from ..attacks import get as named_attack
-from ..attacks.arguments import check_count
 from ..attacks.arguments import check_epsilon
 from ..attacks.arguments import check_step_size
 from ..attention import AttentionMask

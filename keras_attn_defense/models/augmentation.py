@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from ..classifier import all_layers
-from ..classifier import class_probabilities
+from ..data import class_probabilities
 
 _MIXES_LABELS = (keras.layers.MixUp, keras.layers.CutMix)
 

@@ -6,8 +6,8 @@ import warnings
 import keras
 
 from .._backend import SUPPORTS_JIT
-from ..classifier import has_columns
 from ..classifier.logits import Ending
+from ..data import has_columns
 from ..losses import LabelCrossentropy
 
 # In the names of losses and metrics of labels with a column for each class.

@@ -5,7 +5,7 @@ import time
 import keras
 from keras import ops
 
-from ..classifier import has_columns
+from ..data import has_columns
 
 # Seconds from one look to the next: each waits for the device.
 _PAUSE = 1.0

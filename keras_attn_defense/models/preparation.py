@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 
-from ..classifier import check_images
-from ..classifier import check_labels
-from ..classifier import has_columns
-from ..classifier.checks import check_contrast
-from ..datasets.blocks import check_columns
+from ..data import check_columns
+from ..data import check_contrast
+from ..data import check_images
+from ..data import check_labels
+from ..data import has_columns
 from .compilation import check_compiled
 from .compilation import check_labels_form
 from .compilation import ensure_compiled

@@ -8,7 +8,7 @@ import keras
 from .._registration import register
 from .._typing import Tensor
 from .._typing import ValueRange
-from ..classifier import check_value_range
+from ..data import check_value_range
 
 
 @register

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..attacks.arguments import check_count
+from .._arguments import check_count
 from . import arguments
 from .augmentation import check_augmentation
 

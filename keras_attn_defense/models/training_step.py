@@ -14,10 +14,10 @@ from .._backend import ensure_shape
 from .._backend import unscaled
 from ..attention.resizing import upsampled
 from ..classifier import CompiledFunctions
-from ..classifier import as_images
-from ..classifier import class_indices
-from ..classifier import class_probabilities
-from ..classifier import has_columns
+from ..data import as_images
+from ..data import class_indices
+from ..data import class_probabilities
+from ..data import has_columns
 from .augmentation import augmented
 from .data_watch import harmless
 from .data_watch import is_usable

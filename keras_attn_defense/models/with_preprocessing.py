@@ -8,9 +8,9 @@ import numpy as np
 from .._typing import ValueRange
 from ..classifier import Classifier
 from ..classifier import built_in_preprocessing
-from ..classifier import check_value_range
 from ..classifier import has_preprocessor
 from ..classifier import input_shape
+from ..data import check_value_range
 from .hub_preprocessor import converter_of
 from .input_preprocessing import InputPreprocessing
 from .input_preprocessing import linear_map

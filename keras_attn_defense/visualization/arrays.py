@@ -7,16 +7,10 @@ import numpy as np
 from keras import ops
 
 from ..attention.resizing import upsampled
-from ..classifier import check_images
-from ..classifier import check_value_range
-from ..classifier import class_indices
-
-
-def numpy(values):
-    """Converts a tensor, or anything that NumPy understands, to an array."""
-    if keras.ops.is_tensor(values):
-        values = ops.convert_to_numpy(values)
-    return np.asarray(values)
+from ..data import check_images
+from ..data import check_value_range
+from ..data import class_indices
+from ..data import to_numpy
 
 
 def image_range(images, value_range=None):
@@ -25,7 +19,7 @@ def image_range(images, value_range=None):
     Where they are not given, they are 0 and 255 for bytes, 0 and 1 for others.
     """
     if value_range is None:
-        value_range = (0, 255) if numpy(images).dtype == "uint8" else (0, 1)
+        value_range = (0, 255) if to_numpy(images).dtype == "uint8" else (0, 1)
     return check_value_range(value_range)
 
 
@@ -43,7 +37,7 @@ def displayed(images, value_range=None):
         Float32 `(N, height, width, 3)` from 0 to 1.
     """
     value_range = image_range(images, value_range)
-    images = numpy(images)
+    images = to_numpy(images)
     check_images(images, value_range)
     if keras.config.image_data_format() == "channels_first":
         images = np.moveaxis(images, 1, -1)
@@ -67,7 +61,7 @@ def scaled_maps(maps, images, limits=None):
     Returns:
         Float32 `(N, height, width)`.
     """
-    maps = numpy(maps).astype("float32")
+    maps = to_numpy(maps).astype("float32")
     if maps.ndim != 3 or len(maps) != len(images):
         raise ValueError(
             "`maps` should be one map (h, w) for each image, together an array "
@@ -79,7 +73,7 @@ def scaled_maps(maps, images, limits=None):
             "Attention methods of this package return none: check the maps "
             "that you computed."
         )
-    images = numpy(images)
+    images = to_numpy(images)
     if limits is None:
         low = maps.min((1, 2), keepdims=True)
         high = maps.max((1, 2), keepdims=True)
@@ -87,12 +81,13 @@ def scaled_maps(maps, images, limits=None):
         low, high = check_value_range(limits)
     span = np.where(high > low, np.subtract(high, low), 1)
     maps = np.clip((maps - low) / span, 0, 1)
-    return np.clip(numpy(upsampled(ops.convert_to_tensor(maps), images)), 0, 1)
+    enlarged = to_numpy(upsampled(ops.convert_to_tensor(maps), images))
+    return np.clip(enlarged, 0, 1)
 
 
 def label_indices(labels):
     """Converts indices or one-hot labels to NumPy indices, and keeps None."""
-    return None if labels is None else numpy(class_indices(labels, None))
+    return None if labels is None else to_numpy(class_indices(labels, None))
 
 
 def first(max_images):

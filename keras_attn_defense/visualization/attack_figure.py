@@ -10,11 +10,11 @@ from .._typing import Tensor
 from .._typing import ValueRange
 from ..attention import AttentionMask
 from ..attention import AttentionMethod
-from ..datasets.boxes import boxes_by_image
+from ..data import boxes_by_image
+from ..data import to_numpy
 from .arrays import check_lengths
 from .arrays import displayed
 from .arrays import first
-from .arrays import numpy
 from .captions import Caption
 from .captions import name_captions
 from .captions import prediction_captions
@@ -110,7 +110,7 @@ def draw_attack(explainer, attack, class_names=None, boxes=None):
     # that is predicted for the clean image.
     classes = clean.predictions if labels is None else labels
     attack = in_range(attack, explainer.model, value_range)
-    adversarial = numpy(attack(explainer.model, images, classes))
+    adversarial = to_numpy(attack(explainer.model, images, classes))
     attacked = explainer(adversarial, classes)
     hidden = explainer.hidden(clean.maps)
 

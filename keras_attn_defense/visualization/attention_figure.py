@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from .._typing import Figure
 from .._typing import Tensor
 from .._typing import ValueRange
-from ..datasets.boxes import boxes_by_image
+from ..data import boxes_by_image
+from ..data import to_numpy
 from .arrays import check_lengths
 from .arrays import displayed
 from .arrays import first
 from .arrays import label_indices
-from .arrays import numpy
 from .captions import name_captions
 from .captions import prediction_captions
 from .overlay import overlay
@@ -72,7 +72,7 @@ def attention_figure(
     """
     if not isinstance(maps, dict):
         maps = {"attention": maps}
-    x, num = numpy(x), len(x)
+    x, num = to_numpy(x), len(x)
     check_lengths(
         num,
         y=y,

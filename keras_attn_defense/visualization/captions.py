@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .arrays import numpy
+from ..data import to_numpy
 from .style import BLACK
 from .style import GRAY
 from .style import RIGHT
@@ -51,7 +51,7 @@ def name_captions(start, labels, num, class_names=None):
         return [()] * num
     return [
         (Caption(start + class_name(each, class_names)),)
-        for each in numpy(labels)
+        for each in to_numpy(labels)
     ]
 
 
@@ -74,7 +74,7 @@ def prediction_captions(
         return [()] * num
     # Missing columns become None for each image.
     columns = [
-        [None] * num if each is None else numpy(each)
+        [None] * num if each is None else to_numpy(each)
         for each in (predictions, confidences, labels)
     ]
     return [

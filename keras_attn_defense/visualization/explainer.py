@@ -14,13 +14,13 @@ from ..attention import intersection_over_union
 from ..attention.compiled_method import CompiledMethod
 from ..classifier import Classifier
 from ..classifier import CompiledFunctions
-from ..classifier import as_images
-from ..classifier import check_images
-from ..classifier import check_labels
-from ..classifier import class_indices
-from ..classifier import resolve_value_range
+from ..data import as_images
+from ..data import check_images
+from ..data import check_labels
+from ..data import class_indices
+from ..data import resolve_value_range
+from ..data import to_numpy
 from .arrays import image_range
-from .arrays import numpy
 
 
 class Explained(NamedTuple):
@@ -99,7 +99,7 @@ class Explainer:
             An `Explained`.
         """
         logits, maps = self._explain(images, labels)
-        return Explained(*_predictions(logits), numpy(maps))
+        return Explained(*_predictions(logits), to_numpy(maps))
 
     def predict(self, images):
         """Returns predictions and confidences without maps, `(N,)` each."""
@@ -109,21 +109,21 @@ class Explainer:
     def hidden(self, maps):
         """Hides the attention area of the images; returns a NumPy array."""
         tensors = [ops.convert_to_tensor(x) for x in (self.images, maps)]
-        return numpy(self.mask(*tensors))
+        return to_numpy(self.mask(*tensors))
 
     def overlap(self, maps, maps_adv):
         """Returns the intersection over union of attention areas, `(N,)`."""
         tensors = [ops.convert_to_tensor(each) for each in (maps, maps_adv)]
         areas = [self.mask.area(each) for each in tensors]
-        return numpy(intersection_over_union(*areas))
+        return to_numpy(intersection_over_union(*areas))
 
     def _check_inputs(self, images, labels):
         check_images(images, self.value_range)
         if labels is not None:
             classes = self.classifier.num_classes
             check_labels(labels, classes, len(images))
-            labels = numpy(class_indices(labels, classes))
-        return numpy(as_images(images, self.value_range)), labels
+            labels = to_numpy(class_indices(labels, classes))
+        return to_numpy(as_images(images, self.value_range)), labels
 
 
 def named_attention(attention):
@@ -208,5 +208,5 @@ def _attribute_of_type(model, name, kind):
 
 def _predictions(logits):
     """Returns the predicted classes and their probabilities."""
-    probabilities = numpy(ops.softmax(logits))
+    probabilities = to_numpy(ops.softmax(logits))
     return probabilities.argmax(-1), probabilities.max(-1)

@@ -7,12 +7,12 @@ import numpy as np
 from .._typing import Figure
 from .._typing import Tensor
 from .._typing import ValueRange
+from ..data import to_numpy
 from .arrays import check_lengths
 from .arrays import displayed
 from .arrays import first
 from .arrays import image_range
 from .arrays import label_indices
-from .arrays import numpy
 from .captions import Caption
 from .captions import name_captions
 from .captions import prediction_captions
@@ -148,7 +148,7 @@ def _magnified(images, adversarial, value_range):
     """Returns the changes as pictures, and captions of their sizes."""
     lower, upper = image_range(images, value_range)
     images, adversarial = (
-        numpy(each).astype("float32") for each in (images, adversarial)
+        to_numpy(each).astype("float32") for each in (images, adversarial)
     )
     if images.shape != adversarial.shape:
         raise ValueError(

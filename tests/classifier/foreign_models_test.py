@@ -12,8 +12,8 @@ from keras_attn_defense.attacks import FGSM
 from keras_attn_defense.attention import GradCAM
 from keras_attn_defense.classifier import Classifier
 from keras_attn_defense.classifier import as_classifier
-from keras_attn_defense.classifier import as_images
-from keras_attn_defense.classifier import check_images
+from keras_attn_defense.data import as_images
+from keras_attn_defense.data import check_images
 from tests import networks
 from tests.testing import to_numpy
 

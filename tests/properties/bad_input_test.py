@@ -13,10 +13,10 @@ from hypothesis.extra import numpy as hnp
 
 import keras_attn_defense as kad
 from keras_attn_defense import attacks
-from keras_attn_defense.classifier import check_images
-from keras_attn_defense.classifier import check_labels
-from keras_attn_defense.classifier import check_value_range
-from keras_attn_defense.datasets.boxes import checked_boxes
+from keras_attn_defense.data import check_images
+from keras_attn_defense.data import check_labels
+from keras_attn_defense.data import check_value_range
+from keras_attn_defense.data import checked_boxes
 from keras_attn_defense.datasets.conversion import label_indices
 from keras_attn_defense.datasets.conversion import unit_images
 from keras_attn_defense.evaluation.confidence import check_confidence

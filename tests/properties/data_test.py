@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from keras_attn_defense import datasets
-from keras_attn_defense.analysis.boxes import object_masks
-from keras_attn_defense.classifier import class_indices
-from keras_attn_defense.classifier import class_probabilities
-from keras_attn_defense.datasets.blocks import blocks
-from keras_attn_defense.datasets.boxes import boxes_by_image
-from keras_attn_defense.datasets.boxes import checked_boxes
+from keras_attn_defense.data import blocks
+from keras_attn_defense.data import boxes_by_image
+from keras_attn_defense.data import checked_boxes
+from keras_attn_defense.data import class_indices
+from keras_attn_defense.data import class_probabilities
+from keras_attn_defense.data import object_masks
 from keras_attn_defense.datasets.conversion import label_indices
 from keras_attn_defense.datasets.conversion import unit_images
 from tests.properties import strategies

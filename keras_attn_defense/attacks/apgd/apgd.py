@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from ..._arguments import check_number
 from ..._registration import register
 from ..._typing import Tensor
 from ...classifier import ClassifierView
 from ...classifier import as_classifier
-from ...classifier import check_number
 from .. import objectives
 from ..arguments import check_targets
 from ..engine.task import Task

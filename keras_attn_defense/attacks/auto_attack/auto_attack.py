@@ -15,7 +15,7 @@ from ...classifier import ClassifierView
 from ...classifier import CompiledFunctions
 from ...classifier import Unseen
 from ...classifier import as_classifier
-from ...classifier.padding import padded_batches
+from ...data import padded_batches
 from ..attack import Attack
 from ..engine.attack_result import AttackResult
 from ..engine.task import Task

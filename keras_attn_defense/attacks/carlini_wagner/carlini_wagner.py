@@ -15,11 +15,11 @@ from typing import Any
 
 from keras import ops
 
+from ..._arguments import check_count
+from ..._arguments import check_number
 from ..._registration import register
 from ..._typing import Norm
 from ..._typing import Tensor
-from ...classifier import check_number
-from ..arguments import check_count
 from ..arguments import check_norm
 from ..engine.image_gradient import image_gradient
 from ..engine.task import Task

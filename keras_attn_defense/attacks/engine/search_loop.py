@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from ...classifier.padding import padded_size
+from ...data import padded_size
 from .attack_result import AttackResult
 
 # New images enter when this share of the places is free: beginning costs a

@@ -8,7 +8,7 @@ from keras import ops
 from ..._typing import Tensor
 from ..._typing import ValueRange
 from ...classifier import ClassifierView
-from ...classifier import class_indices
+from ...data import class_indices
 
 
 class Task(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from ..._arguments import check_number
 from ..._registration import register
 from ..._typing import Tensor
 from ...attention import AttentionMask
@@ -14,7 +15,6 @@ from ...attention import GradCAM
 from ...attention import intersection_over_union
 from ...classifier import Classifier
 from ...classifier import ClassifierView
-from ...classifier import check_number
 from ...classifier import frozen
 from ...losses import PreservationLoss
 from ..engine.image_gradient import image_gradient

@@ -4,9 +4,9 @@ from typing import Any
 
 from keras import ops
 
+from ..._arguments import check_number
 from ..._registration import register
 from ..._typing import Tensor
-from ...classifier import check_number
 from .naming import named
 from .objective import Objective
 

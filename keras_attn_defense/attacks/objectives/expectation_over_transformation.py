@@ -8,13 +8,13 @@ from typing import Self
 import keras
 from keras import ops
 
+from ..._arguments import check_count
 from ..._backend import repeat
 from ..._backend import vjp
 from ..._registration import register
 from ..._typing import Tensor
 from ...classifier import ClassifierView
 from ...classifier import frozen
-from ..arguments import check_count
 from ..engine.task import Task
 from .naming import get
 from .naming import serialize

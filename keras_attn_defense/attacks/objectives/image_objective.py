@@ -4,11 +4,11 @@ from typing import Any
 
 from keras import ops
 
+from ..._arguments import not_defined
 from ..._backend import vjp
 from ..._registration import register
 from ..._typing import Tensor
 from ...classifier import ClassifierView
-from ...classifier import not_defined
 from .objective import Objective
 
 

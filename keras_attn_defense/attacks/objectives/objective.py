@@ -3,10 +3,10 @@
 from typing import Any
 from typing import Self
 
+from ..._arguments import not_defined
 from ..._registration import register
 from ..._typing import Tensor
 from ...classifier import ClassifierView
-from ...classifier import not_defined
 from ..engine.image_gradient import image_gradient
 from ..engine.task import Task
 

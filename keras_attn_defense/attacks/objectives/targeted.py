@@ -4,9 +4,9 @@ from typing import Any
 
 from keras import ops
 
+from ..._arguments import check_count
 from ..._registration import register
 from ..._typing import Tensor
-from ..arguments import check_count
 from .dlr import targeted_dlr
 from .margin import logit_of
 from .margin import others

@@ -3,8 +3,8 @@
 import numpy as np
 from keras import ops
 
+from ..._arguments import not_defined
 from ..._typing import Norm
-from ...classifier import not_defined
 
 
 class PerturbationSet:

@@ -15,13 +15,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from ..._arguments import check_count
+from ..._arguments import check_number
 from ..._registration import register
 from ..._typing import Tensor
 from ...classifier import ClassifierView
 from ...classifier import as_classifier
-from ...classifier import check_number
 from .. import objectives
-from ..arguments import check_count
 from ..engine.task import Task
 from ..objectives.objective import Objective
 from ..search_attack import SearchAttack

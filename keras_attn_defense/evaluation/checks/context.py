@@ -16,7 +16,7 @@ from ...attacks.engine.image_gradient import image_gradient
 from ...attacks.objectives import cross_entropy
 from ...attacks.objectives import margin
 from ...classifier import Classifier
-from ...classifier.padding import padded_batches
+from ...data import padded_batches
 from ..campaign import judge
 
 _OBJECTIVES = {"cross_entropy": cross_entropy, "margin": margin}

@@ -8,8 +8,8 @@ from keras import ops
 
 from keras_attn_defense.attacks import SearchAttack
 from keras_attn_defense.attacks.engine import search_loop
-from keras_attn_defense.classifier.padding import padded_batches
-from keras_attn_defense.classifier.padding import padded_size
+from keras_attn_defense.data import padded_batches
+from keras_attn_defense.data import padded_size
 from tests import networks
 from tests.testing import BACKEND
 from tests.testing import to_numpy

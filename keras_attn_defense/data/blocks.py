@@ -1,15 +1,20 @@
 """Blocks of images, labels and boxes, from any data that `fit` takes."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import keras
 import numpy as np
-from keras import ops
 
+from .arrays import to_numpy
 from .boxes import box_array
 
 _NAMES = ("images", "labels", "boxes")
 
 
-def blocks(x, y, *more, size, limit=None):
+def blocks(
+    x: Any, y: Any, *more: Any, size: int, limit: int | None = None
+) -> Iterator[tuple[np.ndarray, ...]]:
     """Yields tuples of NumPy arrays, `size` rows at a time.
 
     Args:
@@ -41,7 +46,7 @@ def blocks(x, y, *more, size, limit=None):
         yield _joined(pending)
 
 
-def check_columns(batch):
+def check_columns(batch: Any) -> None:
     """Checks that a batch is not a dict of columns.
 
     Raises:
@@ -59,7 +64,7 @@ def check_columns(batch):
         )
 
 
-def number_of_images(x, limit):
+def number_of_images(x: Any, limit: int | None) -> int | None:
     """Returns the number of images, or None if it is not known in advance."""
     known = len(x) if getattr(x, "shape", ()) else None
     if known is None or limit is None:
@@ -146,15 +151,6 @@ def _check_lengths(where, columns):
                 f"{where}Received {len(columns[0])} images and {len(column)} "
                 f"{name}. Expected one of the {name} for each image."
             )
-
-
-def to_numpy(values):
-    """Converts an array or a tensor of any framework to a NumPy array."""
-    if hasattr(values, "detach"):  # A PyTorch tensor, on any backend.
-        values = values.detach().cpu()
-    if isinstance(values, (list, tuple)) or hasattr(values, "__array__"):
-        return np.asarray(values)
-    return np.asarray(ops.convert_to_numpy(values))
 
 
 def _joined(pieces):

@@ -1,12 +1,16 @@
 """Blocks of images and labels that are what the model expects."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 from keras import ops
 
-from ..classifier import check_images
-from ..classifier import check_labels
-from ..classifier.checks import check_contrast
-from ..datasets.blocks import blocks
+from .._typing import ValueRange
+from .blocks import blocks
+from .images import check_contrast
+from .images import check_images
+from .labels import check_labels
 
 
 class CheckedBlocks:
@@ -25,7 +29,15 @@ class CheckedBlocks:
             says where they are in the data.
     """
 
-    def __init__(self, x, y, size, limit, victim, value_range):
+    def __init__(
+        self,
+        x: Any,
+        y: Any,
+        size: int,
+        limit: int | None,
+        victim: Any,
+        value_range: ValueRange,
+    ) -> None:
         self._victim = victim
         self._value_range = value_range
         self._rest = blocks(x, y, size=size, limit=limit)
@@ -37,7 +49,7 @@ class CheckedBlocks:
         self.first = self._checked(0, *opening)
         check_contrast(self.first[0], value_range)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Yields the position of the first image, images and class indices."""
         yield 0, *self.first
         position = len(self.first[0])

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_attn_defense.classifier import as_images
-from keras_attn_defense.classifier import check_images
-from keras_attn_defense.classifier import check_labels
-from keras_attn_defense.classifier import check_value_range
-from keras_attn_defense.classifier import class_indices
+from keras_attn_defense.data import as_images
+from keras_attn_defense.data import check_images
+from keras_attn_defense.data import check_labels
+from keras_attn_defense.data import check_value_range
+from keras_attn_defense.data import class_indices
 from tests.testing import to_numpy
 
 IMAGES = np.full((2, 4, 4, 3), 0.5, "float32")

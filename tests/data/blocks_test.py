@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_attn_defense.datasets.blocks import blocks
+from keras_attn_defense.data import blocks
 
 RNG = np.random.default_rng(0)
 X = RNG.random((11, 4, 4, 3)).astype("float32")

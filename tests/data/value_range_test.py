@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_attn_defense.classifier import resolve_value_range
+from keras_attn_defense.data import resolve_value_range
 
 
 class Model:

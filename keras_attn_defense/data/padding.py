@@ -1,12 +1,17 @@
 """Batches of one size, so that compiled code serves them all."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from keras import ops
 
 from .._backend import SUPPORTS_JIT
+from .._typing import Tensor
 
 
-def padded_batches(*arrays, size):
+def padded_batches(
+    *arrays: np.ndarray, size: int
+) -> Iterator[tuple[slice, tuple[Tensor, ...]]]:
     """Cuts arrays into batches of `size` rows, filling up the last.
 
     Args:
@@ -24,8 +29,8 @@ def padded_batches(*arrays, size):
         yield rows, tuple(ops.convert_to_tensor(a[chosen]) for a in arrays)
 
 
-def padded_size(rows, largest):
-    """The size of a batch that holds `rows`, or as many as it can.
+def padded_size(rows: int, largest: int) -> int:
+    """Returns the size of a batch that holds `rows`, or as many as it can.
 
     Where a batch of another size is compiled anew, sizes are few: `largest`,
     half of it, and so on, so that at most half of a batch is wasted.

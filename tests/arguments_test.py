@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_attn_defense.classifier import check_count
-from keras_attn_defense.classifier import check_number
-from keras_attn_defense.classifier import plain_errors
+from keras_attn_defense._arguments import check_count
+from keras_attn_defense._arguments import check_number
+from keras_attn_defense._arguments import plain_errors
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,31 @@
 
 from typing import Any
 
+import numpy as np
+
+from .._arguments import check_number
 from .._typing import ValueRange
-from .checks import check_value_range
+
+
+def check_value_range(value_range: ValueRange) -> ValueRange:
+    """Returns `value_range` as two floats in ascending order."""
+    try:
+        lower, upper = (
+            check_number("value_range", bound, lowest=-np.inf)
+            for bound in value_range
+        )
+    except (TypeError, ValueError):
+        lower = upper = 0.0
+    if not lower < upper:
+        raise ValueError(
+            "`value_range` should be the lowest and the highest value an image "
+            f"can have, such as (0.0, 1.0) or (0, 255). Received: {value_range}"
+        )
+    return lower, upper
 
 
 def known_value_range(model: Any) -> ValueRange | None:
-    """The range of images that a model itself declares, or None."""
+    """Returns the range of images that a model itself declares, or None."""
     its = getattr(model, "value_range", None)
     return None if its is None else check_value_range(its)
 
@@ -15,7 +34,7 @@ def known_value_range(model: Any) -> ValueRange | None:
 def resolve_value_range(
     model: Any, value_range: ValueRange | None
 ) -> ValueRange:
-    """The range of a model's images.
+    """Returns the range of a model's images.
 
     Args:
         model: A model, which may have a `value_range` of its own.

@@ -5,8 +5,8 @@ import pytest
 from keras import ops
 
 import keras_attn_defense as kad
-from keras_attn_defense.datasets.boxes import boxes_by_image
-from keras_attn_defense.datasets.boxes import checked_boxes
+from keras_attn_defense.data import boxes_by_image
+from keras_attn_defense.data import checked_boxes
 from tests.visualization.helpers import frames
 
 ONE, TWO = (0.25, 0.5, 1.0, 0.75), (0.0, 0.0, 0.5, 0.5)

@@ -1,13 +1,18 @@
 """Bounding boxes in the form that loaders, figures and studies share."""
 
+from typing import Any
+
 import numpy as np
-from keras import ops
+
+from .arrays import to_numpy
 
 # Corners computed in float32 may lie this far outside.
 _ROUNDING = 1e-3
 
 
-def checked_boxes(boxes, num_images=None, name="boxes"):
+def checked_boxes(
+    boxes: Any, num_images: int | None = None, name: str = "boxes"
+) -> np.ndarray:
     """Checks boxes and brings them into one array.
 
     Args:
@@ -57,7 +62,7 @@ def checked_boxes(boxes, num_images=None, name="boxes"):
     return np.where(padding[..., None], -1.0, values)
 
 
-def boxes_by_image(boxes, num_images):
+def boxes_by_image(boxes: Any, num_images: int) -> list[np.ndarray | None]:
     """Returns the boxes of each image without padding.
 
     Args:
@@ -74,7 +79,7 @@ def boxes_by_image(boxes, num_images):
     return [each[(each != -1).all(-1)] for each in boxes]
 
 
-def padded_boxes(boxes):
+def padded_boxes(boxes: list[np.ndarray]) -> np.ndarray:
     """Stacks boxes in one array, padded with rows of -1.
 
     Args:
@@ -90,15 +95,15 @@ def padded_boxes(boxes):
     return padded
 
 
-def box_array(boxes):
+def box_array(boxes: Any) -> np.ndarray:
     """Converts boxes to one array, padded where their numbers differ.
 
     Args:
         boxes: A tensor, an array, or a list with one of them for each image.
     """
     if not isinstance(boxes, (list, tuple)):
-        return _numpy(boxes)
-    rows = [_numpy(each) for each in boxes]
+        return to_numpy(boxes)
+    rows = [to_numpy(each) for each in boxes]
     if len({row.shape for row in rows}) <= 1:
         return np.asarray(rows)
     if all(map(_is_rows, rows)):
@@ -112,11 +117,66 @@ def box_array(boxes):
     )
 
 
+def object_masks(boxes: Any, size: tuple[int, int]) -> np.ndarray:
+    """Returns the positions of the objects as masks.
+
+    Args:
+        boxes: `(batch, 4)`, `(batch, n, 4)` or a list of `(k, 4)`: `(x_min,
+            y_min, x_max, y_max)` in fractions of width and height, the right
+            and bottom corner exclusive. Rows of NaN or -1 are padding.
+            Alternatively, masks `(batch, height, width)` of zeros and ones.
+        size: `(height, width)` of the maps.
+
+    Returns:
+        Masks `(batch, height, width)` of booleans, one for each image.
+
+    Raises:
+        ValueError: If boxes or masks have another form, lie outside of the
+            image, or leave an image without any position.
+    """
+    values = box_array(boxes)
+    if values.ndim in (2, 3) and values.shape[-1] == 4:
+        masks = _rasterized(checked_boxes(values), size)
+    elif values.ndim == 3 and values.shape[1:] == tuple(size):
+        masks = _binary(values)
+    else:
+        raise ValueError(
+            "`boxes` should be boxes (batch, 4) or (batch, n, 4), or masks of "
+            f"the size of the maps, {tuple(size)}. Received an array of shape "
+            f"{values.shape}."
+        )
+    empty = ~masks.any((1, 2))
+    if empty.any():
+        raise ValueError(
+            f"Image {int(empty.argmax())} has no object: its boxes are empty "
+            f"or cover no position of a map of size {tuple(size)}. Leave the "
+            "image out, or use maps at the size of the images."
+        )
+    return masks
+
+
 def _is_rows(row):
     return row.size % 4 == 0 and row.ndim <= 2 and row.dtype.kind in "iuf"
 
 
-def _numpy(values):
-    if ops.is_tensor(values):
-        values = ops.convert_to_numpy(values)
-    return np.asarray(values)
+def _rasterized(boxes, size):
+    """Marks the positions whose centers lie in a box."""
+    height, width = size
+    x = (np.arange(width) + 0.5) / width
+    y = (np.arange(height) + 0.5) / height
+    left, top, right, bottom = (boxes[..., i, None] for i in range(4))
+    # A box is an outer product of its rows and columns; an image has the union
+    # of its boxes. Padding, which is -1, covers no center.
+    columns = (x >= left) & (x < right)
+    rows = (y >= top) & (y < bottom)
+    return (rows[..., :, None] & columns[..., None, :]).any(1)
+
+
+def _binary(masks):
+    """Checks masks of zeros and ones, and returns booleans."""
+    if not np.isin(masks, (0, 1)).all():
+        raise ValueError(
+            "Masks should hold zeros and ones only. Received values from "
+            f"{masks.min()} to {masks.max()}."
+        )
+    return masks.astype(bool)
