@@ -16,12 +16,12 @@ from ..attacks import Attack
 from ..attacks import get
 from ..attention import AttentionMask
 from ..attention import AttentionMethod
-from ..attention.resizing import image_size
 from ..classifier import Classifier
 from ..classifier.predictor import Predictor
 from ..data import blocks
 from ..data import check_images
 from ..data import check_labels
+from ..data import image_size
 from ..data import number_of_images
 from ..data import object_masks
 from ..data import resolve_value_range

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import keras
 from keras import ops
 
 from .._registration import register
@@ -11,6 +10,7 @@ from .._typing import Tensor
 from ..attention import AttentionMask
 from ..attention import AttentionMethod
 from ..attention.resizing import upsampled
+from ..data import channel_axis
 from . import schedules
 from .arguments import refuse_targeted
 from .engine.task import Task
@@ -146,10 +146,9 @@ class AttentionAttack(PGD):
         maps = upsampled(reference["map"], task.images)
         area = self.objective.mask.area(maps) > 0
         area = area if self.region == "inside" else ops.logical_not(area)
-        first = keras.config.image_data_format() == "channels_first"
         return {
             **reference,
-            "region": ops.expand_dims(area, 1 if first else -1),
+            "region": ops.expand_dims(area, channel_axis()),
         }
 
     def perturbation_set(self, reference: Any) -> Any:

@@ -12,6 +12,8 @@ from .._registration import register
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..classifier import full_precision
+from ..data import along_channels
+from ..data import channel_axis
 from ..data import check_value_range
 from .black_box import check_fill
 from .resizing import upsampled
@@ -117,12 +119,10 @@ class AttentionMask(keras.layers.Layer):
             )
         x = full_precision(ops.convert_to_tensor(x))
         area = ops.cast(self.area(upsampled(maps, x)), x.dtype)
-        first = keras.config.image_data_format() == "channels_first"
-        area = ops.expand_dims(area, 1 if first else -1)
+        area = ops.expand_dims(area, channel_axis())
         fill = sum(self.value_range) / 2 if self.fill is None else self.fill
         if isinstance(fill, tuple):
-            shape = (-1, 1, 1) if first else (1, 1, -1)
-            fill = ops.reshape(ops.convert_to_tensor(fill, x.dtype), shape)
+            fill = ops.convert_to_tensor(along_channels(fill), x.dtype)
         return x * (1.0 - area) + fill * area
 
     def area(self, maps: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -13,6 +12,8 @@ from .._registration import register
 from .._typing import Model
 from .._typing import Tensor
 from ..classifier import Classifier
+from ..data import from_channels_last
+from ..data import to_channels_last
 from .attention_method import AttentionMethod
 from .black_box import BlackBox
 from .black_box import check_fill
@@ -103,14 +104,13 @@ class BlackBoxMethod(AttentionMethod):
         with classifier.untouched():
             logits, predictions = classifier(ops.convert_to_tensor(images))
         classes = ops.convert_to_numpy(chosen_classes(labels, logits))
-        to_last, to_first = _axes()
 
         # Subclasses see channels last in any data format of Keras.
         def score(images, classes):
-            images = images.transpose(to_first)
+            images = from_channels_last(images)
             return self.black_box.probabilities(classifier, images, classes)
 
-        maps = self.raw_maps(score, images.transpose(to_last), classes)
+        maps = self.raw_maps(score, to_channels_last(images), classes)
         maps = ops.convert_to_tensor(maps, "float32")
         return logits, self.normalize(maps), predictions
 
@@ -126,10 +126,3 @@ class BlackBoxMethod(AttentionMethod):
             "fill": self.fill,
             "batch_size": self.batch_size,
         }
-
-
-def _axes():
-    """Returns the transpositions to channels last, and back."""
-    if keras.config.image_data_format() == "channels_first":
-        return (0, 2, 3, 1), (0, 3, 1, 2)
-    return (0, 1, 2, 3), (0, 1, 2, 3)

@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import keras
 import numpy as np
 import scipy
 from keras import ops
@@ -11,6 +10,8 @@ from .._arguments import check_count
 from .._typing import Model
 from .._typing import Tensor
 from ..classifier import Classifier
+from ..data import channel_axis
+from ..data import side_axes
 from .black_box import BlackBox
 from .black_box import concrete_images
 from .class_choice import check_choice
@@ -222,11 +223,11 @@ class _Task:
 
     def pixelwise(self, maps):
         """Adds an axis for the channels to maps."""
-        return np.expand_dims(maps, self._channel_axis)
+        return np.expand_dims(maps, channel_axis())
 
     def filled(self, fill):
         """Returns the replacement pixels, which broadcast to the images."""
-        sides = tuple({1, 2, 3} - {self._channel_axis})
+        sides = (0, 1, 2, 3)[side_axes()]
         if fill is None:
             return self.images.mean(sides, keepdims=True)
         if isinstance(fill, str) and fill == "blur":
@@ -262,8 +263,3 @@ class _Task:
         probabilities = np.stack(probabilities, axis=-1)
         areas = np.trapezoid(probabilities, shares, axis=-1)
         return FaithfulnessCurve(shares, probabilities, areas)
-
-    @property
-    def _channel_axis(self):
-        first = keras.config.image_data_format() == "channels_first"
-        return 1 if first else 3

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from .._backend import vjp_inside
@@ -11,6 +10,7 @@ from .._typing import Model
 from .._typing import Tensor
 from ..classifier import Classifier
 from ..classifier import full_precision
+from ..data import channel_axis
 from .attention_method import AttentionMethod
 from .class_choice import chosen_classes
 from .score_gradients import score_gradients
@@ -107,9 +107,8 @@ class InputGradients(AttentionMethod):
         """Reduces the gradients of all channels to normalized maps."""
         if self.times_input:
             gradients = gradients * images
-        first = keras.config.image_data_format() == "channels_first"
         reduce = _REDUCTIONS[self.reduction]
-        return self.normalize(reduce(gradients, axis=1 if first else -1))
+        return self.normalize(reduce(gradients, axis=channel_axis()))
 
     def get_config(self) -> dict[str, Any]:
         return {

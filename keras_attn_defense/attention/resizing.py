@@ -1,7 +1,8 @@
 """Resizing of maps."""
 
-import keras
 from keras import ops
+
+from ..data import image_size
 
 
 def resized(maps, size):
@@ -24,13 +25,6 @@ def resized(maps, size):
 def upsampled(maps, images):
     """Resizes maps `(batch, h, w)` to the size of `images`."""
     return resized(maps, image_size(images))
-
-
-def image_size(images):
-    """Returns `(height, width)` of images in the current data format."""
-    if keras.config.image_data_format() == "channels_first":
-        return ops.shape(images)[2:4]
-    return ops.shape(images)[1:3]
 
 
 def _resized_in_graph(maps, size):

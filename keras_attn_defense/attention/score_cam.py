@@ -13,6 +13,7 @@ from .._registration import register
 from .._typing import Model
 from .._typing import Tensor
 from ..classifier import Classifier
+from ..data import channel_axis
 from .black_box import BlackBox
 from .black_box import concrete_images
 from .feature_method import ClassifierPass
@@ -141,5 +142,4 @@ def _shown(image, channels):
     low = masks.min((1, 2), keepdims=True)
     extent = masks.max((1, 2), keepdims=True) - low
     masks = (masks - low) / np.where(extent > 0, extent, 1.0)
-    first = keras.config.image_data_format() == "channels_first"
-    return image * np.expand_dims(masks, 1 if first else -1)
+    return image * np.expand_dims(masks, channel_axis())

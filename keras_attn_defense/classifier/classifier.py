@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import ops
 
 from .._typing import Tensor
 from ..data import known_value_range
+from ..data import side_axes
+from ..data import to_channels_last
 from .classifier_view import ClassifierView
 from .feature_map import FeatureMaps
 from .feature_map import data_format
@@ -119,13 +120,10 @@ class Classifier(ClassifierView):
         """The output of `layer` as a map `(batch, h, w, channels)`."""
         if len(features.shape) == 3:
             return laid_out(features, self.feature_size(layer, grid))
-        if data_format(self.calls, layer) == "channels_first":
-            return ops.transpose(features, (0, 2, 3, 1))
-        return features
+        return to_channels_last(features, data_format(self.calls, layer))
 
     def _feature_maps(self, grid):
-        first = keras.config.image_data_format() == "channels_first"
-        sides = self.input_shape[2:] if first else self.input_shape[1:3]
+        sides = self.input_shape[side_axes()]
         return FeatureMaps(self.calls, sides, grid)
 
     def __call__(

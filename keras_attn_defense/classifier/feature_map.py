@@ -4,6 +4,7 @@ import difflib
 
 import keras
 
+from ..data import side_axes
 from .structure import all_layers
 from .token_grid import token_grid
 
@@ -81,8 +82,7 @@ class FeatureMaps:
                 f"output of shape {shape}: leave `grid` out, or choose a layer "
                 "of rank 3."
             )
-        first = data_format(self.calls, layer) == "channels_first"
-        return shape[2:] if first else shape[1:3]
+        return shape[side_axes(data_format(self.calls, layer))]
 
     def _default(self):
         inside = {
@@ -185,9 +185,6 @@ def _suggest(names):
 def _is_spatial(shape, layer):
     if shape is None or len(shape) != 4:
         return False
-    first = (
-        getattr(layer, "data_format", None) or keras.config.image_data_format()
-    ) == "channels_first"
-    sides = shape[2:] if first else shape[1:3]
+    sides = shape[side_axes(getattr(layer, "data_format", None))]
     # Unknown sizes (None, or a symbol on JAX) count as large.
     return all(not isinstance(side, int) or side > 1 for side in sides)

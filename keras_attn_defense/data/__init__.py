@@ -9,6 +9,12 @@ from .boxes import boxes_by_image as boxes_by_image
 from .boxes import checked_boxes as checked_boxes
 from .boxes import object_masks as object_masks
 from .boxes import padded_boxes as padded_boxes
+from .channel_axis import along_channels as along_channels
+from .channel_axis import channel_axis as channel_axis
+from .channel_axis import from_channels_last as from_channels_last
+from .channel_axis import image_size as image_size
+from .channel_axis import side_axes as side_axes
+from .channel_axis import to_channels_last as to_channels_last
 from .checked_blocks import CheckedBlocks as CheckedBlocks
 from .images import as_images as as_images
 from .images import check_contrast as check_contrast

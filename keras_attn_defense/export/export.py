@@ -14,6 +14,7 @@ from ..analysis.default_attention import default_attention
 from ..attention import AttentionMethod
 from ..classifier import Classifier
 from ..data import resolve_value_range
+from ..data import side_axes
 from ..models import AttentionDefendedModel
 from .endpoints import Endpoints
 from .in_tensorflow import write_in_tensorflow
@@ -144,7 +145,7 @@ def _preprocess(preprocess, model, classifier, value_range):
     """Returns the layer before the model, or None."""
     if preprocess is True:
         value_range = resolve_value_range(model, value_range)
-        sides = tuple(classifier.input_shape[_sides()])
+        sides = tuple(classifier.input_shape[side_axes()])
         return ServingPreprocessing(
             None if None in sides else sides, value_range
         )
@@ -171,7 +172,7 @@ def _spec(classifier, preprocess, shape, dtype):
     if shape is None:
         shape = list(classifier.input_shape)
         if standard and preprocess.size:
-            shape[_sides()] = None, None
+            shape[side_axes()] = None, None
         shape = shape[1:]
     elif len(shape) != 3:
         raise ValueError(
@@ -180,9 +181,3 @@ def _spec(classifier, preprocess, shape, dtype):
         )
     dtype = dtype or ("uint8" if standard else "float32")
     return keras.InputSpec(shape=(None, *shape), dtype=dtype)
-
-
-def _sides():
-    """Returns the slice of height and width in the shape of a batch."""
-    first = keras.config.image_data_format() == "channels_first"
-    return slice(2, 4) if first else slice(1, 3)

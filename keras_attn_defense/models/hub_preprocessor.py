@@ -1,8 +1,10 @@
 """Read from a keras-hub task what is done to its images."""
 
-import keras
 import numpy as np
 from keras import ops
+
+from ..data import along_channels
+from ..data import side_axes
 
 
 def converter_of(task, shape):
@@ -32,9 +34,9 @@ def converter_of(task, shape):
 def _with_size(shape, size):
     if size is None:
         return shape
-    if keras.config.image_data_format() == "channels_first":
-        return (shape[0], *size)
-    return (*size, shape[-1])
+    whole = [None, *shape]
+    whole[side_axes()] = size
+    return tuple(whole[1:])
 
 
 def _check(task, found, shape):
@@ -42,7 +44,7 @@ def _check(task, found, shape):
     sides = [side or 32 for side in shape]
     images = np.random.default_rng(0).uniform(0, 255, (2, *sides))
     images = images.astype("float32")
-    scale, offset = (_along_channels(each) for each in found)
+    scale, offset = (along_channels(each) for each in found)
     converted = ops.convert_to_numpy(task.preprocessor(images))
     expected = images * scale + offset
     if not np.allclose(converted, expected, rtol=1e-3, atol=1e-3):
@@ -51,9 +53,3 @@ def _check(task, found, shape):
             "images than to scale and shift them, or does something else. "
             "Pass as `preprocessing` a Keras layer that does the same."
         )
-
-
-def _along_channels(numbers):
-    if keras.config.image_data_format() == "channels_first":
-        return np.reshape(numbers, (-1, 1, 1))
-    return np.asarray(numbers)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
 from keras import layers
 from keras import ops
@@ -11,6 +10,8 @@ from keras import ops
 from .._registration import register
 from .._typing import Tensor
 from ..classifier import full_precision
+from ..data import along_channels
+from ..data import channel_axis
 
 
 @register
@@ -53,17 +54,12 @@ class InputPreprocessing(layers.Layer):
         """Images `(batch, height, width, channels)` as the weights expect."""
         images = full_precision(images)
         if self.reverse_channels:
-            images = ops.flip(images, axis=_channel_axis())
+            images = ops.flip(images, axis=channel_axis())
         scale, offset = (
-            ops.convert_to_tensor(self._along_channels(each), images.dtype)
+            ops.convert_to_tensor(along_channels(each), images.dtype)
             for each in (self.scale, self.offset)
         )
         return images * scale + offset
-
-    def _along_channels(self, numbers):
-        shape = [1, 1, 1, 1]
-        shape[_channel_axis()] = -1
-        return np.reshape(numbers, shape)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
@@ -81,10 +77,6 @@ def linear_map(source: Any, target: Any) -> tuple[float, float]:
     """`(scale, offset)` that take one range of values to another."""
     scale = (target[1] - target[0]) / (source[1] - source[0])
     return scale, target[0] - scale * source[0]
-
-
-def _channel_axis():
-    return 1 if keras.config.image_data_format() == "channels_first" else 3
 
 
 def _numbers(name, value):

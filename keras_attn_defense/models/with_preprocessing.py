@@ -10,6 +10,7 @@ from ..classifier import Classifier
 from ..classifier import built_in_preprocessing
 from ..classifier import has_preprocessor
 from ..classifier import input_shape
+from ..data import channel_axis
 from ..data import check_value_range
 from .hub_preprocessor import converter_of
 from .input_preprocessing import InputPreprocessing
@@ -136,8 +137,7 @@ def _named(name, model, shape):
             f"`preprocessing` should be one of {list(_STYLES)}, a range of "
             f"values, or a Keras layer. Received: preprocessing={name!r}"
         )
-    first = keras.config.image_data_format() == "channels_first"
-    channels = shape[0] if first else shape[-1]
+    channels = (None, *shape)[channel_axis()]
     if name != "tf" and channels != 3:
         raise ValueError(
             f"preprocessing={name!r} is for images of three channels. The "

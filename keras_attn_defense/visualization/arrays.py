@@ -2,7 +2,6 @@
 
 import numbers
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -10,6 +9,7 @@ from ..attention.resizing import upsampled
 from ..data import check_images
 from ..data import check_value_range
 from ..data import class_indices
+from ..data import to_channels_last
 from ..data import to_numpy
 
 
@@ -39,9 +39,7 @@ def displayed(images, value_range=None):
     value_range = image_range(images, value_range)
     images = to_numpy(images)
     check_images(images, value_range)
-    if keras.config.image_data_format() == "channels_first":
-        images = np.moveaxis(images, 1, -1)
-    images = images.astype("float32")
+    images = to_channels_last(images).astype("float32")
     if images.shape[-1] != 3:
         images = np.repeat(images.mean(-1, keepdims=True), 3, axis=-1)
     lower, upper = value_range

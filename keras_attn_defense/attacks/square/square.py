@@ -21,6 +21,8 @@ from ..._registration import register
 from ..._typing import Tensor
 from ...classifier import ClassifierView
 from ...classifier import as_classifier
+from ...data import from_channels_last
+from ...data import to_channels_last
 from .. import objectives
 from ..engine.task import Task
 from ..objectives.objective import Objective
@@ -105,7 +107,7 @@ class Square(SearchAttack):
         self.objective.check(as_classifier(model))
 
     def draw(self, images: Tensor, steps: int) -> Any:
-        batch, *_, channels = ops.shape(_channels_last(images))
+        batch, *_, channels = ops.shape(to_channels_last(images))
 
         def uniform(*shape):
             shape = (steps, batch, *shape)
@@ -116,7 +118,7 @@ class Square(SearchAttack):
 
     def begin(self, task: Task) -> dict[str, Any]:
         reference = self.objective.reference(task)
-        images = _channels_last(task.images)
+        images = to_channels_last(task.images)
         change = self.moves.start(
             ops.shape(images), task.epsilon, self.seed_generator
         )
@@ -128,7 +130,9 @@ class Square(SearchAttack):
     def step(
         self, task: Task, state: Any, count: Tensor, draws: Any
     ) -> dict[str, Any]:
-        images, best = map(_channels_last, (task.images, state["adversarial"]))
+        images, best = map(
+            to_channels_last, (task.images, state["adversarial"])
+        )
         queries = self.steps if self.rescale_schedule else None
         change = self.moves.move(
             best - images, task.epsilon, halvings(count, queries), draws
@@ -142,7 +146,7 @@ class Square(SearchAttack):
         project = self.ball.projection(
             task.images, task.epsilon, task.value_range
         )
-        x = project(task.images + _as_given(change))
+        x = project(task.images + from_channels_last(change))
         logits = task.victim.frozen_logits(x)
         values = self.objective.call(logits, task.labels, reference)
         return {
@@ -161,15 +165,3 @@ class Square(SearchAttack):
             "objective": objectives.serialize(self.objective),
             "rescale_schedule": self.rescale_schedule,
         }
-
-
-def _channels_first():
-    return keras.config.image_data_format() == "channels_first"
-
-
-def _channels_last(images):
-    return ops.moveaxis(images, 1, -1) if _channels_first() else images
-
-
-def _as_given(images):
-    return ops.moveaxis(images, -1, 1) if _channels_first() else images
