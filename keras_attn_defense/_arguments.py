@@ -73,6 +73,32 @@ def check_count(name: str, value: Any, lowest: int | None = 1) -> int:
     return number
 
 
+def check_counts(
+    name: str, values: Any, meaning: tuple[str, ...], lowest: int = 1
+) -> tuple[Any, ...]:
+    """Returns whole numbers that belong together, such as a size.
+
+    Args:
+        name: Name of the argument.
+        values: Its values.
+        meaning: What each of them is, such as `("height", "width")`.
+        lowest: The least that each may be.
+
+    Raises:
+        ValueError: If they are not as many, or one is none or too small.
+    """
+    try:
+        counts = tuple(check_count(name, each, lowest) for each in values)
+    except (TypeError, ValueError):
+        counts = ()
+    if len(counts) != len(meaning):
+        raise ValueError(
+            f"`{name}` should be ({', '.join(meaning)}), whole numbers of at "
+            f"least {lowest}. Received: {name}={values!r}"
+        )
+    return counts
+
+
 def check_named(given: Any, known: Any, base: type, what: str) -> Any:
     """Returns the name of something that is known by a name.
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_attn_defense._arguments import check_count
+from keras_attn_defense._arguments import check_counts
 from keras_attn_defense._arguments import check_number
 from keras_attn_defense._arguments import plain_errors
 
@@ -25,6 +26,20 @@ def test_whole_numbers_of_every_kind(value):
 def test_what_is_no_count_is_refused(value):
     with pytest.raises(ValueError, match="`steps` should be a whole number of"):
         check_count("steps", value)
+
+
+def test_counts_that_belong_together():
+    found = check_counts("size", np.array([3, 4]), ("height", "width"))
+    assert found == (3, 4) and all(type(each) is int for each in found)
+
+
+@pytest.mark.parametrize(
+    "value", [3, None, "34", (3,), (3, 4, 5), (3, 0), (3, 4.0), [(3, 4)]]
+)
+def test_what_are_no_counts_is_refused(value):
+    message = r"`size` should be \(height, width\), whole numbers of at least 1"
+    with pytest.raises(ValueError, match=message):
+        check_counts("size", value, ("height", "width"))
 
 
 @pytest.mark.parametrize(

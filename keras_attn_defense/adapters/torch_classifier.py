@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from .._arguments import check_counts
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..data import check_value_range
@@ -77,7 +78,8 @@ def from_torch_module(
             f"{module!r} (of type {type(module).__name__})."
         )
     model = TorchClassifier(module, value_range, mean, std, name)
-    shape = _check_shape(input_shape)
+    meaning = ("height", "width", "channels")
+    shape = check_counts("input_shape", input_shape, meaning)
     model.build((None, *shape))
     _check_module(model, shape)
     return model
@@ -149,17 +151,6 @@ def _channels(name, values):
             f"{values.tolist()}"
         )
     return tuple(values.tolist())
-
-
-def _check_shape(shape):
-    """Checks the shape of images, and returns it as a tuple."""
-    shape = tuple(shape)
-    if len(shape) != 3 or not all(int(s) == s and s > 0 for s in shape):
-        raise ValueError(
-            "`input_shape` should be (height, width, channels), three whole "
-            f"numbers. Received: {shape}"
-        )
-    return tuple(map(int, shape))
 
 
 def _check_module(model, shape):

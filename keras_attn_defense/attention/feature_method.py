@@ -8,7 +8,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
-from .._arguments import check_count
+from .._arguments import check_counts
 from .._arguments import not_defined
 from .._backend import vjp_inside
 from .._registration import register
@@ -109,7 +109,10 @@ class FeatureMethod(AttentionMethod):
             self.layer = [_identifier(each) for each in layer]
         else:
             self.layer = layer if layer is None else _identifier(layer)
-        self.grid = _check_grid(grid)
+        self.grid = None
+        if grid is not None:
+            sides = ("height", "width")
+            self.grid = check_counts("grid", grid, sides, lowest=2)
 
     def channel_weights(self, features: Tensor, gradients: Tensor) -> Tensor:
         """Computes the weights of the features.
@@ -228,20 +231,3 @@ def _identifier(layer):
         "`layer` should be a layer, its name, its path, a list of these, or "
         f"None. Received: layer={layer!r}"
     )
-
-
-def _check_grid(grid):
-    if grid is None:
-        return None
-    # Anything but two whole numbers ends in the same error below.
-    sides = tuple(grid) if isinstance(grid, (list, tuple)) else ()
-    try:
-        sides = tuple(check_count("grid", side, lowest=2) for side in sides)
-    except ValueError:
-        sides = ()
-    if len(sides) != 2:
-        raise ValueError(
-            "`grid` should be two whole numbers above one, the height and "
-            f"width of the map in patches. Received: grid={grid!r}"
-        )
-    return sides

@@ -4,8 +4,8 @@ from typing import Any
 from typing import Self
 
 import keras
-import numpy as np
 
+from .._arguments import check_count
 from .._registration import register
 from ..models import AttentionDefendedModel
 
@@ -47,19 +47,11 @@ class DefenseSchedule(keras.callbacks.Callback):
         attention_warmup: int = 0,
     ) -> None:
         super().__init__()
-        for name, value in (
-            ("attack_warmup", attack_warmup),
-            ("epsilon_ramp", epsilon_ramp),
-            ("attention_warmup", attention_warmup),
-        ):
-            if not isinstance(value, (int, np.integer)) or value < 0:
-                raise ValueError(
-                    f"`{name}` should be a whole number of epochs, at least "
-                    f"0. Received: {name}={value!r}"
-                )
-        self.attack_warmup = int(attack_warmup)
-        self.epsilon_ramp = int(epsilon_ramp)
-        self.attention_warmup = int(attention_warmup)
+        self.attack_warmup = check_count("attack_warmup", attack_warmup, 0)
+        self.epsilon_ramp = check_count("epsilon_ramp", epsilon_ramp, 0)
+        self.attention_warmup = check_count(
+            "attention_warmup", attention_warmup, 0
+        )
 
     def attack_strength(self, epoch: int) -> float:
         """Returns the share of epsilon in an epoch, counted from 0."""

@@ -1,9 +1,9 @@
 """Scenes of real handwritten digits on cluttered, colored backgrounds."""
 
-import numbers
-
 import numpy as np
 
+from .._arguments import check_count
+from .._arguments import check_number
 from . import _scene_layers as painting
 from ._digit_sources import load_digit_sources
 from .image_split import ImageSplit
@@ -11,6 +11,7 @@ from .image_split import ImageSplit
 # Scenes are painted a few at a time, to keep the canvases in cache.
 _CHUNK = 128
 _MIN_IMAGE_SIZE = 16
+_CLUTTER = "the contrast of the clutter as a share of the digit's"
 
 
 def load_digit_scenes(
@@ -69,39 +70,19 @@ def load_digit_scenes(
     - Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits",
       UCI Machine Learning Repository, 1998.
     """
-    _check_integer("num_train", num_train, 1)
-    _check_integer("num_test", num_test, 1)
-    _check_integer("image_size", image_size, _MIN_IMAGE_SIZE)
-    _check_integer("seed", seed, 0)
-    _check_clutter(clutter)
-    size, clutter = int(image_size), float(clutter)
+    num_train = check_count("num_train", num_train)
+    num_test = check_count("num_test", num_test)
+    size = check_count("image_size", image_size, _MIN_IMAGE_SIZE)
+    seed = check_count("seed", seed, 0)
+    clutter = check_number("clutter", clutter, 0.0, 1.0, unit=_CLUTTER)
     train_digits, test_digits = load_digit_sources()
     # Two streams of random numbers, so that the size of one split does not
     # change the other.
-    train_rng = np.random.Generator(np.random.PCG64([int(seed), 0]))
-    test_rng = np.random.Generator(np.random.PCG64([int(seed), 1]))
-    train = _make_split(train_rng, train_digits, int(num_train), size, clutter)
-    test = _make_split(test_rng, test_digits, int(num_test), size, clutter)
+    train_rng = np.random.Generator(np.random.PCG64([seed, 0]))
+    test_rng = np.random.Generator(np.random.PCG64([seed, 1]))
+    train = _make_split(train_rng, train_digits, num_train, size, clutter)
+    test = _make_split(test_rng, test_digits, num_test, size, clutter)
     return train, test
-
-
-def _check_integer(name, value, minimum):
-    is_integer = isinstance(value, numbers.Integral)
-    if not is_integer or isinstance(value, bool) or value < minimum:
-        raise ValueError(
-            f"`{name}` must be an integer of at least {minimum}. "
-            f"Received: {name}={value!r}. Pass e.g. `{name}={minimum}`."
-        )
-
-
-def _check_clutter(clutter):
-    is_number = isinstance(clutter, numbers.Real)
-    if not is_number or isinstance(clutter, bool) or not 0 <= clutter <= 1:
-        raise ValueError(
-            "`clutter` must be a number in [0, 1], the contrast of the "
-            f"clutter as a share of the digit's contrast. Received: "
-            f"clutter={clutter!r}. Pass e.g. `clutter=0.6`."
-        )
 
 
 def _make_split(rng, digits_by_class, num, size, clutter):

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from .._arguments import check_counts
+
 _MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 _CHANNELS = {1: "grayscale", 3: "rgb", 4: "rgba"}
 
@@ -19,7 +21,8 @@ class Pictures:
 
     def __init__(self, image_size=None, color_mode=None):
         if image_size is not None:
-            image_size = _check_size(image_size)
+            sides = ("height", "width")
+            image_size = check_counts("image_size", image_size, sides)
         if color_mode not in (None, *_MODES):
             raise ValueError(
                 f"`color_mode` should be one of {list(_MODES)} or None. "
@@ -93,16 +96,3 @@ def _bilinear():
     from PIL import Image  # Installed, as it made the image to resize.
 
     return Image.Resampling.BILINEAR
-
-
-def _check_size(size):
-    """Checks a size and returns it as a tuple."""
-    size = tuple(np.ravel(size).tolist())
-    if len(size) != 2 or not all(
-        isinstance(side, int) and side > 0 for side in size
-    ):
-        raise ValueError(
-            "`image_size` should be (height, width), two whole numbers. "
-            f"Received: image_size={size}"
-        )
-    return size

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from .._arguments import check_count
+from .._arguments import check_number
 from ..attacks import PGD
 from ..attacks import Attack
 from ..attacks import GradientAttack
@@ -81,13 +82,7 @@ def mask(mask, value_range):
 
 def weight(name, value):
     """Returns a non-negative float."""
-    is_number = isinstance(value, (int, float, np.number))
-    if not is_number or not 0 <= value < float("inf"):
-        raise ValueError(
-            f"`{name}` should be a number of at least 0; 0 switches the term "
-            f"off. Received: {name}={value!r}"
-        )
-    return float(value)
+    return check_number(name, value, unit="where 0 switches the term off")
 
 
 def rectification_loss(loss, num_classes):

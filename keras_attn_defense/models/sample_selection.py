@@ -6,6 +6,8 @@ from typing import Self
 
 from keras import ops
 
+from .._arguments import check_count
+from .._arguments import check_number
 from .._registration import register
 from .._typing import Tensor
 from ..attention import intersection_over_union
@@ -42,18 +44,10 @@ class StrongSampleSelection:
     """
 
     def __init__(self, threshold: float = 0.6, max_steps: int = 4) -> None:
-        if not 0 <= threshold <= 1:
-            raise ValueError(
-                "`threshold` is an intersection over union, from 0 to 1. "
-                f"Received: threshold={threshold}"
-            )
-        if not isinstance(max_steps, int) or max_steps < 1:
-            raise ValueError(
-                "`max_steps` should be a whole number of at least 1. Received: "
-                f"max_steps={max_steps!r}"
-            )
-        self.threshold = threshold
-        self.max_steps = max_steps
+        self.threshold = check_number(
+            "threshold", threshold, 0.0, 1.0, unit="an intersection over union"
+        )
+        self.max_steps = check_count("max_steps", max_steps)
 
     def __call__(
         self,

@@ -1,10 +1,9 @@
 """Conversion of images and maps to arrays that can be drawn."""
 
-import numbers
-
 import numpy as np
 from keras import ops
 
+from .._arguments import check_count
 from ..attention.resizing import upsampled
 from ..data import check_images
 from ..data import check_value_range
@@ -94,12 +93,7 @@ def first(max_images):
     Args:
         max_images: Number of images, at least one.
     """
-    if not isinstance(max_images, numbers.Integral) or max_images < 1:
-        raise ValueError(
-            "`max_images` should be a whole number of at least 1. Received: "
-            f"max_images={max_images!r}"
-        )
-    return slice(int(max_images))
+    return slice(check_count("max_images", max_images))
 
 
 def check_lengths(num, **values):

@@ -203,7 +203,7 @@ def test_numpy_integers_are_integers():
     ],
 )
 def test_bad_arguments_are_named(arguments, name):
-    with pytest.raises(ValueError, match=f"`{name}` must be.*Received"):
+    with pytest.raises(ValueError, match=f"`{name}` should be.*Received"):
         load_digit_scenes(**arguments)
 
 
