@@ -5,8 +5,8 @@ import numpy as np
 import quickstart
 from keras import layers
 
-from keras_attn_defense import with_preprocessing
 from keras_attn_defense.datasets import load_digit_scenes
+from keras_attn_defense.preprocessing import with_preprocessing
 
 
 def load(options):

@@ -125,7 +125,9 @@ the `value_range` of its images. Attacks, reports and `AttentionDefendedModel` r
 so an epsilon of 8/255 refers to the images, whatever the weights expect.
 """
 
-classifier = kad.with_preprocessing(published, "tf", value_range=(0, 1))
+classifier = kad.preprocessing.with_preprocessing(
+    published, "tf", value_range=(0, 1)
+)
 compile_for(classifier, 1e-3)
 print(
     f"with_preprocessing:  {classifier.evaluate(*source_test, verbose=0)[1]:.1%}"
@@ -136,7 +138,7 @@ With ImageNet weights from `keras.applications`, the same two lines are
 
 ```python
 base = keras.applications.ResNet50V2(weights="imagenet")
-classifier = kad.with_preprocessing(base, "tf")  # images from 0 to 255
+classifier = kad.preprocessing.with_preprocessing(base, "tf")  # images from 0 to 255
 ```
 
 and with keras-hub, where a task knows its preprocessing,
@@ -145,7 +147,7 @@ and with keras-hub, where a task knows its preprocessing,
 task = keras_hub.models.ImageClassifier.from_preset(
     "resnet_50_imagenet", num_classes=5
 )
-classifier = kad.with_preprocessing(task)
+classifier = kad.preprocessing.with_preprocessing(task)
 ```
 
 Attacks refuse a task that still has its preprocessor: `fit` and `predict` apply the
@@ -174,7 +176,7 @@ def pretrained_backbone():
 def head_trained(name):
     """A classifier of our task: backbone as published, new head trained."""
     backbone = pretrained_backbone()
-    classifier = kad.with_preprocessing(
+    classifier = kad.preprocessing.with_preprocessing(
         with_new_head(backbone), "tf", value_range=(0, 1), name=name
     )
     backbone.trainable = False
@@ -230,7 +232,7 @@ Here is the same defense from random weights, for as many epochs and for twice a
 
 
 def from_scratch(name, epochs):
-    classifier = kad.with_preprocessing(
+    classifier = kad.preprocessing.with_preprocessing(
         with_new_head(make_backbone()), "tf", value_range=(0, 1), name=name
     )
     return defend(classifier, 8e-3, epochs)[0].base

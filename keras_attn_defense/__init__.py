@@ -8,15 +8,13 @@ from . import callbacks as callbacks
 from . import datasets as datasets
 from . import evaluation as evaluation
 from . import losses as losses
+from . import models as models
+from . import preprocessing as preprocessing
 from . import visualization as visualization
 from ._public import public_names as _public_names
 from .evaluation import evaluate_robustness as evaluate_robustness
-from .export import ServingPreprocessing as ServingPreprocessing
 from .export import export as export
 from .models import AttentionDefendedModel as AttentionDefendedModel
-from .models import InputPreprocessing as InputPreprocessing
-from .models import StrongSampleSelection as StrongSampleSelection
-from .models import with_preprocessing as with_preprocessing
 from .version import __version__ as __version__
 
 
@@ -30,6 +28,8 @@ def __dir__():
         "datasets",
         "evaluation",
         "losses",
+        "models",
+        "preprocessing",
         "visualization",
     ]
     return _public_names(globals(), packages)

@@ -124,6 +124,14 @@ def test_completion_shows_public_names_only():
     assert shown == set(PUBLIC)
 
 
+def test_all_but_the_main_names_belongs_to_packages():
+    top = {name for name in PUBLIC if name.count(".") == 1}
+    main = {"AttentionDefendedModel", "evaluate_robustness", "export"}
+
+    assert top == {f"kad.{name}" for name in main}
+    assert isinstance(kad.__version__, str)
+
+
 SERIALIZABLE_CLASSES = {
     name: value
     for name, value in OBJECTS.items()

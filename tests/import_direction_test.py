@@ -29,7 +29,7 @@ LEVELS = (
     ),
     ("_epoch_logs", "data"),
     ("classifier",),
-    ("attention", "losses", "datasets"),
+    ("attention", "losses", "preprocessing", "datasets"),
     ("attacks", "visualization"),
     ("adapters", "models"),
     ("evaluation", "analysis"),

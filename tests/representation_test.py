@@ -46,7 +46,7 @@ class Mine(attacks.PGD):
             "PreservationLoss(distance='l1', reduction='sum')",
         ),
         (
-            lambda: kad.StrongSampleSelection(0.4),
+            lambda: kad.models.StrongSampleSelection(0.4),
             "StrongSampleSelection(threshold=0.4)",
         ),
     ],

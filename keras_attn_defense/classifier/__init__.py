@@ -7,9 +7,7 @@ from .compiled_functions import CompiledFunctions as CompiledFunctions
 from .ensemble_classifier import EnsembleClassifier as EnsembleClassifier
 from .frozen import frozen as frozen
 from .function_classifier import as_classifier as as_classifier
+from .hub_task import has_preprocessor as has_preprocessor
 from .precision import full_precision as full_precision
-from .preprocessing import built_in_preprocessing as built_in_preprocessing
-from .preprocessing import check_built_in_scale as check_built_in_scale
-from .preprocessing import has_preprocessor as has_preprocessor
 from .signature import Unseen as Unseen
 from .structure import all_layers as all_layers

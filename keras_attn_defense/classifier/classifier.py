@@ -16,9 +16,9 @@ from .classifier_view import ClassifierView
 from .feature_map import FeatureMaps
 from .feature_map import data_format
 from .frozen import frozen
+from .hub_task import check_preprocessor
 from .intercept import intercept
 from .logits import find_ending
-from .preprocessing import check_preprocessor
 from .signature import Signature
 from .signature import Snapshot
 from .structure import as_input

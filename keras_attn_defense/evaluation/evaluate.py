@@ -13,11 +13,11 @@ from .._typing import Tensor
 from .._typing import ValueRange
 from ..attacks import Attack
 from ..classifier import as_classifier
-from ..classifier import check_built_in_scale
 from ..classifier.predictor import Predictor
 from ..data import CheckedBlocks
 from ..data import number_of_images
 from ..data import resolve_value_range
+from ..preprocessing.built_in import check_built_in_scale
 from .campaign import Campaign
 from .checks import Context
 from .checks import not_checked

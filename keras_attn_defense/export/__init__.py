@@ -1,4 +1,3 @@
 """Export of classifiers for a server, with predictions and attention maps."""
 
 from .export import export as export
-from .serving_preprocessing import ServingPreprocessing as ServingPreprocessing

@@ -16,10 +16,10 @@ from ..classifier import Classifier
 from ..data import resolve_value_range
 from ..data import side_axes
 from ..models import AttentionDefendedModel
+from ..preprocessing import ServingPreprocessing
 from .endpoints import Endpoints
 from .in_tensorflow import write_in_tensorflow
 from .saved_model import write_saved_model
-from .serving_preprocessing import ServingPreprocessing
 
 
 def export(

@@ -1,8 +1,11 @@
-"""The defended model."""
+"""The defended model, and which images it attacks for longer."""
 
+from .._public import public_names as _public_names
 from .attention_defended_model import (
     AttentionDefendedModel as AttentionDefendedModel,
 )
-from .input_preprocessing import InputPreprocessing as InputPreprocessing
 from .sample_selection import StrongSampleSelection as StrongSampleSelection
-from .with_preprocessing import with_preprocessing as with_preprocessing
+
+
+def __dir__():
+    return _public_names(globals())

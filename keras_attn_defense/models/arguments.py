@@ -109,8 +109,8 @@ def sample_selection(selection):
     """Returns the selection, or None."""
     if not isinstance(selection, (StrongSampleSelection, type(None))):
         raise ValueError(
-            "`sample_selection` should be a `kad.StrongSampleSelection`, or "
-            f"None. Received: sample_selection={selection!r}"
+            "`sample_selection` should be a `kad.models.StrongSampleSelection`,"
+            f" or None. Received: sample_selection={selection!r}"
         )
     return selection
 

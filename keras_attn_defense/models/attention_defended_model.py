@@ -19,13 +19,13 @@ from ..attention import AttentionMask
 from ..attention import AttentionMethod
 from ..attention.class_choice import check_choice
 from ..classifier import Classifier
-from ..classifier import check_built_in_scale
 from ..classifier.structure import as_input
 from ..data import as_images
 from ..data import check_images
 from ..data import check_labels
 from ..data import class_indices
 from ..data import resolve_value_range
+from ..preprocessing.built_in import check_built_in_scale
 from . import arguments
 from . import presets
 from . import serialization

@@ -30,7 +30,7 @@ class StrongSampleSelection:
     Example:
 
     ```python
-    selection = kad.StrongSampleSelection(threshold=0.6, max_steps=2)
+    selection = kad.models.StrongSampleSelection(threshold=0.6, max_steps=2)
     defended = kad.AttentionDefendedModel(
         model, attack=kad.attacks.PGD(steps=2), sample_selection=selection
     )

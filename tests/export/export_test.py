@@ -11,8 +11,8 @@ from keras import ops
 from keras_attn_defense.attention import GradCAM
 from keras_attn_defense.attention import LayerCAM
 from keras_attn_defense.attention import Occlusion
-from keras_attn_defense.export import ServingPreprocessing
 from keras_attn_defense.export import export
+from keras_attn_defense.preprocessing import ServingPreprocessing
 from tests import networks
 from tests.testing import to_numpy
 

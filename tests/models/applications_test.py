@@ -60,7 +60,7 @@ def test_resnet50():
     base = keras.applications.ResNet50(
         weights=None, input_shape=(64, 64, 3), classes=10
     )
-    classifier = kad.with_preprocessing(base, "caffe")
+    classifier = kad.preprocessing.with_preprocessing(base, "caffe")
     check(classifier, 64, "conv5_block3_out", 4, value_range=(0.0, 255.0))
 
 
@@ -68,7 +68,9 @@ def test_inception_v3():
     base = keras.applications.InceptionV3(
         weights=None, input_shape=(139, 139, 3), classes=10
     )
-    classifier = kad.with_preprocessing(base, "tf", value_range=(0, 1))
+    classifier = kad.preprocessing.with_preprocessing(
+        base, "tf", value_range=(0, 1)
+    )
     check(classifier, 139, "mixed10", 9)
 
 
@@ -92,9 +94,13 @@ def test_published_weights_need_their_preprocessing():
     def accuracy(model, values=x):
         return np.mean(model.predict(values, verbose=0).argmax(-1) == y)
 
-    classifier = kad.with_preprocessing(network, "tf")
+    classifier = kad.preprocessing.with_preprocessing(network, "tf")
     assert accuracy(classifier) == 1.0
-    unit = kad.with_preprocessing(network, "tf", value_range=(0, 1))
+    unit = kad.preprocessing.with_preprocessing(
+        network, "tf", value_range=(0, 1)
+    )
     assert accuracy(unit, x / 255) == 1.0
     assert accuracy(network) < 0.05
-    assert accuracy(kad.with_preprocessing(network, "caffe")) < 0.05
+    assert (
+        accuracy(kad.preprocessing.with_preprocessing(network, "caffe")) < 0.05
+    )

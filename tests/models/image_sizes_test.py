@@ -44,7 +44,7 @@ def everything():
     return {
         "attack": kad.attacks.PGD(16 / 255, norm="l2", steps=2, seed=0),
         "validation_attack": kad.attacks.FGSM(),
-        "sample_selection": kad.StrongSampleSelection(0.2, max_steps=1),
+        "sample_selection": kad.models.StrongSampleSelection(0.2, max_steps=1),
         "attention": kad.attention.GradCAM(),
         "mask": kad.attention.AttentionMask("area"),
         "adversarial_rounds": 2,

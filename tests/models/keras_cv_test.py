@@ -54,8 +54,10 @@ def test_its_rescaling_is_noticed():
     base = classifier(include_rescaling=True)
 
     with pytest.raises(ValueError, match="would do it twice"):
-        kad.with_preprocessing(base, "torch")
-    found = kad.with_preprocessing(base, (0, 255), value_range=(0, 1))
+        kad.preprocessing.with_preprocessing(base, "torch")
+    found = kad.preprocessing.with_preprocessing(
+        base, (0, 255), value_range=(0, 1)
+    )
     expected = to_numpy(base(X))
     np.testing.assert_allclose(to_numpy(found(X / 255)), expected, atol=1e-5)
 
@@ -63,6 +65,6 @@ def test_its_rescaling_is_noticed():
 def test_weights_for_another_range():
     base = classifier(include_rescaling=False)
 
-    found = kad.with_preprocessing(base, (0, 1))
+    found = kad.preprocessing.with_preprocessing(base, (0, 1))
     expected = to_numpy(base(X / 255))
     np.testing.assert_allclose(to_numpy(found(X)), expected, atol=1e-5)

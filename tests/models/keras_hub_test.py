@@ -72,7 +72,7 @@ def test_without_a_preprocessor(network):
     maps = to_numpy(model.attention_map(X / 255, Y))
     assert maps.shape == (2, SIDE, SIDE) and maps[0].std() > 0
     with pytest.raises(ValueError, match="cannot be told from the model"):
-        kad.with_preprocessing(network)
+        kad.preprocessing.with_preprocessing(network)
 
 
 def test_a_preprocessor_is_not_passed_over(task):
@@ -81,7 +81,9 @@ def test_a_preprocessor_is_not_passed_over(task):
         lambda model: kad.attacks.FGSM()(model, X, Y),
         lambda model: kad.evaluate_robustness(model, X, Y),
     ):
-        with pytest.raises(ValueError, match="`kad.with_preprocessing"):
+        with pytest.raises(
+            ValueError, match="`kad.preprocessing.with_preprocessing"
+        ):
             use(task)
 
 
@@ -89,7 +91,9 @@ def test_what_the_task_predicts(task, tmp_path):
     expected = task.predict(X, verbose=0)
 
     for lower, upper in ((0, 255), (0, 1), (-1, 1)):
-        classifier = kad.with_preprocessing(task, value_range=(lower, upper))
+        classifier = kad.preprocessing.with_preprocessing(
+            task, value_range=(lower, upper)
+        )
         images = lower + (upper - lower) * X / 255
         predictions = to_numpy(classifier(images))
         np.testing.assert_allclose(predictions, expected, atol=1e-5)
@@ -111,12 +115,12 @@ def test_what_the_task_predicts(task, tmp_path):
 
 
 def test_images_of_another_size(task):
-    classifier = kad.with_preprocessing(task)
+    classifier = kad.preprocessing.with_preprocessing(task)
 
     with pytest.raises(ValueError, match="image_converter.image_size"):
         classifier(X[:, :8])
     task.preprocessor.image_converter.image_size = None
-    classifier = kad.with_preprocessing(task)
+    classifier = kad.preprocessing.with_preprocessing(task)
     assert classifier.input_shape == (None, None, None, 3)
     assert classifier(X[:, :8]).shape == (2, 4)
 
@@ -124,7 +128,7 @@ def test_images_of_another_size(task):
 def test_a_plain_layer_as_preprocessor(task):
     task.preprocessor = keras.layers.Rescaling(1 / 127.5, -1.0)
 
-    classifier = kad.with_preprocessing(task, value_range=(0, 1))
+    classifier = kad.preprocessing.with_preprocessing(task, value_range=(0, 1))
     expected = task.predict(X, verbose=0)
     predictions = to_numpy(classifier(X / 255))
     np.testing.assert_allclose(predictions, expected, atol=1e-5)
@@ -137,4 +141,4 @@ def test_a_preprocessor_that_does_more(task):
 
     task.preprocessor = preprocessor(Squares, scale=1 / 255)
     with pytest.raises(ValueError, match="does more to the values"):
-        kad.with_preprocessing(task)
+        kad.preprocessing.with_preprocessing(task)

@@ -22,7 +22,7 @@ def test_each_image_steps_until_its_attention_has_moved():
             (3, 8, 8)
         )
 
-    selection = kad.StrongSampleSelection(threshold=0.5, max_steps=4)
+    selection = kad.models.StrongSampleSelection(threshold=0.5, max_steps=4)
     result = selection(
         ops.convert_to_tensor(images),
         ops.convert_to_tensor(start),
@@ -42,7 +42,9 @@ def test_selected_samples_are_at_least_as_far_and_stay_in_the_ball():
     strong = defended(
         base,
         attack=attack,
-        sample_selection=kad.StrongSampleSelection(threshold=0.0, max_steps=3),
+        sample_selection=kad.models.StrongSampleSelection(
+            threshold=0.0, max_steps=3
+        ),
     )
     first = ops.convert_to_numpy(plain.craft(x, y))
     last = ops.convert_to_numpy(strong.craft(x, y))
@@ -54,4 +56,4 @@ def test_selected_samples_are_at_least_as_far_and_stay_in_the_ball():
 @pytest.mark.parametrize("arguments", [(1.5, 4), (0.6, 0), (0.6, 2.5)])
 def test_bad_arguments(arguments):
     with pytest.raises(ValueError, match="should be|is an"):
-        kad.StrongSampleSelection(*arguments)
+        kad.models.StrongSampleSelection(*arguments)

@@ -27,7 +27,7 @@ def every_argument_set():
         rectification_loss=kad.losses.RectificationLoss("kl"),
         preservation_loss=kad.losses.PreservationLoss("l1", reduction="sum"),
         validation_attack=kad.attacks.MomentumBIM(decay=0.5, steps=1),
-        sample_selection=kad.StrongSampleSelection(0.4, 1),
+        sample_selection=kad.models.StrongSampleSelection(0.4, 1),
         adversarial_rounds=1,
         value_range=(0, 1),
         name="defended",

@@ -49,7 +49,7 @@ def without_names(part):
 def attacks():
     return {
         "attack": kad.attacks.FGSM(0.1, norm="l2"),
-        "sample_selection": kad.StrongSampleSelection(0.0, 1),
+        "sample_selection": kad.models.StrongSampleSelection(0.0, 1),
         "adversarial_rounds": 2,
     }
 

@@ -27,7 +27,8 @@ def accuracy_at_chance(context):
     return True, (
         f"{sentence} The model does not know these images: look at their "
         "value range and preprocessing (`value_range`, "
-        "`kad.with_preprocessing`), and at the order of the classes."
+        "`kad.preprocessing.with_preprocessing`), and at the order of the "
+        "classes."
     )
 
 

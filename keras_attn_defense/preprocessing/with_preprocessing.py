@@ -7,11 +7,11 @@ import numpy as np
 
 from .._typing import ValueRange
 from ..classifier import Classifier
-from ..classifier import built_in_preprocessing
 from ..classifier import has_preprocessor
 from ..classifier import input_shape
 from ..data import channel_axis
 from ..data import check_value_range
+from .built_in import built_in_preprocessing
 from .hub_preprocessor import converter_of
 from .input_preprocessing import InputPreprocessing
 from .input_preprocessing import linear_map
@@ -87,7 +87,7 @@ def with_preprocessing(
     base = keras.applications.MobileNet(
         weights=None, input_shape=(32, 32, 3), alpha=0.25
     )
-    classifier = kad.with_preprocessing(base, "tf")
+    classifier = kad.preprocessing.with_preprocessing(base, "tf")
     assert classifier.value_range == (0.0, 255.0)
 
     # Radii are in the units of the images.

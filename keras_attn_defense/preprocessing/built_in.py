@@ -12,28 +12,8 @@ _RESCALE = (layers.Rescaling, layers.Normalization)
 _NARROW = 10.0
 
 
-def has_preprocessor(model: Any) -> bool:
-    """Tells whether a keras-hub model prepares images outside its call."""
-    return (
-        hasattr(model, "preprocess_samples")
-        and getattr(model, "preprocessor", None) is not None
-    )
-
-
-def check_preprocessor(model: Any) -> None:
-    """Raises if a direct call leaves the preprocessor of a model out."""
-    if has_preprocessor(model):
-        raise ValueError(
-            f"The keras-hub task '{model.name}' has a preprocessor, which "
-            "`fit` and `predict` apply and a direct call, and so an attack, "
-            "does not. Take its values over: "
-            "`kad.with_preprocessing(task)`. If your images are prepared "
-            "already, switch it off: `task.preprocessor = None`."
-        )
-
-
 def built_in_preprocessing(classifier: Any) -> Any:
-    """The layer by which a model rescales its own input, or None."""
+    """Returns the layer by which a model rescales its input, or None."""
     for call in getattr(classifier, "calls", ()):
         if isinstance(call.layer, _RESCALE):
             return call.layer
@@ -58,7 +38,7 @@ def check_built_in_scale(classifier: Any, value_range: ValueRange) -> None:
             f"'{layer.name}', which multiplies images by {scale:.4g}: it is "
             f"made for values from 0 to 255. Images have value_range="
             f"{value_range}. Pass value_range=(0, 255) and such images, or "
-            "`kad.with_preprocessing(model, (0, 255), value_range="
-            f"{value_range})` in place of the model.",
+            "`kad.preprocessing.with_preprocessing(model, (0, 255), "
+            f"value_range={value_range})` in place of the model.",
             stacklevel=3,
         )

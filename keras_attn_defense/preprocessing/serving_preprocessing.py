@@ -26,7 +26,9 @@ class ServingPreprocessing(layers.Layer):
     Example:
 
     ```python
-    preprocess = kad.ServingPreprocessing((16, 16), value_range=(-1, 1))
+    preprocess = kad.preprocessing.ServingPreprocessing(
+        (16, 16), value_range=(-1, 1)
+    )
     bytes_of_client = np.zeros((1, 40, 30, 3), "uint8")
     images = preprocess(bytes_of_client)
     assert images.shape == (1, 16, 16, 3)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_attn_defense import InputPreprocessing
+from keras_attn_defense.preprocessing import InputPreprocessing
 from tests.testing import run_config_test
 from tests.testing import to_numpy
 
@@ -41,6 +41,14 @@ def test_config():
     loaded = run_config_test(InputPreprocessing(np.array(SCALE), 1, True))
 
     assert (loaded.scale, loaded.offset) == (SCALE, 1.0)
+
+
+def test_loads_what_was_saved_when_its_file_had_another_place():
+    saved = keras.saving.serialize_keras_object(InputPreprocessing(2.0))
+    saved["module"] = "keras_attn_defense.models.input_preprocessing"
+
+    loaded = keras.saving.deserialize_keras_object(saved)
+    assert type(loaded) is InputPreprocessing and loaded.scale == 2.0
 
 
 @pytest.mark.parametrize("value", ["tf", [[1.0]], np.nan, None])

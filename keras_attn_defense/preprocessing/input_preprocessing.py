@@ -32,8 +32,10 @@ class InputPreprocessing(layers.Layer):
 
     ```python
     mean, std = np.array([0.5, 0.4, 0.3]), np.array([0.2, 0.2, 0.1])
-    normalized = kad.InputPreprocessing(1 / std, -mean / std)
-    classifier = kad.with_preprocessing(model, normalized, value_range=(0, 1))
+    normalized = kad.preprocessing.InputPreprocessing(1 / std, -mean / std)
+    classifier = kad.preprocessing.with_preprocessing(
+        model, normalized, value_range=(0, 1)
+    )
     ```
     """
 

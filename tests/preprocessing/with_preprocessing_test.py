@@ -31,7 +31,9 @@ def network():
 @pytest.mark.parametrize("value_range", [(0, 255), (0, 1), (-1, 1)])
 @pytest.mark.parametrize("style", STYLES)
 def test_values_are_those_of_keras_applications(network, style, value_range):
-    found = kad.with_preprocessing(network, style, value_range=value_range)
+    found = kad.preprocessing.with_preprocessing(
+        network, style, value_range=value_range
+    )
 
     values = to_numpy(found.preprocessing(in_range(value_range)))
     expected = preprocess_input(BYTES.copy(), mode=style)
@@ -40,7 +42,7 @@ def test_values_are_those_of_keras_applications(network, style, value_range):
 
 @pytest.mark.parametrize("style", STYLES)
 def test_predictions_are_those_of_the_network(network, style):
-    classifier = kad.with_preprocessing(network, style)
+    classifier = kad.preprocessing.with_preprocessing(network, style)
 
     expected = network(preprocess_input(BYTES.copy(), mode=style))
     predictions = to_numpy(classifier(BYTES))
@@ -52,7 +54,9 @@ def test_predictions_are_those_of_the_network(network, style):
 
 
 def test_a_range_is_a_style(network):
-    classifier = kad.with_preprocessing(network, (-1, 1), value_range=(0, 1))
+    classifier = kad.preprocessing.with_preprocessing(
+        network, (-1, 1), value_range=(0, 1)
+    )
 
     expected = to_numpy(network(2 * X - 1))
     np.testing.assert_allclose(to_numpy(classifier(X)), expected, atol=1e-6)
@@ -60,7 +64,7 @@ def test_a_range_is_a_style(network):
 
 def test_a_layer_gets_the_images_as_they_are(network):
     normalization = layers.Normalization(mean=[0.5] * 3, variance=[0.25] * 3)
-    classifier = kad.with_preprocessing(
+    classifier = kad.preprocessing.with_preprocessing(
         network, normalization, value_range=(0, 1)
     )
 
@@ -69,10 +73,10 @@ def test_a_layer_gets_the_images_as_they_are(network):
 
 
 def test_the_gradient_of_images(network):
-    layer = kad.InputPreprocessing(
+    layer = kad.preprocessing.InputPreprocessing(
         [0.004, 0.008, 0.006], [-0.5, 0.1, 0.2], reverse_channels=True
     )
-    classifier = kad.with_preprocessing(network, layer)
+    classifier = kad.preprocessing.with_preprocessing(network, layer)
 
     def score(images):
         return keras.ops.sum(classifier(images)[:, 1])
@@ -91,7 +95,7 @@ def test_the_gradient_of_images(network):
 
 
 def test_trained_saved_and_loaded(network, tmp_path):
-    classifier = kad.with_preprocessing(network, "tf")
+    classifier = kad.preprocessing.with_preprocessing(network, "tf")
     classifier.compile(keras.optimizers.Adam(0.25), "mse")
     model = kad.AttentionDefendedModel(
         classifier, kad.attacks.FGSM(), validation_attack=None
@@ -118,13 +122,13 @@ def test_what_the_network_is_compiled_with_is_taken_over():
     base = networks.linear()
     base.compile(keras.optimizers.SGD(0.125), "mse")
 
-    classifier = kad.with_preprocessing(base, "tf")
+    classifier = kad.preprocessing.with_preprocessing(base, "tf")
     assert isinstance(classifier.optimizer, keras.optimizers.SGD)
     assert float(to_numpy(classifier.optimizer.learning_rate)) == 0.125
 
 
 def test_reports_and_attacks_know_the_range(network):
-    classifier = kad.with_preprocessing(network, "tf")
+    classifier = kad.preprocessing.with_preprocessing(network, "tf")
 
     attack = kad.attacks.FGSM()
     assert attack.resolve_value_range(classifier) == (0.0, 255.0)
@@ -134,7 +138,7 @@ def test_reports_and_attacks_know_the_range(network):
 
 def test_mixed_precision_does_not_round_images():
     base = networks.functional(dtype="mixed_bfloat16")
-    classifier = kad.with_preprocessing(base, "torch")
+    classifier = kad.preprocessing.with_preprocessing(base, "torch")
 
     values = classifier.preprocessing(BYTES)
     assert keras.backend.standardize_dtype(values.dtype) == "float32"
@@ -156,8 +160,10 @@ def test_a_network_that_rescales_itself():
     base = itself_rescaling()
 
     with pytest.raises(ValueError, match="'tf' would do it twice"):
-        kad.with_preprocessing(base, "tf")
-    classifier = kad.with_preprocessing(base, (0, 255), value_range=(0, 1))
+        kad.preprocessing.with_preprocessing(base, "tf")
+    classifier = kad.preprocessing.with_preprocessing(
+        base, (0, 255), value_range=(0, 1)
+    )
     expected = to_numpy(base(BYTES))
     np.testing.assert_allclose(to_numpy(classifier(X)), expected, atol=1e-5)
     with pytest.warns(UserWarning, match="made for values from 0 to 255"):
@@ -179,30 +185,32 @@ def test_a_network_that_rescales_itself():
 )
 def test_what_is_not_known_is_refused(network, arguments, message):
     with pytest.raises(ValueError, match=message):
-        kad.with_preprocessing(network, *arguments)
+        kad.preprocessing.with_preprocessing(network, *arguments)
 
 
 def test_images_that_do_not_fit_are_refused(network):
-    classifier = kad.with_preprocessing(network, "tf")
+    classifier = kad.preprocessing.with_preprocessing(network, "tf")
 
     with pytest.raises(ValueError, match=r"shape \(None, 8, 8, 3\). Received"):
         classifier(BYTES[:, :6])
     with pytest.raises(ValueError, match="already. Use it as it is"):
-        kad.with_preprocessing(classifier, "tf")
+        kad.preprocessing.with_preprocessing(classifier, "tf")
     with pytest.raises(
         ValueError, match=r"takes images in value_range=\(0, 255"
     ):
         kad.AttentionDefendedModel(classifier, value_range=(0, 1))
     gray = networks.linear(shape=(8, 8, 1))
     with pytest.raises(ValueError, match="three channels"):
-        kad.with_preprocessing(gray, "caffe")
-    kad.with_preprocessing(gray, "tf")
+        kad.preprocessing.with_preprocessing(gray, "caffe")
+    kad.preprocessing.with_preprocessing(gray, "tf")
 
 
 @pytest.mark.backend("tensorflow", "jax")  # In PyTorch it takes a process.
 def test_exported(network, tmp_path):
     tf = pytest.importorskip("tensorflow")
-    classifier = kad.with_preprocessing(network, "caffe", value_range=(0, 1))
+    classifier = kad.preprocessing.with_preprocessing(
+        network, "caffe", value_range=(0, 1)
+    )
     kad.export(classifier, tmp_path / "1", preprocess=True)
 
     loaded = tf.saved_model.load(tmp_path / "1")

@@ -1,13 +1,12 @@
-"""Tests of what is noticed of preprocessing."""
+"""Tests of what is noticed of preprocessing inside of models."""
 
 import keras
-import numpy as np
 import pytest
 from keras import layers
 
 from keras_attn_defense.classifier import Classifier
-from keras_attn_defense.classifier import built_in_preprocessing
-from keras_attn_defense.classifier import check_built_in_scale
+from keras_attn_defense.preprocessing.built_in import built_in_preprocessing
+from keras_attn_defense.preprocessing.built_in import check_built_in_scale
 from tests import networks
 
 
@@ -17,24 +16,6 @@ def behind(*first):
     for layer in first:
         x = layer(x)
     return keras.Model(inputs, networks.nested()(x))
-
-
-class Task(keras.Sequential):
-    """As keras-hub's tasks, which are tested where it is installed."""
-
-    preprocessor = None
-
-    def preprocess_samples(self, x):
-        return self.preprocessor(x)
-
-
-def test_a_preprocessor_outside_of_the_call_is_refused():
-    task = Task([keras.Input(networks.IMAGE_SHAPE), networks.linear()])
-    Classifier(task)
-    task.preprocessor = np.negative
-
-    with pytest.raises(ValueError, match=r"`kad.with_preprocessing\(task\)`"):
-        Classifier(task)
 
 
 def test_finds_layers_that_rescale_before_the_first_weights():
