@@ -19,7 +19,7 @@ BACKENDS = {
     "how_robust_is_my_model": "torch",
     "serve_it_with_tensorflow_serving": "tensorflow",
     "train_on_several_devices": "jax",
-    "what_does_my_network_look_at": "jax",
+    "what_does_my_network_look_at": "torch",
     "write_your_own_attack": "torch",
     "write_your_own_attention_loss": "jax",
 }

@@ -21,7 +21,13 @@ def images(size, value_range=(0.0, 1.0), num=2):
     return generator.uniform(*value_range, shape).astype("float32")
 
 
-def check(base, size, layer, positions, value_range=(0.0, 1.0)):
+# JAX takes a minute to compile an attack: there it is left to ResNet50.
+ATTACKED = keras.backend.backend() != "jax"
+
+
+def check(
+    base, size, layer, positions, value_range=(0.0, 1.0), attacked=ATTACKED
+):
     """Attacks and explains `base` through the layer that is expected."""
     model = kad.AttentionDefendedModel(
         base,
@@ -31,9 +37,10 @@ def check(base, size, layer, positions, value_range=(0.0, 1.0)):
     )
     assert model.classifier.feature_layer().name == layer
     x, y = images(size, value_range), np.array([0, 1])
-    x_adv = ops.convert_to_numpy(model.craft(x, y))
-    epsilon = 8 / 255 * (value_range[1] - value_range[0])
-    assert 0.99 * epsilon < np.abs(x_adv - x).max() <= epsilon
+    if attacked:
+        x_adv = ops.convert_to_numpy(model.craft(x, y))
+        epsilon = 8 / 255 * (value_range[1] - value_range[0])
+        assert 0.99 * epsilon < np.abs(x_adv - x).max() <= epsilon
     maps = ops.convert_to_numpy(model.attention_map(x, y))
     assert maps.shape == (2, size, size)
     assert np.isfinite(maps).all()
@@ -61,7 +68,7 @@ def test_resnet50():
         weights=None, input_shape=(64, 64, 3), classes=10
     )
     classifier = kad.preprocessing.with_preprocessing(base, "caffe")
-    check(classifier, 64, "conv5_block3_out", 4, value_range=(0.0, 255.0))
+    check(classifier, 64, "conv5_block3_out", 4, (0.0, 255.0), attacked=True)
 
 
 def test_inception_v3():
