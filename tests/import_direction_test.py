@@ -46,7 +46,7 @@ ATTACK_LEVELS = (
     ("objectives",),
     ("attack",),
     ("gradient_attack", "search_attack"),
-    ("boundaries", "hyperplanes", "schedules"),
+    ("hyperplanes", "schedules"),
 )
 FRAMEWORKS = ("tensorflow", "jax", "torch")
 FRAMEWORK_ROOM = "_backend"

@@ -16,7 +16,7 @@ from .arguments import refuse_targeted
 from .engine.task import Task
 from .objectives import AttentionDeviation
 from .objectives.objective import Objective
-from .perturbation_sets.confined import Confined
+from .perturbation_sets.perturbation_set import Confined
 from .pgd import PGD
 
 

@@ -13,8 +13,8 @@ from .._typing import ValueRange
 from ..classifier import ClassifierView
 from .arguments import check_norm
 from .arguments import refuse_targeted
-from .boundaries import nearest_boundary
 from .engine.task import Task
+from .hyperplanes import nearest_boundary
 from .objectives.margin import others
 from .search_attack import SearchAttack
 

@@ -20,14 +20,14 @@ from .._registration import register
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..classifier import ClassifierView
-from .boundaries import nearest_boundary
 from .engine.task import Task
 from .hyperplanes import change_to_hyperplane
+from .hyperplanes import nearest_boundary
 from .objectives import Margin
 from .objectives import TargetedMargin
 from .objectives.margin import others
 from .objectives.targeted import ranked_target
-from .perturbation_sets.l1_projection import flat
+from .perturbation_sets.l1_ball import flat
 from .search_attack import SearchAttack
 from .search_attack import select
 

@@ -10,7 +10,7 @@ from .apgd import APGD
 from .attack import Attack
 from .attention_attack import AttentionAttack
 from .auto_attack import AutoAttack
-from .auto_attack.versions import COMPONENTS
+from .auto_attack_versions import COMPONENTS
 from .bim import BIM
 from .carlini_wagner import CarliniWagner
 from .deep_fool import DeepFool

@@ -11,13 +11,13 @@ from .dlr import targeted_dlr as targeted_dlr
 from .expectation_over_transformation import (
     ExpectationOverTransformation as ExpectationOverTransformation,
 )
-from .function_objective import FunctionObjective as FunctionObjective
-from .image_objective import ImageObjective as ImageObjective
 from .kl_divergence import KLDivergence as KLDivergence
 from .margin import Margin as Margin
 from .margin import margin as margin
 from .naming import get as get
 from .naming import serialize as serialize
+from .objective import FunctionObjective as FunctionObjective
+from .objective import ImageObjective as ImageObjective
 from .objective import Objective as Objective
 from .targeted import TargetedDLR as TargetedDLR
 from .targeted import TargetedMargin as TargetedMargin

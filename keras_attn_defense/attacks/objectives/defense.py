@@ -6,8 +6,8 @@ from ..._registration import register
 from ..._typing import Tensor
 from ...classifier import ClassifierView
 from ..engine.task import Task
-from .image_objective import ImageObjective
 from .naming import named
+from .objective import ImageObjective
 
 
 @named("defense")

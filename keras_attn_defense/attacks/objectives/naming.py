@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from ..._typing import Tensor
-from .function_objective import FunctionObjective
+from .objective import FunctionObjective
 from .objective import Objective
 
 _NAMED = {}

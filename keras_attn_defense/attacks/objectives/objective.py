@@ -1,9 +1,14 @@
-"""The base class of what attacks maximize."""
+"""What attacks maximize: the base classes, and a user's own function."""
 
+from collections.abc import Callable
 from typing import Any
 from typing import Self
 
+import keras
+from keras import ops
+
 from ..._arguments import not_defined
+from ..._backend import vjp
 from ..._registration import register
 from ..._typing import Tensor
 from ...classifier import ClassifierView
@@ -131,3 +136,97 @@ class Objective:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**config)
+
+
+@register
+class ImageObjective(Objective):
+    """Base class: a function of the images and of the whole model.
+
+    A subclass overrides `call_on_images` instead of `call`.
+
+    Example:
+
+    ```python
+    # The margin, less the roughness of the images.
+    @keras.saving.register_keras_serializable(package="examples")
+    class SmoothMargin(kad.attacks.objectives.ImageObjective):
+        def call_on_images(self, victim, x, labels, reference):
+            logits = victim.frozen_logits(x)
+            steps = keras.ops.square(x[:, 1:] - x[:, :-1])
+            rough = keras.ops.mean(steps, axis=(1, 2, 3))
+            values = kad.attacks.objectives.margin(logits, labels) - rough
+            return values, logits
+
+
+    x_adv = kad.attacks.PGD(objective=SmoothMargin())(model, x, y)
+    ```
+    """
+
+    def call_on_images(
+        self, victim: ClassifierView, x: Any, labels: Tensor, reference: Any
+    ) -> Any:
+        """The values to maximize, and the logits.
+
+        Args:
+            victim: A classifier view.
+            x: Images `(batch, height, width, channels)`.
+            labels: Classes `(batch,)`.
+            reference: What `reference` returned.
+
+        Returns:
+            `(batch,)` and `(batch, classes)`.
+        """
+        raise not_defined(
+            self, "call_on_images", "it returns the values and the logits"
+        )
+
+    def value_and_gradient(
+        self, victim: ClassifierView, x: Any, labels: Tensor, reference: Any
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        def function(x):
+            values, logits = self.call_on_images(victim, x, labels, reference)
+            # Both in one tensor: the model runs once.
+            return ops.concatenate([values[:, None], logits], axis=-1)
+
+        outputs, pullback = vjp(function, x)
+        outputs = ops.stop_gradient(outputs)
+        first = ops.zeros_like(outputs[:, 1:])
+        first = ops.concatenate([ops.ones_like(outputs[:, :1]), first], axis=-1)
+        return outputs[:, 0], pullback(first), outputs[:, 1:]
+
+
+@register
+class FunctionObjective(Objective):
+    """A function of the logits and labels as an objective.
+
+    Args:
+        function: Takes logits `(batch, classes)` and class indices
+            `(batch,)`, returns `(batch,)`. To save it, register it with
+            `keras.saving.register_keras_serializable`.
+
+    Example:
+
+    ```python
+    def first_class_down(logits, labels):
+        return -logits[:, 0]
+
+
+    x_adv = kad.attacks.PGD(objective=first_class_down)(model, x, y)
+    ```
+    """
+
+    def __init__(self, function: Callable[[Tensor, Tensor], Tensor]) -> None:
+        self.function = function
+
+    def call(self, logits: Tensor, labels: Tensor, reference: Any) -> Tensor:
+        return self.function(logits, labels)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"function": keras.saving.serialize_keras_object(self.function)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        function = config["function"]
+        if not callable(function):
+            function = keras.saving.deserialize_keras_object(function)
+        return cls(function)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_attn_defense.attacks.square.moves import PatternedSquares
-from keras_attn_defense.attacks.square.moves import SignedSquares
-from keras_attn_defense.attacks.square.patterns import pattern
-from keras_attn_defense.attacks.square.windows import sides
+from keras_attn_defense.attacks.square_moves import PatternedSquares
+from keras_attn_defense.attacks.square_moves import SignedSquares
+from keras_attn_defense.attacks.square_moves import pattern
+from keras_attn_defense.attacks.square_moves import sides
 from tests.testing import to_numpy
 
 SHAPE = (6, 11, 14, 3)

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_attn_defense.attacks.carlini_wagner.adam import adam_start
-from keras_attn_defense.attacks.carlini_wagner.adam import adam_step
+from keras_attn_defense.attacks.carlini_wagner import adam_start
+from keras_attn_defense.attacks.carlini_wagner import adam_step
 from tests.testing import to_numpy
 
 GRADIENTS = np.random.default_rng(0).normal(size=(5, 2, 2, 2, 1))

@@ -6,7 +6,7 @@
         change = tried, if the objective is higher or the image misclassified
         the windows shrink as queries go by
 
-`moves` has the patterns and replacements of each norm.
+`square_moves` has the patterns and replacements of each norm.
 """
 
 from collections.abc import Callable
@@ -15,22 +15,22 @@ from typing import Any
 import keras
 from keras import ops
 
-from ..._arguments import check_count
-from ..._arguments import check_number
-from ..._registration import register
-from ..._typing import Tensor
-from ...classifier import ClassifierView
-from ...classifier import as_classifier
-from ...data import from_channels_last
-from ...data import to_channels_last
-from .. import objectives
-from ..engine.task import Task
-from ..objectives.objective import Objective
-from ..search_attack import SearchAttack
-from ..search_attack import select
-from .moves import PatternedSquares
-from .moves import SignedSquares
-from .windows import halvings
+from .._arguments import check_count
+from .._arguments import check_number
+from .._registration import register
+from .._typing import Tensor
+from ..classifier import ClassifierView
+from ..classifier import as_classifier
+from ..data import from_channels_last
+from ..data import to_channels_last
+from . import objectives
+from .engine.task import Task
+from .objectives.objective import Objective
+from .search_attack import SearchAttack
+from .search_attack import select
+from .square_moves import PatternedSquares
+from .square_moves import SignedSquares
+from .square_moves import halvings
 
 
 @register

@@ -7,7 +7,7 @@
         the constant rises if the round failed, and falls if it succeeded
     return the success with the smallest change
 
-`penalties` has the size of the change in each norm, and the next constant.
+`carlini_wagner_penalties` has the size of the change in each norm, and the next constant.
 """
 
 import math
@@ -15,26 +15,28 @@ from typing import Any
 
 from keras import ops
 
-from ..._arguments import check_count
-from ..._arguments import check_number
-from ..._registration import register
-from ..._typing import Norm
-from ..._typing import Tensor
-from ..arguments import check_norm
-from ..engine.image_gradient import image_gradient
-from ..engine.task import Task
-from ..objectives import margin
-from ..search_attack import SearchAttack
-from ..search_attack import select
-from .adam import adam_start
-from .adam import adam_step
-from .penalties import ExcessOverBound
-from .penalties import SquaredLength
+from .._arguments import check_count
+from .._arguments import check_number
+from .._registration import register
+from .._typing import Norm
+from .._typing import Tensor
+from .arguments import check_norm
+from .carlini_wagner_penalties import ExcessOverBound
+from .carlini_wagner_penalties import SquaredLength
+from .engine.image_gradient import image_gradient
+from .engine.task import Task
+from .objectives import margin
+from .search_attack import SearchAttack
+from .search_attack import select
 
 # The hyperbolic tangent reaches the bounds of the images only at infinity.
 _INSIDE = 0.999999
 # A round is given up when a tenth of its steps lower the loss by less.
 _LEAST_PROGRESS = 0.9999
+# Of Adam, with a step count of its own for each image.
+_MEAN_DECAY = 0.9
+_VARIANCE_DECAY = 0.999
+_TINY = 1e-8
 
 
 @register
@@ -249,3 +251,34 @@ def _to_images(w, value_range):
     half = (upper - lower) / 2.0
     tanh = ops.tanh(w)
     return lower + half * (tanh + 1.0), half * (1.0 - ops.square(tanh))
+
+
+def adam_start(x):
+    """The state before the first step: a dict of `mean` and `variance`."""
+    return {"mean": ops.zeros_like(x), "variance": ops.zeros_like(x)}
+
+
+def adam_step(state, gradient, number, learning_rate):
+    """Computes what to subtract, and the state after it.
+
+    Args:
+        state: What `adam_start` returned, or this function.
+        gradient: `(batch, height, width, channels)`.
+        number: Number of this step, from 1, `(batch,)`.
+        learning_rate: A number, or one for each image `(batch, 1, 1, 1)`.
+
+    Returns:
+        The change to subtract, and the new state.
+
+    Reference:
+        [Kingma and Ba, 2015](https://arxiv.org/abs/1412.6980), algorithm 1.
+    """
+    mean = _MEAN_DECAY * state["mean"] + (1.0 - _MEAN_DECAY) * gradient
+    variance = _VARIANCE_DECAY * state["variance"]
+    variance = variance + (1.0 - _VARIANCE_DECAY) * ops.square(gradient)
+    number = ops.cast(number, "float32")[:, None, None, None]
+    unbiased_mean = mean / (1.0 - _MEAN_DECAY**number)
+    unbiased_variance = variance / (1.0 - _VARIANCE_DECAY**number)
+    size = ops.sqrt(unbiased_variance) + _TINY
+    change = learning_rate * unbiased_mean / size
+    return change, {"mean": mean, "variance": variance}

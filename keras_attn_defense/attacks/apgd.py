@@ -18,18 +18,18 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from ..._arguments import check_number
-from ..._registration import register
-from ..._typing import Tensor
-from ...classifier import ClassifierView
-from ...classifier import as_classifier
-from .. import objectives
-from ..arguments import check_targets
-from ..engine.task import Task
-from ..objectives.objective import Objective
-from ..search_attack import SearchAttack
-from ..search_attack import select
+from .._arguments import check_number
+from .._registration import register
+from .._typing import Tensor
+from ..classifier import ClassifierView
+from ..classifier import as_classifier
 from . import apgd_l1
+from . import objectives
+from .arguments import check_targets
+from .engine.task import Task
+from .objectives.objective import Objective
+from .search_attack import SearchAttack
+from .search_attack import select
 
 # From the paper: the first checkpoint, how the period shrinks, and to what, as
 # shares of all steps; the share of old momentum.

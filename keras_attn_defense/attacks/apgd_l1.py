@@ -20,8 +20,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from ..perturbation_sets.l1_projection import sparse_sign
-from ..search_attack import select
+from .perturbation_sets.l1_ball import sparse_sign
+from .search_attack import select
 
 # The radius of each phase, in multiples of the last; all but the last phase
 # have this share of the steps.

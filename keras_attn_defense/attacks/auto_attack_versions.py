@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import keras
 
-from ..apgd import APGD
-from ..attack import Attack
-from ..fab import FAB
-from ..objectives import DLR
-from ..objectives import ExpectationOverTransformation
-from ..objectives import Margin
-from ..objectives import TargetedDLR
-from ..objectives import TargetedMargin
-from ..square import Square
+from .apgd import APGD
+from .attack import Attack
+from .fab import FAB
+from .objectives import DLR
+from .objectives import ExpectationOverTransformation
+from .objectives import Margin
+from .objectives import TargetedDLR
+from .objectives import TargetedMargin
+from .square import Square
 
 # The components by their published names.
 COMPONENTS: dict[str, Callable[..., Attack]] = {

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_attn_defense.attacks import APGD
 from keras_attn_defense.attacks import FGSM
-from keras_attn_defense.attacks.apgd.apgd import _periods
+from keras_attn_defense.attacks.apgd import _periods
 from keras_attn_defense.attacks.objectives import dlr
 from keras_attn_defense.classifier import Classifier
 from tests import networks

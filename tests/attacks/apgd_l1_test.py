@@ -8,7 +8,7 @@ from keras import ops
 from keras_attn_defense.attacks import APGD
 from keras_attn_defense.attacks import PGD
 from keras_attn_defense.attacks import Square
-from keras_attn_defense.attacks.apgd import apgd_l1
+from keras_attn_defense.attacks import apgd_l1
 from keras_attn_defense.classifier import Classifier
 from tests import networks
 from tests.testing import assert_inside

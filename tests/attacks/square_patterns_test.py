@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_attn_defense.attacks.square import patterns
+from keras_attn_defense.attacks import square_moves as patterns
 from tests.testing import to_numpy
 
 

@@ -5,10 +5,8 @@ import pytest
 from keras import ops
 
 from keras_attn_defense.attacks import perturbation_sets
-from keras_attn_defense.attacks.perturbation_sets.l1_projection import shrink
-from keras_attn_defense.attacks.perturbation_sets.l1_projection import (
-    sparse_sign,
-)
+from keras_attn_defense.attacks.perturbation_sets.l1_ball import shrink
+from keras_attn_defense.attacks.perturbation_sets.l1_ball import sparse_sign
 from tests.testing import to_numpy
 
 GENERATOR = np.random.default_rng(0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_attn_defense.attacks.square import windows
+from keras_attn_defense.attacks import square_moves as windows
 from tests.testing import to_numpy
 
 # As published: the first query of each period, for 10,000 queries.

@@ -7,19 +7,19 @@ from typing import Self
 import numpy as np
 from keras import ops
 
-from ..._registration import register
-from ..._typing import Norm
-from ..._typing import Tensor
-from ..._typing import ValueRange
-from ...classifier import ClassifierView
-from ...classifier import CompiledFunctions
-from ...classifier import Unseen
-from ...classifier import as_classifier
-from ...data import padded_batches
-from ..attack import Attack
-from ..engine.attack_result import AttackResult
-from ..engine.task import Task
-from . import versions
+from .._registration import register
+from .._typing import Norm
+from .._typing import Tensor
+from .._typing import ValueRange
+from ..classifier import ClassifierView
+from ..classifier import CompiledFunctions
+from ..classifier import Unseen
+from ..classifier import as_classifier
+from ..data import padded_batches
+from . import auto_attack_versions as versions
+from .attack import Attack
+from .engine.attack_result import AttackResult
+from .engine.task import Task
 
 
 @register

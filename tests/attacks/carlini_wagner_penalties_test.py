@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_attn_defense.attacks.carlini_wagner.penalties import ExcessOverBound
-from keras_attn_defense.attacks.carlini_wagner.penalties import SquaredLength
+from keras_attn_defense.attacks.carlini_wagner_penalties import ExcessOverBound
+from keras_attn_defense.attacks.carlini_wagner_penalties import SquaredLength
 from tests.testing import gradient
 from tests.testing import to_numpy
 

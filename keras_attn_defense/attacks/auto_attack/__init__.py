@@ -1,3 +1,0 @@
-"""AutoAttack and its versions."""
-
-from .auto_attack import AutoAttack as AutoAttack

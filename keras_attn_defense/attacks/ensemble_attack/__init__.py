@@ -1,3 +1,0 @@
-"""Attacks on several models."""
-
-from .ensemble_attack import EnsembleAttack as EnsembleAttack

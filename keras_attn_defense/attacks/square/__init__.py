@@ -1,3 +1,0 @@
-"""Square, its moves and their shapes."""
-
-from .square import Square as Square
