@@ -7,7 +7,8 @@
         the constant rises if the round failed, and falls if it succeeded
     return the success with the smallest change
 
-`carlini_wagner_penalties` has the size of the change in each norm, and the next constant.
+`carlini_wagner_penalties` has the size of the change in each norm, and the
+next constant.
 """
 
 import math
