@@ -55,7 +55,7 @@ def main():
                 found[attack, epsilon, name] = result
             if len(results) > 1:
                 comparison = compare_studies(results)
-                comparison.table()
+                comparison.summary()
                 comparisons.append((attack, epsilon, comparison))
     studies = []
     for (attack, epsilon, name), result in found.items():
@@ -130,7 +130,7 @@ def _study(name, network, attack, epsilon, test, options, **arguments):
     )
     print(f"\n{name}, {attack}, {epsilon}", flush=True)
     result = study.run(*test, limit=options.limit, verbose=0)
-    result.table()
+    result.summary()
     return result
 
 
@@ -175,7 +175,7 @@ def _other(networks, found, test, options):
 
 def _summary(result):
     """The summary without the steps, which the figures show."""
-    return {k: v for k, v in result.summary.items() if k != "steps"}
+    return {k: v for k, v in result.statistics.items() if k != "steps"}
 
 
 def _most_even(found):
@@ -184,7 +184,7 @@ def _most_even(found):
     """
     (_, _, network), (attack, _, _) = list(found)[0], list(found)[-1]
     known = {
-        key: result.summary["success"]["share"]
+        key: result.statistics["success"]["share"]
         for key, result in found.items()
         if (key[0], key[2]) == (attack, network)
     }

@@ -149,7 +149,7 @@ def evaluate(network, data, name):
         # They take another quarter of a minute for each network.
         checks=False,
     )
-    report.table()
+    report.summary()
     return report
 
 
@@ -161,12 +161,12 @@ def pgd():
 def print_table(reports):
     """Prints accuracies, one row for each network, as Markdown."""
     first = next(iter(reports.values()))
-    columns = [line.attack for line in first.lines[:-1]]
+    columns = [line.attack for line in first.rows[:-1]]
     heading = f"accuracy on {first.num_images} test images"
     print("\n| " + " | ".join([heading, *columns]) + " |")
     print("| --- " * (1 + len(columns)) + "|")
     for name, report in reports.items():
-        values = [f"{100 * line.accuracy:.1f} %" for line in report.lines[:-1]]
+        values = [f"{100 * line.accuracy:.1f} %" for line in report.rows[:-1]]
         print("| " + " | ".join([name, *values]) + " |")
 
 

@@ -93,7 +93,7 @@ epsilons = [4 / 255, 8 / 255]
 before = kad.evaluate_robustness(
     plain, images, labels, epsilons=epsilons, dataset="digit scenes", verbose=0
 )
-before.table()
+before.summary()
 
 """
 The worst case is the number that counts. The guide *How robust is my model?*
@@ -164,7 +164,7 @@ after = kad.evaluate_robustness(
     dataset="digit scenes",
     verbose=0,
 )
-after.table()
+after.summary()
 
 """
 On two cores of an AMD EPYC with TensorFlow 2.21 and seed 0, the worst case of

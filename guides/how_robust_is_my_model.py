@@ -94,7 +94,7 @@ quick = kad.evaluate_robustness(
     dataset="digit scenes",
     verbose=0,
 )
-quick.table()
+quick.summary()
 
 """
 Read the worst case first: it is the number that counts. Below the table are
@@ -120,7 +120,7 @@ for name, model in {"plain": plain, "hardened": hardened}.items():
         verbose=0,
     )
     print(f"\n{name}")
-    reports[name].table()
+    reports[name].summary()
 
 """
 24 images are few. The intervals in the table say how far off the numbers may be.
@@ -155,7 +155,7 @@ report = kad.evaluate_robustness(
     epsilons=8 / 255,
     verbose=0,
 )
-report.table()
+report.summary()
 
 """
 ## A number that misleads
@@ -178,7 +178,7 @@ masked = keras.Sequential(
 report = kad.evaluate_robustness(
     masked, images, labels, epsilons=8 / 255, verbose=0
 )
-report.table()
+report.summary()
 
 """
 Square, which needs no gradient, breaks images that PGD does not. That is a warning
@@ -194,7 +194,7 @@ report = kad.evaluate_robustness(
     epsilons=8 / 255,
     verbose=0,
 )
-report.table()
+report.summary()
 
 """
 Here are some of these images: clean, after the attack that was not fooled, and

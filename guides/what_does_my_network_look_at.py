@@ -163,7 +163,7 @@ number of pixels. A rank test says whether a difference is more than chance.
 
 study = kad.analysis.AttentionStudy(plain, attack)
 result = study.run(*test, limit=1000, verbose=0)
-result.table()
+result.summary()
 figure = result.plot("study.png")
 figure
 
@@ -194,7 +194,7 @@ results = {
     for name, model in {"plain": plain, "defended": defended}.items()
 }
 comparison = kad.analysis.compare_studies(results)
-comparison.table()
+comparison.summary()
 
 figure = kad.visualization.attack_figure(
     defended, images[:4], labels[:4], stronger, boxes=boxes

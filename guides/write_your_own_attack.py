@@ -378,7 +378,7 @@ report = kad.evaluate_robustness(
     epsilons=8 / 255,
     verbose=0,
 )
-report.table()
+report.summary()
 
 """
 Use it in training, and after loading. For the report, the frame is not a ball around

@@ -33,7 +33,7 @@ def evaluate(model: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
     report = kad.evaluate_robustness(
         model, x, y, attacks=["apgd-ce", kad.attacks.FGSM()], epsilons=[0.1]
     )
-    assert_type(report, kad.evaluation.Report)
+    assert_type(report, kad.evaluation.RobustnessReport)
     assert_type(report.robust_accuracy, dict[float, float])
     report.save("card.json")
     assert_type(kad.evaluation.load_card("card.json"), dict[str, Any])
@@ -59,7 +59,9 @@ def study(model: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
         kad.analysis.StudyComparison,
     )
     maps = kad.attention.GradCAM(model=model)(x, y)
-    assert_type(kad.analysis.attention_scatter(maps), kad.analysis.Scatter)
+    assert_type(
+        kad.analysis.attention_scatter(maps), kad.analysis.AttentionScatter
+    )
     train, test = kad.datasets.load_digit_scenes()
     assert_type(test, kad.datasets.ImageSplit)
 

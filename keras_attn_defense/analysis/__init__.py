@@ -6,9 +6,9 @@ from .compare_studies import StudyComparison as StudyComparison
 from .compare_studies import compare_studies as compare_studies
 from .completeness import attention_completeness as attention_completeness
 from .confidence_drop import confidence_drop as confidence_drop
-from .deviation import Deviation as Deviation
+from .deviation import AttentionDeviation as AttentionDeviation
 from .deviation import attention_deviation as attention_deviation
-from .scatter import Scatter as Scatter
+from .scatter import AttentionScatter as AttentionScatter
 from .scatter import attention_scatter as attention_scatter
 from .study_result import StudyResult as StudyResult
 from .study_result import load_study as load_study

@@ -66,7 +66,7 @@ class AttentionStudy:
     ```python
     study = kad.analysis.AttentionStudy(model, kad.attacks.BIM(epsilon=4 / 255))
     result = study.run(x, y, boxes)
-    result.table()
+    result.summary()
     result.plot("study.png")
     ```
 

@@ -8,6 +8,7 @@ import scipy
 from rich import box
 from rich.table import Table
 
+from .._files import write_json
 from .._text import as_text
 from .._text import show
 from .._typing import Figure
@@ -53,7 +54,7 @@ def compare_studies(results: Mapping[str, StudyResult]) -> "StudyComparison":
         name: kad.analysis.AttentionStudy(each).run(x, y)
         for name, each in {"first": model, "second": model}.items()
     }
-    kad.analysis.compare_studies(results).table()
+    kad.analysis.compare_studies(results).summary()
     ```
     """
     if not isinstance(results, Mapping):
@@ -128,7 +129,7 @@ def _check_attacks(results):
 class StudyComparison:
     """The studies of several models on common images.
 
-    Made by `compare_studies`. `str(comparison)` is the text of the table.
+    Made by `compare_studies`. `str(comparison)` is the text of the summary.
 
     Args:
         results: A dict of `StudyResult` by name.
@@ -170,9 +171,25 @@ class StudyComparison:
                 }
         return rows
 
-    def table(self) -> None:
+    def summary(self) -> None:
         """Prints the comparison."""
         show(lambda console: console.print(self._table()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the comparison as a dict of plain values."""
+        return {
+            "models": list(self.results),
+            "images": int(self.common.sum()),
+            "rows": self.rows,
+        }
+
+    def save(self, path: Path) -> None:
+        """Writes `to_dict` to a JSON file.
+
+        Args:
+            path: The file.
+        """
+        write_json(path, self.to_dict())
 
     def __str__(self) -> str:
         return as_text(lambda console: console.print(self._table()))

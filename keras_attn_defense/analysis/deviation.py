@@ -14,7 +14,7 @@ from .maps import positions
 from .maps import weights
 
 
-class Deviation(NamedTuple):
+class AttentionDeviation(NamedTuple):
     """Measures of how far the attention has moved, `(batch,)` each.
 
     Args:
@@ -40,7 +40,7 @@ class Deviation(NamedTuple):
 
 def attention_deviation(
     maps: Tensor, maps_adv: Tensor, mask: AttentionMask | None = None
-) -> Deviation:
+) -> AttentionDeviation:
     """Compares maps before and after an attack.
 
     Args:
@@ -50,7 +50,7 @@ def attention_deviation(
             the positions above the map's mean.
 
     Returns:
-        A `Deviation`.
+        A `AttentionDeviation`.
 
     Raises:
         ValueError: If the maps do not have the same shape, or are not finite.
@@ -82,7 +82,7 @@ def attention_deviation(
     iou = ops.convert_to_numpy(intersection_over_union(*areas))
     shift = centroids(maps) - centroids(maps_adv)
     diagonal = positions(maps)[1]
-    return Deviation(
+    return AttentionDeviation(
         np.asarray(iou, "float64"),
         _rank_correlation(maps, maps_adv),
         np.linalg.norm(shift, axis=-1) / diagonal,

@@ -17,7 +17,7 @@ from .maps import weights
 _NEIGHBORS = np.ones((3, 3))
 
 
-class Scatter(NamedTuple):
+class AttentionScatter(NamedTuple):
     """Measures of how scattered the attention is, `(batch,)` each.
 
     Args:
@@ -43,7 +43,7 @@ class Scatter(NamedTuple):
 
 def attention_scatter(
     maps: Tensor, mask: AttentionMask | None = None
-) -> Scatter:
+) -> AttentionScatter:
     """Measures how scattered maps are.
 
     Values below zero count as zero. A constant map is spread evenly: its
@@ -55,7 +55,7 @@ def attention_scatter(
             the positions above the map's mean.
 
     Returns:
-        A `Scatter`.
+        A `AttentionScatter`.
 
     Example:
 
@@ -76,4 +76,4 @@ def attention_scatter(
     grid, diagonal = positions(maps)
     offsets = grid[None] - centroids(maps)[:, None]
     spread = np.sqrt((share * (offsets**2).sum(-1)).sum(-1)) / diagonal
-    return Scatter(np.array(components), entropy, spread)
+    return AttentionScatter(np.array(components), entropy, spread)

@@ -35,9 +35,9 @@ _EXPECTED = {
 
 
 class StudyResult:
-    """The numbers of a study, for each image and as a summary.
+    """The numbers of a study, for each image and compared.
 
-    Made by `AttentionStudy.run`. `str(result)` is the text of the table.
+    Made by `AttentionStudy.run`. `str(result)` is the text of the summary.
 
     Args:
         columns: A dict of arrays with one row for each image; NaN for images
@@ -48,7 +48,8 @@ class StudyResult:
 
     ```python
     result = kad.analysis.AttentionStudy(model).run(x, y, boxes)
-    result.summary["success"]  # share of images where the attack succeeded
+    result.summary()  # prints the table
+    result.statistics["success"]  # share of images where the attack succeeded
     result.per_sample["completeness"]  # (8,)
     result.steps["iou"]  # (8, 11), after each step of the attack
     result.save("study.json")
@@ -107,7 +108,7 @@ class StudyResult:
         return samples
 
     @property
-    def summary(self) -> dict[str, Any]:
+    def statistics(self) -> dict[str, Any]:
         """The comparisons and their verdicts, a dict of plain values."""
         samples, correct = self.per_sample, self.correct
         success = samples["success"] == 1
@@ -118,7 +119,7 @@ class StudyResult:
                 compared = compare_groups(values[correct], success[correct])
                 outcome = verdict(compared, _EXPECTED[kind])
                 measures[name] = {**compared, "verdict": outcome}
-        summary = {
+        statistics = {
             "images": len(self),
             "correct": int(correct.sum()),
             "success": share((success & correct).sum(), correct.sum()),
@@ -128,15 +129,24 @@ class StudyResult:
         for prefix in ("", "other_"):
             if f"{prefix}completeness" in samples:
                 values = samples[f"{prefix}completeness"][correct]
-                summary[f"{prefix}bins"] = _bins(values, success[correct])
-                summary[f"{prefix}incomplete"] = compare_shares(
+                statistics[f"{prefix}bins"] = _bins(values, success[correct])
+                statistics[f"{prefix}incomplete"] = compare_shares(
                     success[correct], values < _INCOMPLETE
                 )
-        return summary
+        return statistics
 
-    def table(self) -> None:
+    def summary(self) -> None:
         """Prints the comparisons and their verdicts."""
         print_study(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns settings, statistics and all numbers as plain values."""
+        return {
+            "format": _FORMAT,
+            "settings": self.settings,
+            "summary": self.statistics,
+            "columns": {name: _listed(v) for name, v in self._columns.items()},
+        }
 
     def __str__(self) -> str:
         return text_of_study(self)
@@ -158,7 +168,7 @@ class StudyResult:
         return figure
 
     def save(self, path: Path) -> None:
-        """Writes settings, summary and all numbers to a JSON file.
+        """Writes `to_dict` to a JSON file.
 
         Args:
             path: The file, whose name ends in `.json`. `load_study` reads it.
@@ -167,14 +177,7 @@ class StudyResult:
             ValueError: If the file's name has another ending.
         """
         _files.check_suffix(path, ".json", "as a study is written as JSON")
-        columns = {name: _listed(v) for name, v in self._columns.items()}
-        content = {
-            "format": _FORMAT,
-            "settings": self.settings,
-            "summary": self.summary,
-            "columns": columns,
-        }
-        _files.write_json(path, content)
+        _files.write_json(path, self.to_dict())
 
     def _mean_steps(self, correct, success):
         """Returns the mean of each group after each step; None for NaN."""
@@ -197,7 +200,7 @@ def load_study(path: Path) -> StudyResult:
         path: The file.
 
     Returns:
-        A `StudyResult`.
+        The `StudyResult` as it was saved, with all of its numbers.
 
     Raises:
         ValueError: If the file is damaged or does not hold a study.
@@ -208,7 +211,7 @@ def load_study(path: Path) -> StudyResult:
     result = kad.analysis.AttentionStudy(model).run(x, y, boxes)
     result.save("study.json")
     loaded = kad.analysis.load_study("study.json")
-    assert loaded.summary == result.summary
+    assert loaded.statistics == result.statistics
     ```
     """
     content = _files.read_json(path, "study")

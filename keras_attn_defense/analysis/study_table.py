@@ -43,9 +43,9 @@ def text_of_study(result):
 
 def _write(result, console):
     """Writes the table, and one sentence for each observation."""
-    summary = result.summary
-    console.print(_table(result, summary))
-    for name, measure in summary["measures"].items():
+    statistics = result.statistics
+    console.print(_table(result, statistics))
+    for name, measure in statistics["measures"].items():
         kind = name.removeprefix("other_")
         method = " (second method)" if kind != name else ""
         sizes = measure["chosen"]["n"], measure["others"]["n"]
@@ -57,8 +57,8 @@ def _write(result, console):
             )
         )
     for name in ("incomplete", "other_incomplete"):
-        if name in summary:
-            console.print(Text(_incomplete(name, summary[name])))
+        if name in statistics:
+            console.print(Text(_incomplete(name, statistics[name])))
 
 
 def _incomplete(name, compared):
@@ -83,13 +83,13 @@ def _success(share):
     )
 
 
-def _table(result, summary):
-    settings, success = result.settings, summary["success"]
+def _table(result, statistics):
+    settings, success = result.settings, statistics["success"]
     epsilon = settings["epsilon"]
     radius = "any distance" if epsilon is None else f"{epsilon:.3g}"
     table = Table(
-        title=f"{settings['model']}: {summary['correct']} of "
-        f"{summary['images']} images correct, {settings['attack']['name']} "
+        title=f"{settings['model']}: {statistics['correct']} of "
+        f"{statistics['images']} images correct, {settings['attack']['name']} "
         f"succeeds on {success['count']} of them at {radius}",
         caption="succeeded, failed: means over the images where the attack "
         "did. p: Mann-Whitney, two-sided. effect: probability that an image "
@@ -101,7 +101,7 @@ def _table(result, summary):
     table.add_column("")
     for name in ("succeeded", "failed", "difference (95 %)", "p", "effect"):
         table.add_column(name, justify="right", no_wrap=True)
-    for name, measure in summary["measures"].items():
+    for name, measure in statistics["measures"].items():
         table.add_row(*_row(name, measure))
     return table
 

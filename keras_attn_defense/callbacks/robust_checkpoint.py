@@ -40,7 +40,7 @@ class RobustCheckpoint(keras.callbacks.ModelCheckpoint):
     Example:
 
     ```python
-    robustness = kad.callbacks.RobustnessEvaluation(x, y, attack="fgsm")
+    robustness = kad.callbacks.RobustnessEvaluation(x, y, attacks="fgsm")
     checkpoint = kad.callbacks.RobustCheckpoint(
         "best.keras", monitor="val_robust_accuracy_fgsm"
     )

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ from ..evaluation.threat_model import check_epsilons
 from ..evaluation.threat_model import check_norm
 from .carried import Carried
 from .robust_accuracy import RobustAccuracy
+
+_Attack = Attack | Callable[..., Any]
 
 
 class RobustnessEvaluation(keras.callbacks.Callback):
@@ -44,12 +47,12 @@ class RobustnessEvaluation(keras.callbacks.Callback):
         x: Images `(num, height, width, channels)`, or a data set of `(images,
             labels)` batches, which is read once and kept in memory.
         y: Labels, if `x` are images: class indices or one-hot.
-        attack: The name of an attack (see `kad.attacks.get`), `"quick"`,
-            `"autoattack"`, an attack, or a list or dict of several; an image
-            counts as robust if all of them fail.
-        epsilon: The radius, in the units of the images. None takes that of
-            the attack, or else 8/255 of the value range (`"l2"`: 0.5 times
-            the range, `"l1"`: 12 times the range).
+        attacks: As in `evaluate_robustness`: the name of an attack (see
+            `kad.attacks.get`), `"quick"`, `"autoattack"`, an attack, or a list
+            or dict of several; an image counts as robust if all of them fail.
+        epsilons: The radius, in the units of the images: a number, or a list
+            of one. None takes that of the attacks, or else 8/255 of the value
+            range (`"l2"`: 0.5 times the range, `"l1"`: 12 times the range).
         norm: `"linf"`, `"l2"` or `"l1"`.
         every: Number of epochs from one measurement to the next.
         limit: Number of images to use, the first ones. None uses all.
@@ -74,7 +77,7 @@ class RobustnessEvaluation(keras.callbacks.Callback):
 
     ```python
     robustness = kad.callbacks.RobustnessEvaluation(
-        x, y, attack="pgd", epsilon=8 / 255, every=2, limit=512
+        x, y, attacks="pgd", epsilons=8 / 255, every=2, limit=512
     )
     history = model.fit(x, y, epochs=2, callbacks=[robustness])
     history.history["val_robust_accuracy_pgd"]
@@ -85,11 +88,11 @@ class RobustnessEvaluation(keras.callbacks.Callback):
         self,
         x: Any,
         y: Tensor | None = None,
-        attack: Attack
-        | str
-        | Sequence[Attack | str | Callable[..., Any]]
-        | dict[str, Attack | Callable[..., Any]] = "pgd",
-        epsilon: float | None = None,
+        attacks: str
+        | _Attack
+        | Sequence[str | _Attack]
+        | Mapping[str, str | _Attack] = "pgd",
+        epsilons: float | Sequence[float] | None = None,
         *,
         norm: Norm = "linf",
         every: int = 1,
@@ -107,11 +110,11 @@ class RobustnessEvaluation(keras.callbacks.Callback):
         self.value_range = value_range and check_value_range(value_range)
         self.seed = seed
         self.verbose = verbose
-        self.attacks = named_attacks(attack, norm, seed)
-        self.epsilon = (
-            common_epsilon(self.attacks) if epsilon is None else epsilon
+        self.attacks = named_attacks(attacks, norm, seed)
+        self.epsilons = (
+            common_epsilon(self.attacks) if epsilons is None else epsilons
         )
-        self.name = name or _name(attack, self.attacks)
+        self.name = name or _name(attacks, self.attacks)
         self.accuracies = {}
         self._images, self._labels = _in_memory(x, y, limit)
         self._accuracy = None
@@ -167,12 +170,12 @@ class RobustnessEvaluation(keras.callbacks.Callback):
     def _threat(self):
         """Returns the threat model, which has one radius."""
         value_range = resolve_value_range(self.model, self.value_range)
-        epsilons = check_epsilons(self.epsilon, self.norm, value_range)
+        epsilons = check_epsilons(self.epsilons, self.norm, value_range)
         if len(epsilons) > 1:
             raise ValueError(
-                "`epsilon` should be one number: each value in the logs "
+                "`epsilons` should be one number: each value in the logs "
                 "belongs to one radius. Use one RobustnessEvaluation for each. "
-                f"Received: epsilon={self.epsilon!r}"
+                f"Received: epsilons={self.epsilons!r}"
             )
         return ThreatModel(self.norm, epsilons, value_range)
 
@@ -187,7 +190,7 @@ def _in_memory(x, y, limit):
     return everything
 
 
-def _name(attack, attacks):
+def _name(given, attacks):
     """Returns the usual name of the value in the logs."""
-    label = attack if isinstance(attack, str) else "_".join(attacks)
+    label = given if isinstance(given, str) else "_".join(attacks)
     return "val_robust_accuracy_" + label.replace("-", "_")

@@ -123,7 +123,7 @@ def run(args):
         dataset=data_name(args.data),
         verbose=1 if sys.stdout.isatty() else 0,
     )
-    report.table()
+    report.summary()
     if args.out is not None:
         report.save(args.out)
     if args.plot is not None:

@@ -1,15 +1,15 @@
 """Evaluation of robustness: one call, a report, checks of its numbers."""
 
 from .._public import public_names as _public_names
+from .accuracy_rows import AccuracyRow as AccuracyRow
 from .card import load_card as load_card
-from .compare import Comparison as Comparison
-from .compare import Pair as Pair
 from .compare import compare as compare
+from .comparison import ComparedPair as ComparedPair
+from .comparison import Comparison as Comparison
 from .confidence import PairedDifference as PairedDifference
 from .evaluate import evaluate_robustness as evaluate_robustness
-from .flag import Flag as Flag
-from .report import Report as Report
-from .summary import Accuracy as Accuracy
+from .red_flag import RedFlag as RedFlag
+from .report import RobustnessReport as RobustnessReport
 from .threat_model import ThreatModel as ThreatModel
 
 

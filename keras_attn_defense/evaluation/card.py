@@ -22,7 +22,7 @@ def make_card(report):
     their model is None, to be filled in.
 
     Args:
-        report: The `Report`.
+        report: The `RobustnessReport`.
     """
     threat = report.threat_model
     largest = threat.epsilons[-1]
@@ -50,7 +50,7 @@ def make_card(report):
         "num_images": report.num_images,
         "images": report.about["images"],
         "confidence": report.confidence,
-        "results": [line._asdict() for line in report.lines],
+        "results": [row._asdict() for row in report.rows],
         "flags": [flag._asdict() for flag in report.flags],
         "attacks": {
             each.name: settings(each.attack) for each in report._records.ran
@@ -93,13 +93,15 @@ def outcomes(card):
 
 
 def load_card(path: Path) -> dict[str, Any]:
-    """Reads a card that `Report.save` wrote.
+    """Reads a card that `RobustnessReport.save` wrote.
+
+    A card holds less than the report: `compare` takes either.
 
     Args:
         path: The JSON file.
 
     Returns:
-        The dict that `Report.card` was.
+        A dict of plain values, as `RobustnessReport.to_dict` returned it.
 
     Raises:
         ValueError: If the file is damaged, no card, or of a newer version.
@@ -110,7 +112,7 @@ def load_card(path: Path) -> dict[str, Any]:
     report = kad.evaluate_robustness(model, x, y, attacks="fgsm", verbose=0)
     report.save("card.json")
     card = kad.evaluation.load_card("card.json")
-    assert card == report.card
+    assert card == report.to_dict()
     ```
     """
     return check_card(read_json(path, "card"), path)

@@ -1,132 +1,18 @@
-"""Several cards side by side."""
+"""Comparison of several cards."""
 
 import itertools
 import os
 import warnings
 from collections.abc import Sequence
 from typing import Any
-from typing import NamedTuple
 
-from rich import box
-from rich.table import Table
-
-from .._text import as_text
 from .card import check_card
 from .card import load_card
 from .card import outcomes
-from .confidence import PairedDifference
+from .comparison import ComparedPair
+from .comparison import Comparison
 from .confidence import paired_difference
-from .report import Report
-from .table import percent
-from .threat_model import ThreatModel
-
-
-class Pair(NamedTuple):
-    """Two models on the same images at one radius.
-
-    Args:
-        first: The name of the one model.
-        second: The name of the other.
-        epsilon: The radius; 0.0 for clean images.
-        result: The `PairedDifference` of their accuracies.
-
-    Example:
-
-    ```python
-    report = kad.evaluate_robustness(model, x, y, attacks="fgsm", verbose=0)
-    pair = kad.evaluation.compare([report, report]).pairs[0]
-    assert pair.result.difference == 0.0
-    ```
-    """
-
-    first: str
-    second: str
-    epsilon: float
-    result: PairedDifference
-
-
-class Comparison:
-    """Models side by side; `str()` of it is a table.
-
-    Args:
-        rows: A list of dicts, the most robust model first: `name`,
-            `clean_accuracy`, `robust_accuracy` (a dict by epsilon),
-            `interval` (the same), `attacks`, `raised`, the names of
-            raised flags, and `unchecked`, of those not checked.
-        epsilons: The radii that all of them were evaluated at.
-        title: What they were evaluated on.
-        pairs: A list of `Pair`: each two models on the same images, clean and
-            at each radius. Empty where the images differ.
-        norm: The norm of the radii.
-        value_range: `(lower, upper)` bounds of the images.
-
-    Example:
-
-    ```python
-    report = kad.evaluate_robustness(model, x, y, attacks="fgsm", verbose=0)
-    comparison = kad.evaluation.compare([report, report])
-    assert comparison.rows[0]["clean_accuracy"] == report.clean_accuracy
-    ```
-    """
-
-    def __init__(
-        self,
-        rows: list[dict[str, Any]],
-        epsilons: Sequence[float],
-        title: str,
-        pairs: Sequence[Pair] = (),
-        norm: str = "linf",
-        value_range: tuple[float, float] = (0.0, 1.0),
-    ) -> None:
-        self.rows = rows
-        self.epsilons = epsilons
-        self.title = title
-        self.pairs = list(pairs)
-        self._threat = ThreatModel(norm, tuple(epsilons), tuple(value_range))
-
-    def __str__(self) -> str:
-        table = Table(title=self.title, box=box.SIMPLE_HEAD)
-        table.add_column("model")
-        for heading in ("clean", *map(self._threat.label, self.epsilons)):
-            table.add_column(heading, justify="right", no_wrap=True)
-        table.add_column("attacks")
-        table.add_column("raised flags")
-        for row in self.rows:
-            table.add_row(
-                row["name"],
-                percent(row["clean_accuracy"]),
-                *(
-                    _with_interval(
-                        row["robust_accuracy"][e], row["interval"][e]
-                    )
-                    for e in self.epsilons
-                ),
-                ", ".join(row["attacks"]),
-                _flags(row),
-            )
-        tables = [table, *([self._paired_table()] if self.pairs else [])]
-        return as_text(lambda console: console.print(*tables), width=120)
-
-    def _paired_table(self):
-        table = Table(
-            title="The same images: accuracy of the first less the second",
-            box=box.SIMPLE_HEAD,
-        )
-        for heading in ("first", "second", "epsilon"):
-            table.add_column(heading)
-        for heading in ("difference", "only first", "only second", "p-value"):
-            table.add_column(heading, justify="right", no_wrap=True)
-        for first, second, epsilon, result in self.pairs:
-            table.add_row(
-                first,
-                second,
-                self._threat.label(epsilon) if epsilon else "clean",
-                _with_interval(result.difference, result.interval),
-                str(result.only_first),
-                str(result.only_second),
-                f"{result.p_value:.2g}",
-            )
-        return table
+from .report import RobustnessReport
 
 
 def compare(cards: Sequence[Any]) -> Comparison:
@@ -151,7 +37,7 @@ def compare(cards: Sequence[Any]) -> Comparison:
     report = kad.evaluate_robustness(model, x, y, attacks="fgsm", verbose=0)
     report.save("first.json")
     report.save("second.json")
-    print(kad.evaluation.compare(["first.json", "second.json"]))
+    kad.evaluation.compare(["first.json", "second.json"]).summary()
     ```
     """
     cards = [_card(each) for each in cards]
@@ -180,12 +66,20 @@ def compare(cards: Sequence[Any]) -> Comparison:
     dataset = cards[0]["dataset"] or "unnamed data"
     pairs = [] if _differ(numbers) else _pairs(cards, epsilons)
     title = f"{dataset}, {norm}"
-    return Comparison(rows, epsilons, title, pairs, norm, value_range)
+    return Comparison(
+        rows,
+        epsilons,
+        title,
+        pairs,
+        norm,
+        value_range,
+        cards[0]["confidence"],
+    )
 
 
 def _card(source):
-    if isinstance(source, Report):
-        return source.card
+    if isinstance(source, RobustnessReport):
+        return source.to_dict()
     if isinstance(source, (str, os.PathLike)):
         return load_card(source)
     return check_card(source, "a card in the list")
@@ -207,18 +101,9 @@ def _row(card, epsilons):
 
 
 def _worst(card):
-    """The lines of the worst case by epsilon."""
-    lines = [x for x in card["results"] if x["attack"] == "worst case"]
-    return {line["epsilon"]: line for line in lines}
-
-
-def _flags(row):
-    """Describes the flags; those not checked are not clean."""
-    raised, unchecked = row["raised"], row["unchecked"]
-    words = [", ".join(raised)] if raised else []
-    if unchecked:
-        words.append(f"{len(unchecked)} not checked")
-    return "; ".join(words) or "none"
+    """The rows of the worst case by epsilon."""
+    rows = [x for x in card["results"] if x["attack"] == "worst case"]
+    return {row["epsilon"]: row for row in rows}
 
 
 def _pairs(cards, epsilons):
@@ -228,7 +113,7 @@ def _pairs(cards, epsilons):
     found = [(card["name"], outcomes(card)) for card in cards]
     confidence = cards[0]["confidence"]
     return [
-        Pair(
+        ComparedPair(
             first,
             second,
             epsilon,
@@ -266,8 +151,3 @@ def _listed(values, cards):
         values = [", ".join(value) for value in values]
     pairs = zip(cards, values, strict=True)
     return "; ".join(f"{card['name']}: {value}" for card, value in pairs)
-
-
-def _with_interval(accuracy, interval):
-    low, high = (100 * bound for bound in interval)
-    return f"{percent(accuracy)} ({low:.1f} to {high:.1f})"

@@ -28,7 +28,7 @@ from .fingerprint import describe
 from .fingerprint import fingerprint
 from .progress import Progress
 from .records import Records
-from .report import Report
+from .report import RobustnessReport
 from .sample import Sample
 from .sample import limited
 from .sample import taken
@@ -56,7 +56,7 @@ def evaluate_robustness(
     | _Attack
     | Sequence[str | _Attack]
     | Mapping[str, str | _Attack] = "quick",
-    epsilons: Sequence[float] | None = None,
+    epsilons: float | Sequence[float] | None = None,
     norm: Norm = "linf",
     value_range: ValueRange | None = None,
     batch_size: int = 128,
@@ -70,7 +70,7 @@ def evaluate_robustness(
     dataset: str | None = None,
     identity: str | None = None,
     verbose: int | str = "auto",
-) -> Report:
+) -> RobustnessReport:
     """Measures how many images a model classifies correctly under attack.
 
     An image counts as robust at an epsilon if no attack found an adversarial
@@ -93,9 +93,9 @@ def evaluate_robustness(
             another attack (see `kad.attacks.get`), an attack, one of another
             library or a function (see `kad.adapters`), a list of names and
             attacks, or a dict of attacks by name.
-        epsilons: The radii, in the units of the images. None takes the radius
-            that the attacks carry, or else 8/255 of the value range (`"l2"`:
-            0.5 times it, `"l1"`: 12 times it).
+        epsilons: One radius or several, in the units of the images. None takes
+            the radius that the attacks carry, or else 8/255 of the value range
+            (`"l2"`: 0.5 times it, `"l1"`: 12 times it).
         norm: `"linf"`, `"l2"` or `"l1"`.
         value_range: `(lower, upper)` bounds of the images. None takes the
             model's `value_range`, or else `(0.0, 1.0)`.
@@ -123,7 +123,7 @@ def evaluate_robustness(
             silence.
 
     Returns:
-        A `Report`.
+        A `RobustnessReport`.
 
     Raises:
         ValueError: If arguments, images or labels are not what is expected,
@@ -136,7 +136,7 @@ def evaluate_robustness(
 
     ```python
     report = kad.evaluate_robustness(model, x, y, epsilons=[4 / 255, 8 / 255])
-    report.table()
+    report.summary()
     report.save("card.json")
     ```
     """
@@ -189,7 +189,7 @@ def evaluate_robustness(
         )
     about = describe(victim, name, dataset, attacks, seed, records, known)
     about["images"] = taken(len(records), total, limit, rows)
-    return Report(records, flags, confidence, about, rows)
+    return RobustnessReport(records, flags, confidence, about, rows)
 
 
 def _check_checks(checks):

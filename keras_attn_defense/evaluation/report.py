@@ -8,21 +8,22 @@ from .._files import write_json
 from .._typing import Figure
 from .._typing import Path
 from ..visualization import robustness_figure
+from .accuracy_rows import AccuracyRow
+from .accuracy_rows import accuracy_rows
 from .card import make_card
-from .flag import Flag
-from .summary import summarize
+from .red_flag import RedFlag
 from .table import print_report
 from .table import text_of_report
 
 
-class Report:
+class RobustnessReport:
     """Robust accuracy of a model, with the evidence.
 
-    Made by `evaluate_robustness`. `str(report)` is the text of the table.
+    Made by `evaluate_robustness`. `str(report)` is the text of the summary.
 
     Args:
         records: The finished `Records`.
-        flags: The list of `Flag`.
+        flags: The list of `RedFlag`.
         confidence: The probability that the intervals cover.
         about: A dict of what the card says of model, data and machine.
         rows: The positions of the images in the data; None if all were used.
@@ -34,6 +35,7 @@ class Report:
     report.clean_accuracy, report.clean_interval
     report.robust_accuracy[0.1]
     report.per_sample["pgd_distance"]  # (8,)
+    report.summary()  # prints the table
     report.save("card.json")
     ```
     """
@@ -41,7 +43,7 @@ class Report:
     def __init__(
         self,
         records: Any,
-        flags: list[Flag],
+        flags: list[RedFlag],
         confidence: float,
         about: dict[str, Any],
         rows: np.ndarray | None = None,
@@ -52,27 +54,29 @@ class Report:
         self.confidence = confidence
         self.about = about
         self._rows = np.arange(len(records)) if rows is None else rows
-        self.lines = summarize(records, confidence)
+        #: One `AccuracyRow` for clean images, then for each radius one for
+        #: each attack and one for the worst case.
+        self.rows: list[AccuracyRow] = accuracy_rows(records, confidence)
 
     @property
     def clean_accuracy(self) -> float:
         """The accuracy on clean images."""
-        return self.lines[0].accuracy
+        return self.rows[0].accuracy
 
     @property
     def clean_interval(self) -> tuple[float, float]:
         """The confidence interval of `clean_accuracy`."""
-        return self.lines[0].interval
+        return self.rows[0].interval
 
     @property
     def robust_accuracy(self) -> dict[float, float]:
         """The worst case over all attacks, a dict by epsilon."""
-        return {line.epsilon: line.accuracy for line in self._worst()}
+        return {row.epsilon: row.accuracy for row in self._worst()}
 
     @property
     def robust_interval(self) -> dict[float, tuple[float, float]]:
         """The confidence intervals of `robust_accuracy`, a dict by epsilon."""
-        return {line.epsilon: line.interval for line in self._worst()}
+        return {row.epsilon: row.interval for row in self._worst()}
 
     @property
     def unreliable(self) -> bool | None:
@@ -135,14 +139,13 @@ class Report:
         """
         return self._records.images
 
-    @property
-    def card(self) -> dict[str, Any]:
-        """The report as a dict of plain values; see `save`."""
-        return make_card(self)
-
-    def table(self) -> None:
+    def summary(self) -> None:
         """Prints accuracies, intervals, costs and flags."""
         print_report(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the card, a dict of plain values; `save` writes it."""
+        return make_card(self)
 
     def __str__(self) -> str:
         return text_of_report(self)
@@ -170,7 +173,7 @@ class Report:
         Args:
             path: The file.
         """
-        write_json(path, self.card)
+        write_json(path, self.to_dict())
 
     def _worst(self):
-        return [line for line in self.lines if line.attack == "worst case"]
+        return [row for row in self.rows if row.attack == "worst case"]

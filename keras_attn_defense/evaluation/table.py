@@ -68,21 +68,21 @@ def _table(report):
         "seconds",
     ):
         table.add_column(heading, no_wrap=True, justify="right")
-    for line in report.lines:
-        last = line.attack in ("clean", "worst case")
+    for row in report.rows:
+        last = row.attack in ("clean", "worst case")
         table.add_row(
-            threat.label(line.epsilon) if line.epsilon else "",
-            line.attack,
-            f"{100 * line.accuracy:.1f}",
-            " - ".join(f"{100 * bound:.1f}" for bound in line.interval),
-            "" if line.mean_distance is None else f"{line.mean_distance:.3g}",
-            _passes(line) if line.attacked else "",
-            f"{line.seconds:.1f}" if line.attacked else "",
+            threat.label(row.epsilon) if row.epsilon else "",
+            row.attack,
+            f"{100 * row.accuracy:.1f}",
+            " - ".join(f"{100 * bound:.1f}" for bound in row.interval),
+            "" if row.mean_distance is None else f"{row.mean_distance:.3g}",
+            _passes(row) if row.attacked else "",
+            f"{row.seconds:.1f}" if row.attacked else "",
             style="bold" if last else None,
             end_section=last,
         )
     return table
 
 
-def _passes(line):
-    return f"{line.forward_passes:.0f} + {line.backward_passes:.0f}"
+def _passes(row):
+    return f"{row.forward_passes:.0f} + {row.backward_passes:.0f}"

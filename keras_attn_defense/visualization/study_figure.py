@@ -42,7 +42,7 @@ def study_figure(result: Any) -> Figure:
     kad.visualization.study_figure(result).savefig("study.png")
     ```
     """
-    if not hasattr(result, "summary"):
+    if not hasattr(result, "statistics"):
         raise ValueError(
             "`result` should be the result that `AttentionStudy.run` or "
             "`kad.analysis.load_study` returned. Received an object of type "
@@ -50,13 +50,13 @@ def study_figure(result: Any) -> Figure:
         )
     figure = new_figure(height=5.5)
     first, second, third, *below = figure.subplots(2, 3).flat
-    summary = result.summary
+    statistics = result.statistics
     _completeness(first, result)
-    _success(second, summary)
-    _along(third, summary, "iou", "IoU with the clean area")
-    _along(below[0], summary, "centroid_shift", "shift of the centroid")
-    _along(below[1], summary, "entropy", "entropy of the map")
-    _along(below[2], summary, "components", "parts of the area")
+    _success(second, statistics)
+    _along(third, statistics, "iou", "IoU with the clean area")
+    _along(below[0], statistics, "centroid_shift", "shift of the centroid")
+    _along(below[1], statistics, "entropy", "entropy of the map")
+    _along(below[2], statistics, "components", "parts of the area")
     # One legend for all panels, below them.
     handles, labels = third.get_legend_handles_labels()
     add_legend(
@@ -141,9 +141,9 @@ def _completeness(axes, result):
     label_axes(axes, title, y="images")
 
 
-def _success(axes, summary):
+def _success(axes, statistics):
     """Draws attack success by completeness, with its intervals."""
-    bins = [row for row in summary.get("bins", []) if row["n"]]
+    bins = [row for row in statistics.get("bins", []) if row["n"]]
     label_axes(axes, "attack success by completeness", "IoU", "in %")
     if not bins:
         axes.text(0.5, 0.5, "no boxes", ha="center", transform=axes.transAxes)
@@ -161,10 +161,10 @@ def _success(axes, summary):
     axes.set_ylim(-3, 103)
 
 
-def _along(axes, summary, name, title):
+def _along(axes, statistics, name, title):
     """Draws the mean of a measure after each step, for both groups."""
     for group, label, color in _GROUPS:
-        means = summary["steps"][name][group]
+        means = statistics["steps"][name][group]
         if None not in means:
             _curve(axes, means, label, color)
     label_axes(axes, title, "step")

@@ -58,7 +58,7 @@ def test_worst_case_over_ours_and_theirs():
         keep_images=True,
     )
 
-    assert [line.attack for line in report.lines[1:6]] == [
+    assert [line.attack for line in report.rows[1:6]] == [
         "darken",
         "lighten",
         "fgsm",
@@ -88,7 +88,7 @@ def test_theirs_adds_to_ours_and_is_described():
         epsilons=0.1,
     )
 
-    config = report.card["attacks"]["theirs"]
+    config = report.to_dict()["attacks"]["theirs"]
     assert config["tool"] == {
         "attack": "tests.adapters.foreign_attack_test.Darken",
         "version": None,

@@ -101,7 +101,7 @@ def test_planted_effect(results, incomplete_first, expected):
     )
     assert np.isnan(samples["completeness"][-1])
     assert np.isnan(samples["success"][-1])
-    summary = result.summary
+    summary = result.statistics
     assert summary["measures"]["completeness"]["verdict"] == expected
     assert summary["success"]["n"] == NUM - 1
     groups = [
@@ -143,7 +143,7 @@ def test_steps(results):
         steps["entropy"][:-1], np.log(16) / np.log(64), rtol=1e-5
     )
     # The attention did not move in any image.
-    measures = results[True].summary["measures"]
+    measures = results[True].statistics["measures"]
     assert measures["iou"]["verdict"] == "cannot be told"
 
 
@@ -211,7 +211,7 @@ def test_attack_without_a_radius(model, tmp_path):
 
     # The attack goes on until all images are misclassified: no other group.
     assert result.per_sample["success"].all()
-    completeness = result.summary["measures"]["completeness"]
+    completeness = result.statistics["measures"]["completeness"]
     assert completeness["verdict"] == "cannot be told"
     assert "succeeds on 8 of them at any distance" in str(result)
     result.save(tmp_path / "study.json")
@@ -274,8 +274,8 @@ def test_names_are_shown_as_they_are(results, name, capsys):
     result = StudyResult(columns, {**results[True].settings, "model": name})
     comparison = compare_studies({name: result, "other": result})
 
-    result.table()
-    comparison.table()
+    result.summary()
+    comparison.summary()
     for text in (str(result), str(comparison)):
         assert name in text
     assert capsys.readouterr().out.count(name) == 2
@@ -284,6 +284,14 @@ def test_names_are_shown_as_they_are(results, name, capsys):
     (legend,) = figure.legends
     assert_legible(figure)
     assert legend.get_texts()[0].get_text().strip() == name
+
+
+def test_plain_values(results, tmp_path):
+    path = tmp_path / "written.json"
+    studies = {"first": results[True], "again": results[True]}
+    for each in (results[True], compare_studies(studies)):
+        each.save(path)
+        assert json.loads(path.read_text()) == each.to_dict()
 
 
 def test_studies_are_written_as_json_alone(results, tmp_path):

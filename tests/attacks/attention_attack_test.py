@@ -227,7 +227,7 @@ def test_in_an_evaluation(model):
         model, X, labels, attacks=attack, checks=False, verbose=0
     )
 
-    line = next(line for line in report.lines if line.attack != "clean")
+    line = next(line for line in report.rows if line.attack != "clean")
     assert line.accuracy == held.mean()
     assert (line.forward_passes, line.backward_passes) == (1, 2)
 

@@ -47,7 +47,7 @@ SHARES = [robust_share(middle) for middle in MIDDLES]
 
 
 def evaluation(**arguments):
-    arguments = {"attack": FGSM(), "epsilon": EPSILON, **arguments}
+    arguments = {"attacks": FGSM(), "epsilons": EPSILON, **arguments}
     return kad.callbacks.RobustnessEvaluation(IMAGES, LABELS, **arguments)
 
 
@@ -157,10 +157,10 @@ def test_each_image_has_to_withstand_every_attack():
         def with_epsilon(self, epsilon):
             return weak
 
-    both = evaluation(attack={"weak": Weak(), "strong": strong})
+    both = evaluation(attacks={"weak": Weak(), "strong": strong})
     history = fit(both, epochs=2)
     assert history["val_robust_accuracy_weak_strong"] == SHARES[:2]
-    alone = evaluation(attack=Weak(), name="weak")
+    alone = evaluation(attacks=Weak(), name="weak")
     assert fit(alone, epochs=2)["weak"] == [
         robust_share(middle, 0.001) for middle in MIDDLES[:2]
     ]
@@ -178,7 +178,7 @@ def test_data_sets_are_read_once():
             )
 
     robustness = kad.callbacks.RobustnessEvaluation(
-        batches(), attack=FGSM(), epsilon=EPSILON, limit=9
+        batches(), attacks=FGSM(), epsilons=EPSILON, limit=9
     )
     history = fit(robustness, epochs=2)
     margins = np.where(LABELS == 1, 1, -1) * (
@@ -211,7 +211,7 @@ def test_compiled_once():
         on_epoch_end=lambda epoch, logs: runs.append(Counting.runs)
     )
     attacks = {"fgsm": FGSM(), "pgd": PGD(steps=2, restarts=2)}
-    robustness = evaluation(attack=attacks, batch_size=6)
+    robustness = evaluation(attacks=attacks, batch_size=6)
     fit(robustness, count, model=model)
     assert runs[0] > 0
     assert set(runs[1:]) == {runs[0]}, BACKEND
@@ -239,7 +239,7 @@ def test_leaves_training_alone_and_measures_at_full_strength():
         np.testing.assert_array_equal(one, other)
 
     # The schedule has switched the training attack off, not the measurement.
-    assert robustness.epsilon == 0.4
+    assert robustness.epsilons == 0.4
     predicted = to_numpy(model.base(x)).argmax(-1)
     assert (predicted == y).mean() > 0
     assert max(robustness.accuracies.values()) == 0.0
@@ -248,7 +248,7 @@ def test_leaves_training_alone_and_measures_at_full_strength():
 def test_equal_weights_give_equal_numbers():
     attack = PGD(steps=1, step_size=0.01, random_start=True, norm="l2")
     model = brightness()
-    robustness = evaluation(attack=attack, epsilon=0.5, norm="l2")
+    robustness = evaluation(attacks=attack, epsilons=0.5, norm="l2")
     robustness.set_model(model)
     robustness.on_train_begin()
     values = []
@@ -261,12 +261,12 @@ def test_equal_weights_give_equal_numbers():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"attack": "no such attack"}, "no such attack"),
+        ({"attacks": "no such attack"}, "no such attack"),
         ({"every": 0}, "every"),
         ({"limit": 0}, "limit"),
         ({"batch_size": 0}, "batch_size"),
         ({"norm": "l7"}, "l7"),
-        ({"attack": FGSM(norm="l2")}, "norm"),
+        ({"attacks": FGSM(norm="l2")}, "norm"),
     ],
 )
 def test_bad_arguments(arguments, message):
@@ -288,7 +288,7 @@ def test_bad_data_is_told_before_training():
         with pytest.raises(ValueError, match=message):
             fit(note, robustness)
     with pytest.raises(ValueError, match="one number"):
-        fit(note, evaluation(epsilon=[0.1, 0.2]))
+        fit(note, evaluation(epsilons=[0.1, 0.2]))
     assert epochs == []
     with pytest.raises(ValueError, match="labels"):
         kad.callbacks.RobustnessEvaluation(IMAGES)
@@ -299,7 +299,7 @@ def test_arguments_that_are_set_between_fits_are_obeyed():
     model = brightness(middle=0.6)
     history = fit(callback, epochs=1, model=model)
     assert history[KEY] == pytest.approx([robust_share(0.6)])
-    callback.epsilon = 0.1
+    callback.epsilons = 0.1
     history = fit(callback, epochs=1, model=model)
     assert history[KEY] == pytest.approx([robust_share(0.6, 0.1)])
     assert robust_share(0.6, 0.1) < robust_share(0.6)
@@ -309,7 +309,7 @@ def test_a_users_attack_is_left_as_it_was():
     attack = PGD(0.5, steps=1, seed=3)
     attack.strength.assign(0.25)
     before = attack.get_config()
-    fit(evaluation(attack=attack), epochs=2)
+    fit(evaluation(attacks=attack), epochs=2)
     assert to_numpy(attack.seed_generator.state).tolist() == [3, 0]
     assert float(to_numpy(attack.strength.value)) == 0.25
     assert attack.get_config() == before
@@ -318,6 +318,6 @@ def test_a_users_attack_is_left_as_it_was():
 def test_a_value_range_that_the_model_contradicts():
     model = brightness()
     model.value_range = (0.0, 1.0)
-    callback = evaluation(value_range=(0, 255), epsilon=8)
+    callback = evaluation(value_range=(0, 255), epsilons=8)
     with pytest.raises(ValueError, match="takes images in value_range"):
         fit(callback, model=model)

@@ -119,7 +119,7 @@ def test_what_is_not_finite_and_what_was_carried_on(tmp_path):
             logs["learning_rate"] = np.float32("nan")
 
     measure = kad.callbacks.RobustnessEvaluation(
-        *data(4), attack=kad.attacks.FGSM(), epsilon=0.1, every=2
+        *data(4), attacks=kad.attacks.FGSM(), epsilons=0.1, every=2
     )
     table, lines = tmp_path / "log.csv", tmp_path / "log.jsonl"
     x, y = data(4)

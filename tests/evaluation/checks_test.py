@@ -161,8 +161,8 @@ def test_huge_logits():
         "accuracy does not fall with epsilon",
     ):
         assert found[name], name
-    assert report.card["unreliable"] is True
-    assert "gradient of zero" in report.card["footnote"]
+    assert report.to_dict()["unreliable"] is True
+    assert "gradient of zero" in report.to_dict()["footnote"]
 
 
 class Rounding(layers.Layer):
@@ -213,8 +213,8 @@ def test_not_checked_has_a_reason():
     assert {flag.raised for flag in report.flags} == {None}
     # What was not checked is not clean.
     assert report.unreliable is None
-    assert report.card["unreliable"] is None
-    assert report.card["footnote"] is None
+    assert report.to_dict()["unreliable"] is None
+    assert report.to_dict()["footnote"] is None
     comparison = kad.evaluation.compare([report])
     assert f"{len(NAMES)} not checked" in str(comparison)
 

@@ -1,5 +1,7 @@
 """Cards side by side."""
 
+import json
+
 import pytest
 
 import keras_attn_defense as kad
@@ -52,8 +54,26 @@ def test_order_and_values(model, report, tmp_path):
     text = str(comparison)
     assert text.index("brightness ") < text.index("shifted")
     assert f"{100 * expected:.1f} %" in text
-    again = kad.evaluation.compare([report.card, other.card])
+    again = kad.evaluation.compare([report.to_dict(), other.to_dict()])
     assert again.rows == comparison.rows
+
+
+def test_plain_values(report, tmp_path, capsys):
+    comparison = kad.evaluation.compare([report, report])
+    comparison.save(tmp_path / "comparison.json")
+    saved = json.loads((tmp_path / "comparison.json").read_text())
+    assert saved == comparison.to_dict()
+    robust = [
+        {"epsilon": e, "value": share}
+        for e, share in report.robust_accuracy.items()
+    ]
+    assert saved["models"][0]["robust_accuracy"] == robust
+    pair = saved["pairs"][0]
+    assert (pair["first"], pair["epsilon"]) == ("brightness", 0.0)
+    assert pair["difference"] == 0.0
+    comparison.summary()
+    printed = capsys.readouterr().out
+    assert "only first" in printed and "only first" in str(comparison)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +146,7 @@ def test_other_images_are_not_paired(model, report):
 
 
 def test_cards_from_before_outcomes_were_kept(report):
-    old = {k: v for k, v in report.card.items() if k != "outcomes"}
+    old = {k: v for k, v in report.to_dict().items() if k != "outcomes"}
     comparison = kad.evaluation.compare([old, old])
     assert comparison.pairs == []
     assert "brightness" in str(comparison)

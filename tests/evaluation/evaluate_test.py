@@ -20,7 +20,7 @@ from tests.testing import BACKEND
 def line(report, attack, epsilon):
     (found,) = [
         each
-        for each in report.lines
+        for each in report.rows
         if each.attack == attack and each.epsilon == epsilon
     ]
     return found
@@ -93,7 +93,7 @@ def test_quick_set(norm):
 
     iterative = "apgd" if norm == "l1" else "pgd"
     attacks = ["clean", "fgsm", iterative, "square", "worst case"]
-    assert [each.attack for each in report.lines] == attacks
+    assert [each.attack for each in report.rows] == attacks
     # The mean moves by epsilon, or by its share of all values.
     (epsilon,) = report.robust_accuracy
     size = {"linf": 1.0, "l2": IMAGES[0].size ** 0.5, "l1": IMAGES[0].size}
@@ -144,7 +144,7 @@ def test_every_source_of_data():
 
     # Of arrays both classes get their half, of a data set the first come.
     report = evaluate(model, limit=10, attacks=attack, batch_size=4)
-    assert report.card["images"] == "10 images, drawn from 24 by class"
+    assert report.to_dict()["images"] == "10 images, drawn from 24 by class"
     found = report.per_sample
     assert found["label"].sum() == 5
     for column, values in expected.items():
@@ -211,7 +211,7 @@ def test_cascade_goes_on_with_what_stands():
         report = evaluate(attacks={"all": cascade}, epsilons=[0.06, 0.1])
 
     dark = LABELS == 0
-    first, second = [each.attack for each in report.lines[1:3]]
+    first, second = [each.attack for each in report.rows[1:3]]
     assert first.startswith("all/") and second.startswith("all/")
     near, far = DISTANCES < 0.06, DISTANCES < 0.1
     # Cumulative: at 0.1 the first one starts from what both left at 0.06.

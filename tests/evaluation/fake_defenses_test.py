@@ -126,13 +126,13 @@ def test_report_goes_on_without_a_gradient(network, known):
     report = evaluate(model, images, labels)
     assert set(report.skipped) == {"fgsm", "pgd"}
     assert "gradient" in report.skipped["pgd"]
-    assert {line.attack for line in report.lines} == {
+    assert {line.attack for line in report.rows} == {
         "clean",
         "square",
         "worst case",
     }
-    assert list(report.card["attacks"]) == ["square"]
-    assert report.card["skipped"] == report.skipped
+    assert list(report.to_dict()["attacks"]) == ["square"]
+    assert report.to_dict()["skipped"] == report.skipped
     assert "left out: pgd." in str(report)
     assert "Square" in raised(report)["vanishing gradients"]
 

@@ -36,7 +36,7 @@ def evaluate(path, **arguments):
 
 def numbers(report):
     """Everything in a report but the seconds."""
-    lines = [line._replace(seconds=0.0) for line in report.lines]
+    lines = [line._replace(seconds=0.0) for line in report.rows]
     images = {k: v.tolist() for k, v in report.images.items()}
     samples = {
         k: np.nan_to_num(v, nan=-1) for k, v in report.per_sample.items()

@@ -45,13 +45,13 @@ def test_text(report, capsys):
     assert ["clean", "100.0"] in [row[:2] for row in rows]
     assert "\x1b" not in text
     assert text.endswith("not checked: all flags. `checks` is off.\n")
-    report.table()
+    report.summary()
     assert "worst case" in capsys.readouterr().out
 
 
 def test_table_fits_a_narrow_terminal(report, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
-    report.table()
+    report.summary()
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= 80
     assert "…" not in shown
@@ -59,7 +59,7 @@ def test_table_fits_a_narrow_terminal(report, monkeypatch, capsys):
 
 def test_table_in_a_file_is_not_cut(report, monkeypatch, capsys):
     monkeypatch.delenv("COLUMNS", raising=False)
-    report.table()
+    report.summary()
     assert capsys.readouterr().out == str(report)
 
 
@@ -89,7 +89,7 @@ def test_card(report, tmp_path):
     path = tmp_path / "card.json"
     report.save(path)
     card = kad.evaluation.load_card(path)
-    assert card == report.card
+    assert card == report.to_dict()
 
     # As in RobustBench's `model_info`.
     assert card["dataset"] == "brightness"
@@ -128,7 +128,7 @@ def test_card(report, tmp_path):
 )
 def test_what_is_no_card_is_named(report, tmp_path, content, message):
     path = tmp_path / "card.json"
-    path.write_text(content(json.dumps(report.card)))
+    path.write_text(content(json.dumps(report.to_dict())))
     with pytest.raises(ValueError, match=message) as error:
         kad.evaluation.load_card(path)
     assert str(path) in str(error.value)
@@ -153,7 +153,7 @@ def test_what_is_no_card_is_named(report, tmp_path, content, message):
 )
 def test_damaged_and_forged_cards(report, tmp_path, change, message):
     path = tmp_path / "card.json"
-    path.write_text(json.dumps({**report.card, **change}))
+    path.write_text(json.dumps({**report.to_dict(), **change}))
     for read in (
         kad.evaluation.load_card,
         lambda p: kad.evaluation.compare([p]),
@@ -162,12 +162,14 @@ def test_damaged_and_forged_cards(report, tmp_path, change, message):
             read(path)
         assert str(path) in str(error.value) and len(str(error.value)) < 500
 
-    results = report.card["results"]
+    results = report.to_dict()["results"]
     for some in (results[1:], results[:-1], [{**results[0], "accuracy": 2.0}]):
-        path.write_text(json.dumps({**report.card, "results": some}))
+        path.write_text(json.dumps({**report.to_dict(), "results": some}))
         with pytest.raises(ValueError, match="'results'"):
             kad.evaluation.load_card(path)
-    path.write_text(json.dumps({**report.card, "confidence": float("nan")}))
+    path.write_text(
+        json.dumps({**report.to_dict(), "confidence": float("nan")})
+    )
     with pytest.raises(ValueError, match="NaN is no number of JSON"):
         kad.evaluation.load_card(path)
 
@@ -182,7 +184,7 @@ def test_standard_autoattack_is_told_from_others():
             epsilons=0.3,
             checks=False,
             verbose=0,
-        ).card
+        ).to_dict()
 
     assert card({"autoattack": FGSM()})["autoattack_acc"] is None
     # All fall to the first component, so that the others are not run.

@@ -111,7 +111,7 @@ def test_what_a_report_says_fits_together(norm, data, tmp_path_factory):
 def _assert_card(report, path):
     report.save(path)
     card = kad.evaluation.load_card(path)
-    assert card == report.card
+    assert card == report.to_dict()
     samples = report.per_sample
     masks = outcomes(card)
     right = samples["prediction"] == samples["label"]

@@ -1,6 +1,6 @@
 """Checks against self-deception: signs that a robust accuracy is too high."""
 
-from ..flag import Flag
+from ..red_flag import RedFlag
 from . import of_attacks
 from . import of_data
 from . import of_model
@@ -36,21 +36,21 @@ def run_checks(context):
         context: The `Context`.
 
     Returns:
-        A list of `Flag`, one for each check.
+        A list of `RedFlag`, one for each check.
     """
     flags = []
     for name, check in CHECKS.items():
         try:
             raised, sentence = check(context)
-            flags.append(Flag(name, bool(raised), sentence))
+            flags.append(RedFlag(name, bool(raised), sentence))
         except ValueError as error:
-            flags.append(Flag(name, None, _sentence(str(error))))
+            flags.append(RedFlag(name, None, _sentence(str(error))))
     return flags
 
 
 def not_checked(reason):
     """Returns the flags of checks that were not made."""
-    return [Flag(name, None, reason) for name in CHECKS]
+    return [RedFlag(name, None, reason) for name in CHECKS]
 
 
 def _sentence(words):

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Flag(NamedTuple):
+class RedFlag(NamedTuple):
     """One check's finding.
 
     Args:

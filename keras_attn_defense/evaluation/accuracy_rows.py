@@ -11,8 +11,8 @@ from .records import FORWARD
 from .records import SECONDS
 
 
-class Accuracy(NamedTuple):
-    """One line of a report.
+class AccuracyRow(NamedTuple):
+    """One row of a report.
 
     Args:
         attack: The attack's name; `"clean"` for none, `"worst case"` for all.
@@ -32,7 +32,7 @@ class Accuracy(NamedTuple):
 
     ```python
     report = kad.evaluate_robustness(model, x, y, attacks="fgsm", verbose=0)
-    clean = report.lines[0]
+    clean = report.rows[0]
     assert (clean.attack, clean.epsilon, clean.accuracy) == ("clean", 0.0, 1.0)
     ```
     """
@@ -49,33 +49,33 @@ class Accuracy(NamedTuple):
     seconds: float = 0.0
 
 
-def summarize(records, confidence):
-    """Returns the lines of a report: clean, then epsilon by epsilon.
+def accuracy_rows(records, confidence):
+    """Returns the rows of a report: clean, then epsilon by epsilon.
 
     Args:
         records: The finished `Records`.
         confidence: The probability that the intervals cover.
     """
-    lines = [_line("clean", 0.0, records.correct, confidence)]
+    rows = [_row("clean", 0.0, records.correct, confidence)]
     for index, epsilon in enumerate(records.threat.epsilons):
-        for row, contender in enumerate(records.contenders):
+        for place, contender in enumerate(records.contenders):
             if contender.name in records.skipped:
                 continue
             fallen = records.fallen(contender, index)
-            lines.append(
-                _line(
+            rows.append(
+                _row(
                     contender.name,
                     epsilon,
                     ~fallen,
                     confidence,
                     **_distances(records.cascade_reach(contender), fallen),
-                    **_work(records.work[row, index]),
+                    **_work(records.work[place, index]),
                 )
             )
         reach = records.worst_reach()
         fallen = reach <= epsilon
-        lines.append(
-            _line(
+        rows.append(
+            _row(
                 "worst case",
                 epsilon,
                 ~fallen,
@@ -84,13 +84,13 @@ def summarize(records, confidence):
                 **_work(_together(records.work[:, index])),
             )
         )
-    return lines
+    return rows
 
 
-def _line(attack, epsilon, standing, confidence, **more):
+def _row(attack, epsilon, standing, confidence, **more):
     correct, total = int(standing.sum()), len(standing)
     interval = accuracy_interval(correct, total, confidence)
-    return Accuracy(attack, epsilon, correct / total, interval, **more)
+    return AccuracyRow(attack, epsilon, correct / total, interval, **more)
 
 
 def _distances(reach, fallen):
