@@ -18,8 +18,8 @@ from ..visualization.attention_figure import attention_figure
 from ..visualization.explainer import Explainer
 from ..visualization.style import check_matplotlib
 from ..visualization.style import pixels
-from .full_strength import at_full_strength
-from .summary_writer import summary_writer
+from ._support import at_full_strength
+from ._support import summary_writer
 
 
 class AttentionSnapshot(keras.callbacks.Callback):
@@ -156,7 +156,7 @@ class AttentionSnapshot(keras.callbacks.Callback):
             return self._draw_clean()
         # The attack may be the one that the model trains with: its strength
         # and seeds are restored afterwards.
-        with at_full_strength([self.attack]):
+        with at_full_strength(self.attack):
             self.attack.reseed(self.seed)
             return draw_attack(
                 self._explainer, self.attack, self.class_names, self.boxes

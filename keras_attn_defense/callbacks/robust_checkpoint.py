@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from .._typing import Path
-from .carried import Carried
+from ._support import Carried
 
 
 class RobustCheckpoint(keras.callbacks.ModelCheckpoint):

@@ -15,14 +15,9 @@ from .._typing import ValueRange
 from ..attacks import Attack
 from ..data import blocks
 from ..data import check_value_range
-from ..data import resolve_value_range
-from ..evaluation.suite import common_epsilon
-from ..evaluation.suite import named_attacks
-from ..evaluation.threat_model import ThreatModel
-from ..evaluation.threat_model import check_epsilons
-from ..evaluation.threat_model import check_norm
-from .carried import Carried
-from .robust_accuracy import RobustAccuracy
+from ..evaluation.attack_entries import named_attacks
+from ..evaluation.runner import EvaluationRunner
+from ._support import Carried
 
 _Attack = Attack | Callable[..., Any]
 
@@ -104,24 +99,22 @@ class RobustnessEvaluation(keras.callbacks.Callback):
         verbose: int = 0,
     ) -> None:
         super().__init__()
-        self.norm = check_norm(norm)
+        self.norm = norm
         self.every = check_count("every", every)
         self.batch_size = check_count("batch_size", batch_size)
         self.value_range = value_range and check_value_range(value_range)
         self.seed = seed
         self.verbose = verbose
         self.attacks = named_attacks(attacks, norm, seed)
-        self.epsilons = (
-            common_epsilon(self.attacks) if epsilons is None else epsilons
-        )
+        self.epsilons = epsilons
         self.name = name or _name(attacks, self.attacks)
         self.accuracies = {}
         self._images, self._labels = _in_memory(x, y, limit)
-        self._accuracy = None
+        self._runner = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.accuracies = {}
-        self._accuracy = None  # Attributes may have changed in between.
+        self._runner = None  # Attributes may have changed in between.
         self._epoch: int | None = None
         if self.model.built:  # Errors should come before training.
             self._prepare()
@@ -151,33 +144,35 @@ class RobustnessEvaluation(keras.callbacks.Callback):
 
     def _measure(self, logs):
         self._prepare()
-        accuracy = self._accuracy.measure(self.verbose)
+        records = self._runner.run(self._blocks, len(self._images))
+        (epsilon,) = self._runner.threat.epsilons
+        accuracy = float(records.is_robust(epsilon).mean())
         self.accuracies[self._epoch] = logs[self.name] = accuracy
 
     def _prepare(self):
         """Prepares the measurement for the model, once."""
-        if self._accuracy is None or self._accuracy.model is not self.model:
-            self._accuracy = RobustAccuracy(
-                self.model,
-                self._images,
-                self._labels,
-                self.attacks,
-                self._threat(),
-                self.batch_size,
-                self.seed,
-            )
-
-    def _threat(self):
-        """Returns the threat model, which has one radius."""
-        value_range = resolve_value_range(self.model, self.value_range)
-        epsilons = check_epsilons(self.epsilons, self.norm, value_range)
-        if len(epsilons) > 1:
+        if self._runner is not None and self._runner.model is self.model:
+            return
+        self._runner = runner = EvaluationRunner(
+            self.model,
+            self.attacks,
+            self.epsilons,
+            norm=self.norm,
+            value_range=self.value_range,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            verbose=self.verbose,
+        )
+        if len(runner.threat.epsilons) > 1:
             raise ValueError(
                 "`epsilons` should be one number: each value in the logs "
                 "belongs to one radius. Use one RobustnessEvaluation for each. "
                 f"Received: epsilons={self.epsilons!r}"
             )
-        return ThreatModel(self.norm, epsilons, value_range)
+        # A single block: all images are in memory.
+        size = len(self._images)
+        self._blocks = list(runner.blocks(self._images, self._labels, size))
+        _ = runner.entries  # Checks the attacks.
 
 
 def _in_memory(x, y, limit):

@@ -10,8 +10,8 @@ from .._epoch_logs import check_format
 from .._epoch_logs import read_epochs
 from .._epoch_logs import write_epochs
 from .._typing import Path
-from .carried import Carried
-from .summary_writer import summary_writer
+from ._support import Carried
+from ._support import summary_writer
 
 
 class TrainingLog(keras.callbacks.Callback):

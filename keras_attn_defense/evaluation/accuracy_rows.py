@@ -17,11 +17,11 @@ class AccuracyRow(NamedTuple):
     Args:
         attack: The attack's name; `"clean"` for none, `"worst case"` for all.
         epsilon: The radius; 0.0 for clean images.
-        accuracy: Share of all images that are classified correctly and stand.
+        accuracy: Share of all images that are classified correctly, also under
+            the attack.
         interval: Its confidence interval `(low, high)`.
-        mean_distance: Mean norm of the perturbations of images that fell;
-            images that are classified wrongly as they are do not count. None
-            if none fell.
+        mean_distance: Mean norm of the successful perturbations; images that
+            are misclassified without one do not count. None without success.
         median_distance: Their median.
         attacked: Number of images that were attacked.
         forward_passes: Passes through the model, the mean of those attacked.
@@ -58,43 +58,43 @@ def accuracy_rows(records, confidence):
     """
     rows = [_row("clean", 0.0, records.correct, confidence)]
     for index, epsilon in enumerate(records.threat.epsilons):
-        for place, contender in enumerate(records.contenders):
-            if contender.name in records.skipped:
+        for place, entry in enumerate(records.entries):
+            if entry.name in records.skipped:
                 continue
-            fallen = records.fallen(contender, index)
+            success = records.success(entry, index)
             rows.append(
                 _row(
-                    contender.name,
+                    entry.name,
                     epsilon,
-                    ~fallen,
+                    ~success,
                     confidence,
-                    **_distances(records.cascade_reach(contender), fallen),
+                    **_distances(records.group_min_distance(entry), success),
                     **_work(records.work[place, index]),
                 )
             )
-        reach = records.worst_reach()
-        fallen = reach <= epsilon
+        distance = records.worst_case_distance()
+        success = distance <= epsilon
         rows.append(
             _row(
                 "worst case",
                 epsilon,
-                ~fallen,
+                ~success,
                 confidence,
-                **_distances(reach, fallen),
+                **_distances(distance, success),
                 **_work(_together(records.work[:, index])),
             )
         )
     return rows
 
 
-def _row(attack, epsilon, standing, confidence, **more):
-    correct, total = int(standing.sum()), len(standing)
-    interval = accuracy_interval(correct, total, confidence)
-    return AccuracyRow(attack, epsilon, correct / total, interval, **more)
+def _row(attack, epsilon, is_robust, confidence, **more):
+    robust, total = int(is_robust.sum()), len(is_robust)
+    interval = accuracy_interval(robust, total, confidence)
+    return AccuracyRow(attack, epsilon, robust / total, interval, **more)
 
 
-def _distances(reach, fallen):
-    moved = reach[fallen & (reach > 0)]
+def _distances(distance, success):
+    moved = distance[success & (distance > 0)]
     if not len(moved):
         return {}
     return {

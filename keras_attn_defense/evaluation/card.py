@@ -7,8 +7,8 @@ import numpy as np
 
 from .._files import read_json
 from .._typing import Path
+from .attack_entries import settings
 from .card_fields import check_fields
-from .suite import settings
 
 _FORMAT = "keras_attn_defense robustness card"
 _VERSION = 1

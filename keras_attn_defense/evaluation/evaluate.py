@@ -12,13 +12,9 @@ from .._typing import Path
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..attacks import Attack
-from ..classifier import as_classifier
 from ..classifier.predictor import Predictor
-from ..data import CheckedBlocks
 from ..data import number_of_images
-from ..data import resolve_value_range
 from ..preprocessing.built_in import check_built_in_scale
-from .campaign import Campaign
 from .checks import Context
 from .checks import not_checked
 from .checks import run_checks
@@ -26,19 +22,12 @@ from .confidence import check_confidence
 from .fingerprint import check_identified
 from .fingerprint import describe
 from .fingerprint import fingerprint
-from .progress import Progress
-from .records import Records
 from .report import RobustnessReport
+from .runner import EvaluationRunner
 from .sample import Sample
 from .sample import limited
 from .sample import taken
 from .state import State
-from .suite import common_epsilon
-from .suite import contenders
-from .suite import named_attacks
-from .threat_model import ThreatModel
-from .threat_model import check_epsilons
-from .threat_model import check_norm
 
 _Attack = Attack | Callable[..., Any]
 
@@ -140,32 +129,31 @@ def evaluate_robustness(
     report.save("card.json")
     ```
     """
-    victim = as_classifier(model)
     confidence = check_confidence(confidence)
-    batch_size = check_count("batch_size", batch_size)
     limit = None if limit is None else check_count("limit", limit)
     checks = _check_checks(checks)
-    named = named_attacks(attacks, check_norm(norm), seed)
-    threat = _threat_model(model, named, epsilons, norm, value_range)
-    check_built_in_scale(victim, threat.value_range)
+    runner = EvaluationRunner(
+        model,
+        attacks,
+        epsilons,
+        norm=norm,
+        value_range=value_range,
+        batch_size=batch_size,
+        seed=seed,
+        keep_images=keep_images,
+        verbose=verbose,
+    )
+    check_built_in_scale(runner.victim, runner.threat.value_range)
     total = number_of_images(x, None)
     x, y, rows = limited(x, y, limit, seed)
-    progress = Progress(number_of_images(x, limit), verbose)
-
-    size = _BATCHES_OF_BLOCK * batch_size
-    blocks = CheckedBlocks(x, y, size, limit, victim, threat.value_range)
-    suite = contenders(named, victim.num_classes, threat.value_range)
-    for contender in suite:
-        contender.attack.with_epsilon(threat.epsilons[0]).check(victim)
-
-    records = Records(suite, threat, keep_images)
-    predictor = Predictor(victim, batch_size)
+    blocks = runner.blocks(x, y, _BATCHES_OF_BLOCK * batch_size, limit)
 
     def identified():
         return fingerprint(
-            Predictor(victim, batch_size),
+            Predictor(runner.victim, batch_size),
             blocks.first,
-            records,
+            runner.entries,
+            runner.threat,
             identity,
             seed=seed,
             batch_size=batch_size,
@@ -176,18 +164,19 @@ def evaluate_robustness(
     known = identified()
     if state is not None:
         check_identified(known, identified())
-    saved = State(state, known)
-    saved.load(records)
     sample = Sample(blocks, seed)
-    Campaign(predictor, records, saved, progress, seed).run(sample)
-    progress.finish(records)
+    records = runner.run(
+        sample, number_of_images(x, limit), State(state, known)
+    )
     flags = not_checked("`checks` is off.")
     if checks:
         thorough = checks == "thorough"
         flags = run_checks(
-            Context(predictor, records, sample.drawn(), seed, thorough)
+            Context(runner.predictor, records, sample.drawn(), seed, thorough)
         )
-    about = describe(victim, name, dataset, attacks, seed, records, known)
+    about = describe(
+        runner.victim, name, dataset, attacks, seed, records, known
+    )
     about["images"] = taken(len(records), total, limit, rows)
     return RobustnessReport(records, flags, confidence, about, rows)
 
@@ -199,11 +188,3 @@ def _check_checks(checks):
             f"checks={checks!r}"
         )
     return checks
-
-
-def _threat_model(model, named, epsilons, norm, value_range):
-    value_range = resolve_value_range(model, value_range)
-    if epsilons is None:
-        epsilons = common_epsilon(named)
-    epsilons = check_epsilons(epsilons, norm, value_range)
-    return ThreatModel(norm, epsilons, value_range)

@@ -15,14 +15,14 @@ from ..classifier import Classifier
 from ..classifier import EnsembleClassifier
 from ..models import AttentionDefendedModel
 from ..version import __version__
+from .attack_entries import settings
 from .content import Content
-from .suite import settings
 
 # Images whose outputs tell one function from another.
 _PROBES = 8
 
 
-def fingerprint(predictor, block, records, identity=None, **arguments):
+def fingerprint(predictor, block, entries, threat, identity=None, **arguments):
     """Describes an evaluation, as a dict of plain values.
 
     Models and attacks count by their content. What hides its content, an
@@ -31,12 +31,13 @@ def fingerprint(predictor, block, records, identity=None, **arguments):
     Args:
         predictor: The `Predictor` of the model.
         block: The first images and their class indices, in NumPy.
-        records: The `Records`, empty.
+        entries: The list of `AttackEntry`.
+        threat: The `ThreatModel`.
         identity: What the user calls the model and the attacks, in place of
             results. None asks for none.
         **arguments: Other arguments that change the numbers.
     """
-    probe = _Probe(predictor, block, records.threat, identity)
+    probe = _Probe(predictor, block, threat, identity)
     return {
         "model_checksum": probe.of_model(),
         "attacks": {
@@ -44,10 +45,10 @@ def fingerprint(predictor, block, records, identity=None, **arguments):
                 **_readable(settings(each.attack)),
                 "content": probe.of_attack(each.name, each.attack),
             }
-            for each in records.contenders
+            for each in entries
         },
         "identity": identity,
-        "threat_model": records.threat._asdict(),
+        "threat_model": threat._asdict(),
         "versions": versions(),
         **arguments,
     }

@@ -4,21 +4,15 @@ import keras
 
 
 class Progress:
-    """Shows how many images are done, and how many withstood until now.
+    """Shows how many images are done, and the accuracies until now.
 
     Args:
         total: The number of images, or None if it is not known.
-        verbose: `"auto"` or 1 for a bar, 2 for one line at the end, 0 for
-            nothing.
+        verbose: 1 for a bar, 2 for one line at the end, 0 for nothing.
     """
 
     def __init__(self, total, verbose):
-        if verbose not in ("auto", 0, 1, 2):
-            raise ValueError(
-                "`verbose` should be 'auto', 0, 1 or 2. Received: "
-                f"verbose={verbose!r}"
-            )
-        self.verbose = 1 if verbose == "auto" else int(verbose)
+        self.verbose = verbose
         self._bar = keras.utils.Progbar(
             total,
             verbose=self.verbose,
@@ -27,7 +21,7 @@ class Progress:
         )
 
     def update(self, done, records, epsilon):
-        """Shows the state of things.
+        """Shows the accuracies so far.
 
         Args:
             done: The number of images that are finished; a part counts.
@@ -38,7 +32,7 @@ class Progress:
             return
         values = [
             ("clean_accuracy", records.correct.mean()),
-            ("robust_accuracy", (records.worst_reach() > epsilon).mean()),
+            ("robust_accuracy", records.is_robust(epsilon).mean()),
         ]
         self._bar.update(int(done), values, finalize=False)
 
@@ -46,3 +40,13 @@ class Progress:
         """Ends the bar."""
         if self.verbose:
             self._bar.update(len(records), finalize=True)
+
+
+def check_verbose(verbose):
+    """Returns 0, 1 or 2 for what may also be `"auto"`."""
+    if verbose not in ("auto", 0, 1, 2):
+        raise ValueError(
+            "`verbose` should be 'auto', 0, 1 or 2. Received: "
+            f"verbose={verbose!r}"
+        )
+    return 1 if verbose == "auto" else int(verbose)

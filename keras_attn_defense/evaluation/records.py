@@ -7,39 +7,40 @@ ATTACKED, FORWARD, BACKWARD, SECONDS = range(4)
 
 
 class Records:
-    """Grows block by block.
+    """Collects the results of images, block by block.
 
-    For each contender there is one number an image: the smallest distance at
-    which it was seen to fall, infinite if never. From it follows success at
-    every epsilon.
+    For each attack entry there is one number per image: the smallest distance
+    at which it succeeded, infinite if never. From it follows success at every
+    epsilon.
 
     Args:
-        contenders: The rows of the report.
+        entries: The list of `AttackEntry`.
         threat: The `ThreatModel`.
         keep_images: Whether to keep the adversarial images.
     """
 
-    def __init__(self, contenders, threat, keep_images=False):
-        self.contenders = contenders
+    def __init__(self, entries, threat, keep_images=False):
+        self.entries = entries
         self.threat = threat
         self.keep_images = keep_images
         #: Attacks that could not work on the model, and why.
         self.skipped = {}
-        self.units = 0
+        #: The number of jobs that are done, of all blocks.
+        self.jobs_done = 0
         self.checksums = np.zeros(0, "int64")
         self.labels = np.zeros(0, "int64")
         self.predictions = np.zeros(0, "int64")
-        self.distances = {each.name: np.zeros(0) for each in contenders}
+        self.distances = {each.name: np.zeros(0) for each in entries}
         self.images = {}
-        self.work = np.zeros((len(contenders), len(threat.epsilons), 4))
+        self.work = np.zeros((len(entries), len(threat.epsilons), 4))
 
     def __len__(self):
         return len(self.labels)
 
     @property
     def ran(self):
-        """The contenders that could work on the model."""
-        return [c for c in self.contenders if c.name not in self.skipped]
+        """The entries that could work on the model."""
+        return [each for each in self.entries if each.name not in self.skipped]
 
     @property
     def correct(self):
@@ -47,81 +48,91 @@ class Records:
         return self.predictions == self.labels
 
     def open_block(self, images, labels, predictions, checksum):
-        """Adds images; those classified wrongly have fallen at distance 0."""
+        """Adds images; those misclassified already have the distance 0."""
         self.checksums = np.append(self.checksums, checksum)
         self.labels = np.append(self.labels, labels)
         self.predictions = np.append(self.predictions, predictions)
-        fallen = np.where(predictions == labels, np.inf, 0.0)
+        distances = np.where(predictions == labels, np.inf, 0.0)
         for name in self.distances:
-            self.distances[name] = np.append(self.distances[name], fallen)
+            self.distances[name] = np.append(self.distances[name], distances)
         for column in self.image_columns():
             before = self.images.get(column, images[:0])
             self.images[column] = np.concatenate([before, images])
 
-    def reach(self, contender):
-        """The smallest distance of a contender and those before it."""
-        names = [each.name for each in self._cascade(contender)]
-        names = names[: names.index(contender.name) + 1]
+    def min_distance(self, entry):
+        """Returns the smallest distances of an entry and those before it."""
+        names = [each.name for each in self._group(entry)]
+        names = names[: names.index(entry.name) + 1]
         return np.min([self.distances[name] for name in names], axis=0)
 
-    def cascade_reach(self, contender):
-        """The smallest distance of all contenders of its cascade."""
-        return self.reach(self._cascade(contender)[-1])
+    def group_min_distance(self, entry):
+        """Returns the smallest distances of all entries of its group."""
+        return self.min_distance(self._group(entry)[-1])
 
-    def fallen(self, contender, index):
-        """Tells which images have fallen once a contender has had its turn.
+    def success(self, entry, index):
+        """Tells on which images an entry, or one before it, succeeded.
 
         Args:
-            contender: The contender.
+            entry: The entry.
             index: The position of the radius among all.
         """
         epsilons = self.threat.epsilons
-        fallen = self.reach(contender) <= epsilons[index]
-        if index:  # Its whole cascade had a turn at the smaller one.
-            fallen |= self.cascade_reach(contender) <= epsilons[index - 1]
-        return fallen
+        success = self.min_distance(entry) <= epsilons[index]
+        if index:  # Its whole group was run at the smaller radius.
+            success |= self.group_min_distance(entry) <= epsilons[index - 1]
+        return success
 
-    def worst_reach(self):
-        """The smallest distance of all contenders."""
+    def worst_case_distance(self):
+        """Returns the smallest distances of all entries."""
         return np.min(list(self.distances.values()), axis=0)
 
-    def column(self, contender, epsilon):
-        """The name of what belongs to a contender at an epsilon."""
-        return f"{contender.name}@{self.threat.label(epsilon)}"
+    def is_robust(self, epsilon):
+        """Tells on which images all entries fail at a radius."""
+        return self.worst_case_distance() > epsilon
+
+    def column(self, entry, epsilon):
+        """Returns the name of what belongs to an entry at an epsilon."""
+        return f"{entry.name}@{self.threat.label(epsilon)}"
 
     def image_columns(self):
-        """The names of all kept images, in the order of the attacks."""
+        """Returns the names of all kept images, in the order of the attacks."""
         if not self.keep_images:
             return []
         return [
-            self.column(contender, epsilon)
+            self.column(entry, epsilon)
             for epsilon in self.threat.epsilons
-            for contender in self.contenders
+            for entry in self.entries
         ]
 
-    def fall(self, contender, where, found):
-        """Notes the distances at which images at `where` fell."""
-        distances = self.distances[contender.name]
-        distances[where] = np.minimum(distances[where], found)
+    def add_distances(self, entry, where, distances):
+        """Notes the distances at which an entry succeeded.
 
-    def carry_images(self, contender, epsilon, rows):
-        """Starts the kept images of a block from those of the run before."""
+        Args:
+            entry: The entry.
+            where: The positions of the images.
+            distances: One for each of these; infinite where it failed.
+        """
+        known = self.distances[entry.name]
+        known[where] = np.minimum(known[where], distances)
+
+    def copy_previous_images(self, entry, epsilon, rows):
+        """Starts the kept images of a block from those of the job before."""
         if not self.keep_images:
             return
         order = [
             self.column(each, radius)
             for radius in self.threat.epsilons
-            for each in self._cascade(contender)
+            for each in self._group(entry)
         ]
-        column = self.column(contender, epsilon)
+        column = self.column(entry, epsilon)
         if column != order[0]:
             before = order[order.index(column) - 1]
             self.images[column][rows] = self.images[before][rows]
 
     def arrays(self):
-        """Everything, as a flat dict of arrays."""
+        """Returns everything as a flat dict of arrays, for the state file."""
         return {
-            "units": np.array(self.units),
+            "units": np.array(self.jobs_done),
             "skipped": np.array(list(self.skipped.items()), str),
             "checksums": self.checksums,
             "labels": self.labels,
@@ -133,7 +144,7 @@ class Records:
 
     def restore(self, arrays):
         """Takes over what `arrays` returned."""
-        self.units = int(arrays["units"])
+        self.jobs_done = int(arrays["units"])
         self.skipped = dict(arrays["skipped"].tolist())
         for name in ("checksums", "labels", "predictions", "work"):
             setattr(self, name, arrays[name])
@@ -143,6 +154,5 @@ class Records:
             for column in self.image_columns():
                 self.images[column] = arrays[f"images {column}"]
 
-    def _cascade(self, contender):
-        cascade = contender.cascade
-        return [each for each in self.contenders if each.cascade == cascade]
+    def _group(self, entry):
+        return [each for each in self.entries if each.group == entry.group]

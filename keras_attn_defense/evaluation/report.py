@@ -104,11 +104,10 @@ class RobustnessReport:
         """A flat dict of arrays with one entry an image.
 
         `index` (the position in the data), `label`, `prediction` (on the clean
-        image); for each attack `<attack>_distance`, the smallest at which the
-        image fell (0 where it is classified wrongly as it is, NaN where it
-        never fell) and
-        `<attack>_success@<epsilon>`; `robust@<epsilon>`, whether it withstood
-        all of them.
+        image); for each attack `<attack>_distance`, the smallest at which it
+        succeeded (0 where the clean image is misclassified, NaN where it never
+        succeeded) and `<attack>_success@<epsilon>`; `robust@<epsilon>`,
+        whether all of them failed.
         """
         records = self._records
         samples = {
@@ -116,26 +115,26 @@ class RobustnessReport:
             "label": records.labels.copy(),
             "prediction": records.predictions.copy(),
         }
-        for contender in records.ran:
-            reach = records.reach(contender)
-            samples[f"{contender.name}_distance"] = np.where(
-                np.isinf(reach), np.nan, reach
+        for entry in records.ran:
+            distance = records.min_distance(entry)
+            samples[f"{entry.name}_distance"] = np.where(
+                np.isinf(distance), np.nan, distance
             )
             for index, epsilon in enumerate(self.threat_model.epsilons):
                 label = self.threat_model.label(epsilon)
-                fallen = records.fallen(contender, index)
-                samples[f"{contender.name}_success@{label}"] = fallen
+                success = records.success(entry, index)
+                samples[f"{entry.name}_success@{label}"] = success
         for epsilon in self.threat_model.epsilons:
             label = self.threat_model.label(epsilon)
-            samples[f"robust@{label}"] = records.worst_reach() > epsilon
+            samples[f"robust@{label}"] = records.is_robust(epsilon)
         return samples
 
     @property
     def images(self) -> Any:
         """Adversarial images by `<attack>@<epsilon>`, with `keep_images`.
 
-        Where an attack failed it is the last image that it tried, where the
-        image is classified wrongly as it is, that image.
+        Where an attack failed it is the last image that it tried; where the
+        clean image is misclassified, the clean image.
         """
         return self._records.images
 

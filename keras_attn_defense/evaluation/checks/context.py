@@ -17,7 +17,7 @@ from ...attacks.objectives import cross_entropy
 from ...attacks.objectives import margin
 from ...classifier import Classifier
 from ...data import padded_batches
-from ..campaign import judge
+from ..runner import success_distances
 
 _OBJECTIVES = {"cross_entropy": cross_entropy, "margin": margin}
 
@@ -77,10 +77,10 @@ class Context:
         size = self.size if size is None else size
         return self._images[:size], self._labels[:size]
 
-    def standing(self, epsilon, size=None):
-        """Tells which images of the sample resist all attacks at a radius."""
+    def is_robust(self, epsilon, size=None):
+        """Tells on which images of the sample all attacks fail at a radius."""
         where = self._where[: self.size if size is None else size]
-        return self.records.worst_reach()[where] > epsilon
+        return self.records.is_robust(epsilon)[where]
 
     @contextlib.contextmanager
     def live(self):
@@ -124,15 +124,15 @@ class Context:
         size = self.threat.distances(one, np.zeros_like(one))[0]
         return self.threat.epsilons[-1] / size
 
-    def contenders(self, kind):
-        """The evaluated contenders for which `kind(attack)` holds."""
-        return [c for c in self.records.contenders if kind(c.attack)]
+    def entries(self, kind):
+        """Returns the evaluated entries for which `kind(attack)` holds."""
+        return [each for each in self.records.entries if kind(each.attack)]
 
     @functools.cached_property
     def iterative(self):
         """An attack of many gradient steps, of the evaluation if there is."""
-        for contender in self.contenders(is_iterative):
-            attack = copy.copy(contender.attack)
+        for entry in self.entries(is_iterative):
+            attack = copy.copy(entry.attack)
             attack.restarts = 1  # Enough to see, and cheap.
             return attack
         return self.build(kad_attacks.APGD, steps=20)
@@ -162,7 +162,7 @@ class Context:
             rows: Which images of the sample, as an index of arrays.
 
         Returns:
-            Adversarial images in NumPy, and which of them fell.
+            Adversarial images in NumPy, and which of them succeed.
         """
         key = id(attack), epsilon, str(rows)
         if key not in self._runs:
@@ -173,14 +173,14 @@ class Context:
             size = self.predictor.batch_size
             found = at_epsilon.run(self.victim, images, labels, size).images
             name = type(attack).__name__
-            fell = self.fell(found, images, labels, epsilon, name, radius)
+            success = self.success(found, images, labels, epsilon, name, radius)
             # With the attack, whose identity is not given away again.
-            self._runs[key] = attack, found, fell
+            self._runs[key] = attack, found, success
         return self._runs[key][1:]
 
-    def fell(self, adversarial, images, labels, epsilon, name, radius=None):
+    def success(self, adversarial, images, labels, epsilon, name, radius=None):
         """Tells which adversarial images succeed by a fresh prediction."""
-        found = judge(
+        distances = success_distances(
             self.predictor,
             self.threat,
             adversarial,
@@ -189,7 +189,7 @@ class Context:
             radius,
             name,
         )
-        return found <= epsilon
+        return distances <= epsilon
 
     def gradients(self, images, labels, objective="margin", view=None):
         """Values of an objective and their gradients, in NumPy.

@@ -63,10 +63,10 @@ def huge_epsilon_is_survived(context):
     """Raised if images stand where the ball holds the mid-gray image."""
     images, _ = context.sample()
     epsilon = context.threat.huge_epsilon(images.shape[1:])
-    _, fallen = context.run(context.brief, epsilon, context.some)
-    share = float((~fallen).mean())
+    _, success = context.run(context.brief, epsilon, context.some)
+    share = float((~success).mean())
     sentence = (
-        f"{share:.0%} of {len(fallen)} images survive epsilon={epsilon:.4g}, "
+        f"{share:.0%} of {len(success)} images survive epsilon={epsilon:.4g}, "
         "with which any image can become plain gray."
     )
     if share > _SHARE:
@@ -79,16 +79,16 @@ def accuracy_does_not_fall(context):
     images = context.sample()[0][context.some]
     threat, attack = context.threat, context.brief
     epsilons = threat.epsilons[0], threat.huge_epsilon(images.shape[1:])
-    standing = [
+    robust = [
         int((~context.run(attack, epsilon, context.some)[1]).sum())
         for epsilon in epsilons
     ]
     tolerated = max(1, _SHARE * len(images))
-    rises = standing[1] - standing[0] > tolerated
-    flat = standing[0] > tolerated > standing[0] - standing[1]
+    rises = robust[1] - robust[0] > tolerated
+    flat = robust[0] > tolerated > robust[0] - robust[1]
     words = ", ".join(
         f"{count} at {epsilon:.3g}"
-        for count, epsilon in zip(standing, epsilons, strict=True)
+        for count, epsilon in zip(robust, epsilons, strict=True)
     )
     sentence = f"Of {len(images)} images withstand: {words}."
     if rises or flat:
@@ -110,19 +110,17 @@ def loss_still_rises(context):
     name = type(attack).__name__
     images, labels = context.sample()
     for epsilon in reversed(context.threat.epsilons):
-        standing = np.flatnonzero(context.standing(epsilon))
-        if _points(context, len(standing), len(images)) > _SHARE:
+        robust = np.flatnonzero(context.is_robust(epsilon))
+        if _points(context, len(robust), len(images)) > _SHARE:
             break
     else:
         return False, "Next to none of the drawn images withstood the attacks."
     longer = copy.copy(attack)
     longer.steps = 2 * attack.steps
-    found = [
-        context.run(each, epsilon, standing)[0] for each in (attack, longer)
-    ]
+    found = [context.run(each, epsilon, robust)[0] for each in (attack, longer)]
     clean, once, twice = (
-        -margins(context.predictor.logits(each), labels[standing])
-        for each in (images[standing], *found)
+        -margins(context.predictor.logits(each), labels[robust])
+        for each in (images[robust], *found)
     )
     at = f"at epsilon={context.threat.label(epsilon)}"
     progress = np.median((once - clean) / np.maximum(-clean, 1e-30))
@@ -202,18 +200,19 @@ def _finds_more(context, craft, means, advice):
     """
     images, labels = context.sample()
     for epsilon in reversed(context.threat.epsilons):
-        standing = context.standing(epsilon)
-        if _points(context, standing.sum(), len(images)) > _SHARE:
+        robust = context.is_robust(epsilon)
+        if _points(context, robust.sum(), len(images)) > _SHARE:
             break
     else:
         return False, "Next to none of the drawn images withstood the attacks."
     label = context.threat.label(epsilon)
     for size, share in ((context.size, _SHARE), (_ALL, _SHARE_OF_ALL)):
         images, labels = context.sample(size)
-        standing = context.standing(epsilon, size)
-        x, y = images[standing], labels[standing]
+        robust = context.is_robust(epsilon, size)
+        x, y = images[robust], labels[robust]
         crafted = craft(x, y, epsilon)
-        count = int(context.fell(crafted, x, y, epsilon, means, epsilon).sum())
+        success = context.success(crafted, x, y, epsilon, means, epsilon)
+        count = int(success.sum())
         sentence = (
             f"Of {len(images)} images, {len(x)} withstood the attacks at "
             f"epsilon={label}; {count} of these fall to {means}."
@@ -229,17 +228,17 @@ def _points(context, count, total):
 
 
 def _beats(context, weak, strong, words):
-    evaluated = all(context.contenders(kind) for kind, _ in (weak, strong))
+    evaluated = all(context.entries(kind) for kind, _ in (weak, strong))
     where = context.where
     if evaluated:
         where = np.flatnonzero(context.records.correct)
     context.sample()  # Says so, if there is none.
     shares = []
     for epsilon in context.threat.epsilons:
-        weak_fell, strong_fell = (
-            _fallen(context, *side, epsilon, where) for side in (weak, strong)
+        weak_success, strong_success = (
+            _success(context, *side, epsilon, where) for side in (weak, strong)
         )
-        missed = (weak_fell & ~strong_fell).sum()
+        missed = (weak_success & ~strong_success).sum()
         shares.append(missed / len(where) if missed > 1 else 0.0)
     worst = int(np.argmax(shares))
     label = context.threat.label(context.threat.epsilons[worst])
@@ -249,11 +248,11 @@ def _beats(context, weak, strong, words):
     )
 
 
-def _fallen(context, kind, substitute, epsilon, where):
-    """Tells which images at `where` an attack of a kind made fall."""
+def _success(context, kind, substitute, epsilon, where):
+    """Tells on which images at `where` an attack of a kind succeeds."""
     records = context.records
-    names = [contender.name for contender in context.contenders(kind)]
+    names = [entry.name for entry in context.entries(kind)]
     if not names:
         return context.run(substitute, epsilon)[1]
-    reach = np.min([records.distances[name] for name in names], axis=0)
-    return reach[where] <= epsilon
+    distance = np.min([records.distances[name] for name in names], axis=0)
+    return distance[where] <= epsilon

@@ -1,4 +1,4 @@
-"""The attacks of an evaluation, from whatever names them."""
+"""The attacks of an evaluation, from the names or attacks that are given."""
 
 import copy
 import warnings
@@ -8,21 +8,23 @@ from .. import attacks as kad_attacks
 from ..adapters import from_function
 from ..attacks import Attack
 from ..attacks import AutoAttack
+from .threat_model import check_norm
 
 
-class Contender(NamedTuple):
-    """One row of the report.
+class AttackEntry(NamedTuple):
+    """One attack of the report.
 
     Args:
         name: Its name.
         attack: The attack.
-        cascade: What it is part of. Contenders of one cascade attack only
-            what those before left standing, and their successes add up.
+        group: The name of the attack that it is a part of, or its own. Entries
+            of one group attack only images on which those before them failed,
+            and their successes add up.
     """
 
     name: str
     attack: Attack
-    cascade: str
+    group: str
 
 
 def named_attacks(attacks, norm, seed):
@@ -34,6 +36,7 @@ def named_attacks(attacks, norm, seed):
         norm: The norm, for attacks that are given by name.
         seed: The seed, for the same.
     """
+    norm = check_norm(norm)
     if isinstance(attacks, dict):
         named = {}
         for name, attack in attacks.items():
@@ -95,26 +98,29 @@ def common_epsilon(named):
     return values.pop()
 
 
-def contenders(named, num_classes, value_range):
-    """Returns the rows of the report, in order.
+def attack_entries(named, num_classes, value_range):
+    """Returns the list of `AttackEntry`, in order.
+
+    Their attacks are copies at full strength, whatever a schedule of the
+    training does to the originals.
 
     Args:
         named: A dict of attacks by name.
         num_classes: The number of classes.
         value_range: `(lower, upper)` bounds of the images.
     """
-    rows = []
+    entries = []
     for name, attack in named.items():
         if isinstance(attack, AutoAttack):
-            rows += [
-                Contender(f"{name}/{part}", component, name)
+            entries += [
+                AttackEntry(f"{name}/{part}", component, name)
                 for part, component in attack.components(num_classes).items()
             ]
         else:
-            rows.append(Contender(name, attack, name))
+            entries.append(AttackEntry(name, attack, name))
     return [
-        row._replace(attack=_in_range(row.name, row.attack, value_range))
-        for row in rows
+        entry._replace(attack=_prepared(entry.name, entry.attack, value_range))
+        for entry in entries
     ]
 
 
@@ -171,7 +177,7 @@ def _check(name, attack, norm):
         )
 
 
-def _in_range(name, attack, value_range):
+def _prepared(name, attack, value_range):
     if attack.value_range not in (None, value_range):
         raise ValueError(
             f"The attack '{name}' is for value_range={attack.value_range}, "
@@ -180,4 +186,5 @@ def _in_range(name, attack, value_range):
         )
     attack = copy.copy(attack)
     attack.value_range = value_range
+    attack.strength.assign(1.0)
     return attack
