@@ -62,7 +62,7 @@ def test_without_a_preprocessor(network):
     model = kad.AttentionDefendedModel(
         network,
         kad.attacks.FGSM(),
-        kad.attention.GradCAM(),
+        kad.attention.GradCAM(normalization="softmax"),
         validation_attack=None,
     )
     logs = last(model.fit(X / 255, Y, verbose=0))
