@@ -18,6 +18,7 @@ from ..attention import AttentionMask
 from ..attention import AttentionMethod
 from ..classifier import Classifier
 from ..classifier.predictor import Predictor
+from ..classifier.predictor import predicted_classes
 from ..data import blocks
 from ..data import check_images
 from ..data import check_labels
@@ -175,7 +176,8 @@ class AttentionStudy:
             labels = labels.argmax(-1)
         labels = labels.reshape(-1).astype("int32")
         images = np.clip(images.astype("float32"), *self.value_range)
-        predictions = measure.predictor.classes(images)
+        logits = measure.predictor.logits(images)
+        predictions = predicted_classes(logits)
         correct = predictions == labels
         lower, upper = self.value_range
         brightness = images.mean((1, 2, 3), dtype="float64") - lower
@@ -188,7 +190,9 @@ class AttentionStudy:
         if correct.any():
             # Only correct images are attacked. The rows of the others are NaN.
             masks = None if boxes is None else boxes[correct]
-            measured = measure(images[correct], labels[correct], masks)
+            measured = measure(
+                images[correct], labels[correct], masks, logits[correct]
+            )
             for name, values in measured.items():
                 whole = np.full((len(images), *values.shape[1:]), np.nan)
                 whole[correct] = values

@@ -69,7 +69,8 @@ def confidence_drop(
     classes = class_indices(y, classifier.num_classes)
     x = np.asarray(ops.convert_to_numpy(x), "float32")
     drop = ConfidenceDrop(Predictor(classifier, batch_size), mask, bounds)
-    return drop(x, maps, np.asarray(ops.convert_to_numpy(classes)))
+    classes = np.asarray(ops.convert_to_numpy(classes))
+    return drop(x, maps, classes, drop.predictor.logits(x))
 
 
 class ConfidenceDrop:
@@ -85,15 +86,22 @@ class ConfidenceDrop:
         self.predictor = predictor
         self.mask = mask or AttentionMask(value_range=value_range)
 
-    def __call__(self, images, maps, labels):
+    def __call__(self, images, maps, labels, logits):
+        """Computes the drop.
+
+        Args:
+            images: Images in NumPy.
+            maps: Their maps.
+            labels: Their classes `(N,)`.
+            logits: What the model predicts for the images, in NumPy.
+        """
         maps = ops.convert_to_tensor(maps, "float32")
         masked = self.mask(ops.convert_to_tensor(images), maps)
-        return self._confidence(images, labels) - self._confidence(
-            ops.convert_to_numpy(masked), labels
-        )
+        masked = self.predictor.logits(ops.convert_to_numpy(masked))
+        return _confidence(logits, labels) - _confidence(masked, labels)
 
-    def _confidence(self, images, labels):
-        probabilities = scipy.special.softmax(
-            self.predictor.logits(images), axis=-1
-        )
-        return probabilities[np.arange(len(labels)), labels].astype("float64")
+
+def _confidence(logits, labels):
+    """Returns the probability of each image's class."""
+    probabilities = scipy.special.softmax(logits, axis=-1)
+    return probabilities[np.arange(len(labels)), labels].astype("float64")

@@ -5,6 +5,7 @@ from keras import ops
 
 from ..attacks import GradientAttack
 from ..attention.compiled_method import CompiledMethod
+from ..classifier.predictor import predicted_classes
 from ..data import padded_batches
 from .completeness import attention_completeness
 from .confidence_drop import ConfidenceDrop
@@ -50,38 +51,45 @@ class Measurements:
             self.other = CompiledMethod(other, predictor.victim)
         self.drop = ConfidenceDrop(predictor, mask, value_range)
 
-    def __call__(self, images, labels, boxes):
+    def __call__(self, images, labels, boxes, logits):
         """Measures the attention to images before, during and after an attack.
 
         Args:
             images: Correctly classified images, float32 in NumPy.
             labels: Their classes `(N,)`.
             boxes: Their boxes or masks, or None.
+            logits: What the model predicts for them, in NumPy.
 
         Returns:
             A dict of arrays: those of `STEP_MEASURES` of shape `(N, steps +
             1)`, the others `(N,)`.
         """
-        clean = self._maps(self.attention, images, labels)
-        measured = {"confidence_drop": self.drop(images, clean, labels)}
+        clean, _ = self._explain(self.attention, images, labels)
+        drop = self.drop(images, clean, labels, logits)
+        measured = {"confidence_drop": drop}
         if boxes is not None:
             measured["completeness"] = attention_completeness(clean, boxes)
         path = self._path(images, labels)
-        steps = [self._step(x_adv, labels, clean) for x_adv in path]
+        # The first images of the path are the clean ones, measured already.
+        steps = [self._step(clean, logits, labels, clean)]
+        for x_adv in path[1:]:
+            explained = self._explain(self.attention, x_adv, labels)
+            steps.append(self._step(*explained, labels, clean))
         for name in STEP_MEASURES:
             measured[name] = np.stack([each[name] for each in steps], axis=1)
         if self.other is not None:
             measured.update(self._other(images, path[-1], labels, boxes))
         return measured
 
-    def _maps(self, attention, images, labels):
-        """Computes the maps of images in batches of one size."""
-        size, batches = self.predictor.batch_size, []
+    def _explain(self, attention, images, labels):
+        """Returns maps and logits, computed in batches of one size."""
+        size, maps, logits = self.predictor.batch_size, [], []
         for rows, batch in padded_batches(images, labels, size=size):
-            maps = ops.convert_to_numpy(attention(*batch)[1])
-            # The last batch is padded; its padding is cut off.
-            batches.append(maps[: rows.stop - rows.start])
-        return checked_maps(np.concatenate(batches))
+            explained = map(ops.convert_to_numpy, attention(*batch))
+            for values, pieces in zip(explained, (logits, maps), strict=True):
+                # The last batch is padded; its padding is cut off.
+                pieces.append(values[: rows.stop - rows.start])
+        return checked_maps(np.concatenate(maps)), np.concatenate(logits)
 
     def _path(self, images, labels):
         """Returns the images after each step, the clean ones first."""
@@ -93,19 +101,18 @@ class Measurements:
         )
         return np.stack([images, crafted.images])
 
-    def _step(self, x_adv, labels, clean):
+    def _step(self, maps, logits, labels, clean):
         """Takes the measures of one step of the attack."""
-        maps = self._maps(self.attention, x_adv, labels)
         return {
-            "fallen": self.predictor.classes(x_adv) != labels,
+            "fallen": predicted_classes(logits) != labels,
             **attention_deviation(clean, maps, self.mask)._asdict(),
             **attention_scatter(maps, self.mask)._asdict(),
         }
 
     def _other(self, images, x_adv, labels, boxes):
         """Repeats the measurements with the other attention method."""
-        before = self._maps(self.other, images, labels)
-        after = self._maps(self.other, x_adv, labels)
+        before, _ = self._explain(self.other, images, labels)
+        after, _ = self._explain(self.other, x_adv, labels)
         deviation = attention_deviation(before, after, self.mask)
         measured = {f"other_{k}": v for k, v in deviation._asdict().items()}
         if boxes is not None:

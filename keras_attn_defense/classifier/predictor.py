@@ -36,8 +36,12 @@ class Predictor:
 
     def classes(self, images):
         """Predicted classes; -1 where the model answers NaN."""
-        logits = self.logits(images)
-        return np.where(np.isnan(logits).any(-1), -1, logits.argmax(-1))
+        return predicted_classes(self.logits(images))
+
+
+def predicted_classes(logits):
+    """Returns the classes of NumPy logits; -1 where one is NaN."""
+    return np.where(np.isnan(logits).any(-1), -1, logits.argmax(-1))
 
 
 def predictions():

@@ -18,6 +18,8 @@ from keras_attn_defense.attacks import DeepFool
 from keras_attn_defense.attacks import Square
 from keras_attn_defense.attention import GradCAM
 from keras_attn_defense.attention import InputGradients
+from keras_attn_defense.attention.compiled_method import CompiledMethod
+from keras_attn_defense.classifier.predictor import Predictor
 from tests.visualization.helpers import assert_legible
 
 BOX = (0.0, 0.25, 0.5, 0.75)
@@ -284,6 +286,28 @@ def test_names_are_shown_as_they_are(results, name, capsys):
     (legend,) = figure.legends
     assert_legible(figure)
     assert legend.get_texts()[0].get_text().strip() == name
+
+
+def test_model_runs_once_for_each_use(study, monkeypatch):
+    runs = []
+
+    def count(kind, name):
+        run = getattr(kind, name)
+
+        def counted(self, *args):
+            runs.append(kind)
+            return run(self, *args)
+
+        monkeypatch.setattr(kind, name, counted)
+
+    count(Predictor, "logits")
+    count(CompiledMethod, "__call__")
+    study.run(*images(True)[:3], verbose=0)
+    blocks, steps = 3, ATTACK.steps
+    # The clean images and the masked ones; maps of the clean images and of
+    # those after each step.
+    assert runs.count(Predictor) == 2 * blocks
+    assert runs.count(CompiledMethod) == (1 + steps) * blocks
 
 
 def test_plain_values(results, tmp_path):
