@@ -9,12 +9,9 @@ from .._backend import differentiable
 from .._backend import vjp
 from ..classifier import CompiledFunctions
 from ..classifier import as_classifier
+from ..classifier import normalized_pullback
 from ..data import padded_batches
 from ..data import to_numpy
-
-# The largest weight of an image's logits is scaled to this value. Half
-# precision can hold values 250 times as large, and a billion times as small.
-_GRADIENT_SCALE = 2.0**8
 
 
 class DifferentiableLogits:
@@ -122,17 +119,7 @@ class DifferentiableLogits:
     def _vjp(self, images):
         """Returns logits, and a function from their weights to gradients."""
         logits, pullback = vjp(self._logits, images, reusable=True)
-
-        def gradient(weights):
-            # Scaled for half precision, and back afterwards: a gradient is
-            # linear in the weights.
-            size = ops.max(ops.abs(weights), axis=-1, keepdims=True)
-            weights = ops.divide_no_nan(weights, size) * _GRADIENT_SCALE
-            gradient = ops.cast(pullback(weights), "float32")
-            gradient = ops.where(ops.isfinite(gradient), gradient, 0.0)
-            return gradient * (size / _GRADIENT_SCALE)[:, :, None, None]
-
-        return ops.stop_gradient(logits), gradient
+        return ops.stop_gradient(logits), normalized_pullback(pullback)
 
     def _logits(self, images):
         """Computes logits with new random numbers."""

@@ -2,10 +2,7 @@
 
 from keras import ops
 
-from ..classifier import full_precision
-
-# Half-precision gradients of a feature map would lose their small values.
-_SCALE = 2.0**10
+from ..classifier import scaled_pullback
 
 
 def score_gradients(pullback, logits, classes):
@@ -19,6 +16,5 @@ def score_gradients(pullback, logits, classes):
     Returns:
         A list with one gradient for each tensor, in float32 or wider.
     """
-    cotangent = ops.one_hot(classes, logits.shape[-1], dtype=logits.dtype)
-    gradients = pullback(cotangent * _SCALE)
-    return [full_precision(gradient) / _SCALE for gradient in gradients]
+    weights = ops.one_hot(classes, logits.shape[-1], dtype=logits.dtype)
+    return scaled_pullback(pullback)(weights)

@@ -9,5 +9,7 @@ from .frozen import frozen as frozen
 from .function_classifier import as_classifier as as_classifier
 from .hub_task import has_preprocessor as has_preprocessor
 from .precision import full_precision as full_precision
+from .precision import normalized_pullback as normalized_pullback
+from .precision import scaled_pullback as scaled_pullback
 from .signature import Unseen as Unseen
 from .structure import all_layers as all_layers

@@ -3,10 +3,8 @@
 from keras import ops
 
 from ..._backend import vjp
-
-# What the largest gradient of an image's logits is brought to. Half precision
-# holds what is 250 times as large, and what is a billion times as small.
-_GRADIENT_SCALE = 2.0**8
+from ...classifier import normalized_pullback
+from ...classifier import scaled_pullback
 
 
 def logit_gradients(logits_of, x):
@@ -21,14 +19,7 @@ def logit_gradients(logits_of, x):
         `(batch, classes)` to the gradient of their weighted sum.
     """
     logits, to_images = vjp(logits_of, x, reusable=True)
-
-    def gradient(weights):
-        gradient = ops.cast(to_images(weights * _GRADIENT_SCALE), "float32")
-        return ops.where(ops.isfinite(gradient), gradient, 0.0) / (
-            _GRADIENT_SCALE
-        )
-
-    return ops.stop_gradient(logits), gradient
+    return ops.stop_gradient(logits), scaled_pullback(to_images)
 
 
 def image_gradient(logits_of, objective, x):
@@ -45,12 +36,5 @@ def image_gradient(logits_of, objective, x):
     logits, to_images = vjp(logits_of, x)
     values, to_logits = vjp(objective, ops.stop_gradient(logits))
     slope = to_logits(ops.ones_like(values))
-    # Close to zero where the model is sure, close to one where it is wrong:
-    # half-precision layers would lose the one, or overflow with the other.
-    size = ops.max(ops.abs(slope), axis=-1, keepdims=True)
-    slope = ops.divide_no_nan(slope, size) * _GRADIENT_SCALE
-    gradient = ops.cast(to_images(slope), "float32")
-    gradient = ops.where(ops.isfinite(gradient), gradient, 0.0)
-    size = ops.cast(size, "float32")[:, :, None, None]
-    gradient = gradient * (size / _GRADIENT_SCALE)
+    gradient = normalized_pullback(to_images)(slope)
     return ops.stop_gradient(values), gradient, ops.stop_gradient(logits)
