@@ -15,9 +15,9 @@ import pytest
 
 from keras_attn_defense import _archives
 from keras_attn_defense._files import read_json
+from keras_attn_defense.cli.checked import load_model
 from keras_attn_defense.cli.data import DataOptions
 from keras_attn_defense.cli.data import load_data
-from keras_attn_defense.cli.model import load_model
 from keras_attn_defense.datasets import load_image_folder
 from keras_attn_defense.datasets import load_npz
 from tests import networks

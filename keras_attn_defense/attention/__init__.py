@@ -2,6 +2,7 @@
 
 from .._public import public_names as _public_names
 from .attention_mask import AttentionMask as AttentionMask
+from .attention_mask import intersection_over_union as intersection_over_union
 from .attention_method import AttentionMethod as AttentionMethod
 from .black_box_method import BlackBoxMethod as BlackBoxMethod
 from .eigen_cam import EigenCAM as EigenCAM
@@ -17,7 +18,6 @@ from .layer_cam import LayerCAM as LayerCAM
 from .lime import LIME as LIME
 from .named import get as get
 from .occlusion import Occlusion as Occlusion
-from .overlap import intersection_over_union as intersection_over_union
 from .score_cam import ScoreCAM as ScoreCAM
 from .smooth_grad import SmoothGrad as SmoothGrad
 from .x_grad_cam import XGradCAM as XGradCAM

@@ -1,8 +1,9 @@
-"""The choice of the class that a map explains."""
+"""The classes to explain, and the gradients of their scores."""
 
 from keras import ops
 
 from .._backend import is_traced
+from ..classifier import scaled_pullback
 from ..data import check_labels
 from ..data import class_indices
 
@@ -57,3 +58,18 @@ def check_choice(labels, num_classes, images):
             )
     elif labels is not None and not is_traced(labels):
         check_labels(labels, num_classes, len(images))
+
+
+def score_gradients(pullback, logits, classes):
+    """Computes the gradients of the logits of `classes`.
+
+    Args:
+        pullback: The pullback that `vjp_inside` returned.
+        logits: `(batch, num_classes)`.
+        classes: Indices `(batch,)`.
+
+    Returns:
+        A list with one gradient for each tensor, in float32 or wider.
+    """
+    weights = ops.one_hot(classes, logits.shape[-1], dtype=logits.dtype)
+    return scaled_pullback(pullback)(weights)

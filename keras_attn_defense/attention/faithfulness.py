@@ -12,8 +12,8 @@ from .._typing import Tensor
 from ..classifier import Classifier
 from ..data import channel_axis
 from ..data import side_axes
-from .black_box import BlackBox
-from .black_box import concrete_images
+from .black_box_method import BlackBox
+from .black_box_method import concrete_images
 from .class_choice import check_choice
 from .class_choice import chosen_classes
 from .normalization import maximum

@@ -18,10 +18,10 @@ from ..classifier import Classifier
 from ..classifier import full_precision
 from .attention_method import AttentionMethod
 from .class_choice import chosen_classes
+from .class_choice import score_gradients
 from .normalization import maximum
 from .resizing import resized
 from .resizing import upsampled
-from .score_gradients import score_gradients
 
 
 class ClassifierPass(NamedTuple):

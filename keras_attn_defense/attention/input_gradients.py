@@ -13,7 +13,7 @@ from ..classifier import full_precision
 from ..data import channel_axis
 from .attention_method import AttentionMethod
 from .class_choice import chosen_classes
-from .score_gradients import score_gradients
+from .class_choice import score_gradients
 
 
 def _largest(values, axis):

@@ -14,8 +14,8 @@ from .._typing import Model
 from .._typing import Tensor
 from ..classifier import Classifier
 from ..data import channel_axis
-from .black_box import BlackBox
-from .black_box import concrete_images
+from .black_box_method import BlackBox
+from .black_box_method import concrete_images
 from .feature_method import ClassifierPass
 from .feature_method import FeatureMethod
 from .resizing import upsampled

@@ -1,10 +1,13 @@
 """Model and images of a command, checked against each other."""
 
+import os
+import zipfile
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
+from .._archives import check_size
 from .._typing import ValueRange
 from ..classifier import as_classifier
 from ..classifier.predictor import Predictor
@@ -13,7 +16,6 @@ from ..data import resolve_value_range
 from .data import DataOptions
 from .data import load_data
 from .labels import read_class_names
-from .model import load_model
 
 
 class Inputs(NamedTuple):
@@ -94,3 +96,41 @@ def data_options(args, victim, labels_needed=True):
         args.color_mode,
         labels_needed,
     )
+
+
+def load_model(path):
+    """Loads a model that Keras saved.
+
+    Keras does not run code from the file: it refuses `Lambda` layers with
+    Python code, and functions that are not layers.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ValueError: If there is no such file, it is not a model, or it claims
+            to contain far more than its size allows.
+    """
+    if not os.path.exists(path):
+        raise ValueError(
+            f"There is no model '{path}'. Pass a file that "
+            '`model.save("model.keras")` wrote.'
+        )
+    if path.endswith(".keras") and os.path.isfile(path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                check_size(path, archive)
+        except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+            raise ValueError(
+                f"'{path}' is not a Keras model, or only a part of one: "
+                f"{error}. Save it again with `model.save("
+                '"model.keras")`.'
+            ) from None
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Damaged files raise errors of many types.
+        raise ValueError(
+            f"'{path}' could not be loaded as a Keras model: {error} Expected "
+            'a file that `model.save("model.keras")` wrote, without layers '
+            "that only your own program defines and without `Lambda`s."
+        ) from error

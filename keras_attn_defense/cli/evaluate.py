@@ -10,9 +10,9 @@ from .arguments import add_threat
 from .arguments import output
 from .arguments import share
 from .checked import data_options
+from .checked import load_model
 from .data import data_name
 from .data import load_data
-from .model import load_model
 
 _SUMMARY = "Measures how many images a model classifies correctly under attack."
 _EPILOG = """\

@@ -1,6 +1,7 @@
 """Images, labels and boxes on their way in: checked and converted once."""
 
 from .arrays import to_numpy as to_numpy
+from .blocks import CheckedBlocks as CheckedBlocks
 from .blocks import blocks as blocks
 from .blocks import check_columns as check_columns
 from .blocks import number_of_images as number_of_images
@@ -15,7 +16,6 @@ from .channel_axis import from_channels_last as from_channels_last
 from .channel_axis import image_size as image_size
 from .channel_axis import side_axes as side_axes
 from .channel_axis import to_channels_last as to_channels_last
-from .checked_blocks import CheckedBlocks as CheckedBlocks
 from .images import as_images as as_images
 from .images import check_contrast as check_contrast
 from .images import check_images as check_images

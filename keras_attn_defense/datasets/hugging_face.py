@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._typing import ValueRange
-from .columns import chosen_column
+from .conversion import chosen_column
 from .conversion import label_indices
 from .conversion import unit_images
 from .image_split import ImageSplit

@@ -9,7 +9,7 @@ import numpy as np
 from .._typing import Path
 from .._typing import ValueRange
 from ..data import padded_boxes
-from .columns import chosen_column
+from .conversion import chosen_column
 from .conversion import label_indices
 from .conversion import unit_images
 from .image_split import ImageSplit

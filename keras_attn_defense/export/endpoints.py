@@ -1,8 +1,9 @@
-"""The functions of a classifier that a server offers."""
+"""The functions of a classifier that a server offers, as a SavedModel."""
 
 import keras
 from keras import ops
 
+from .._backend import SAVED_MODEL_OPTIONS
 from .._backend import ensure_shape
 from ..classifier import Classifier
 
@@ -87,3 +88,17 @@ def _is_finite(images):
 def _answer(**tensors):
     """Converts outputs to float32, as JSON and many clients need it."""
     return {name: ops.cast(each, "float32") for name, each in tensors.items()}
+
+
+def write_saved_model(endpoints, folder):
+    """Writes a SavedModel of endpoints.
+
+    Args:
+        endpoints: The `Endpoints`.
+        folder: The folder to write.
+    """
+    archive = keras.export.ExportArchive()
+    archive.track(endpoints.model)
+    for name, (function, specs) in endpoints.signatures().items():
+        archive.add_endpoint(name, function, specs, **SAVED_MODEL_OPTIONS)
+    archive.write_out(str(folder), verbose=False)

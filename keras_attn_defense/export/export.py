@@ -18,8 +18,8 @@ from ..data import side_axes
 from ..models import AttentionDefendedModel
 from ..preprocessing import ServingPreprocessing
 from .endpoints import Endpoints
+from .endpoints import write_saved_model
 from .in_tensorflow import write_in_tensorflow
-from .saved_model import write_saved_model
 
 
 def export(

@@ -12,7 +12,7 @@ import keras
 
 from ..classifier import all_layers
 from .endpoints import Endpoints
-from .saved_model import write_saved_model
+from .endpoints import write_saved_model
 
 _SETTINGS = "settings.json"
 _MODEL = "model.keras"

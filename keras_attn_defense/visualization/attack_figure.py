@@ -15,17 +15,17 @@ from ..data import to_numpy
 from .arrays import check_lengths
 from .arrays import displayed
 from .arrays import first
-from .captions import Caption
-from .captions import name_captions
-from .captions import prediction_captions
 from .explainer import Explainer
 from .explainer import check_attack
 from .explainer import in_range
 from .overlay import overlay
 from .perturbation_figure import TITLES
 from .perturbation_figure import perturbation_rows
+from .picture_grid import Caption
 from .picture_grid import Cell
+from .picture_grid import name_captions
 from .picture_grid import picture_grid
+from .picture_grid import prediction_captions
 
 _TITLES = [
     *TITLES,

@@ -14,14 +14,14 @@ from ..attention import AttentionMethod
 from .arrays import check_lengths
 from .arrays import displayed
 from .arrays import first
-from .captions import Caption
-from .captions import prediction_captions
 from .explainer import Explainer
 from .explainer import check_attack
 from .explainer import in_range
 from .overlay import overlay
+from .picture_grid import Caption
 from .picture_grid import Cell
 from .picture_grid import picture_grid
+from .picture_grid import prediction_captions
 
 _COLUMNS = 6
 

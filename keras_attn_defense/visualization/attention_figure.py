@@ -11,11 +11,11 @@ from .arrays import check_lengths
 from .arrays import displayed
 from .arrays import first
 from .arrays import label_indices
-from .captions import name_captions
-from .captions import prediction_captions
 from .overlay import overlay
 from .picture_grid import Cell
+from .picture_grid import name_captions
 from .picture_grid import picture_grid
+from .picture_grid import prediction_captions
 
 _COLUMNS = 6
 

@@ -13,11 +13,11 @@ from .arrays import displayed
 from .arrays import first
 from .arrays import image_range
 from .arrays import label_indices
-from .captions import Caption
-from .captions import name_captions
-from .captions import prediction_captions
+from .picture_grid import Caption
 from .picture_grid import Cell
+from .picture_grid import name_captions
 from .picture_grid import picture_grid
+from .picture_grid import prediction_captions
 
 TITLES = ["image", "attacked", "change, magnified"]
 

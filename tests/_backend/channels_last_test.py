@@ -34,7 +34,7 @@ def copies(function):
     ids=lambda layer: type(layer).__name__,
 )
 def test_same_result(layer):
-    from keras_attn_defense._backend.channels_last import channels_stay_last
+    from keras_attn_defense._backend.torch import channels_stay_last
 
     x = ops.convert_to_tensor(X)
     expected = to_numpy(layer(x).detach())
@@ -46,7 +46,7 @@ def test_same_result(layer):
 
 
 def test_fewer_copies():
-    from keras_attn_defense._backend.channels_last import channels_stay_last
+    from keras_attn_defense._backend.torch import channels_stay_last
 
     model = keras.Sequential(
         [keras.Input(X.shape[1:]), layers.Conv2D(3, 3), layers.Conv2D(2, 3)]
@@ -62,7 +62,7 @@ def test_fewer_copies():
 
 
 def test_a_users_own_copy_is_made():
-    from keras_attn_defense._backend.channels_last import channels_stay_last
+    from keras_attn_defense._backend.torch import channels_stay_last
 
     x = ops.convert_to_tensor(X)
     with channels_stay_last():

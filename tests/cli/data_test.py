@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from keras_attn_defense.cli import data
+from keras_attn_defense.cli.checked import load_model
 from keras_attn_defense.cli.data import DataOptions
 from keras_attn_defense.cli.data import data_name
 from keras_attn_defense.cli.data import load_data
-from keras_attn_defense.cli.model import load_model
 from keras_attn_defense.datasets import ImageSplit
 
 BYTES = np.array([0, 51, 255], "uint8").reshape(3, 1, 1, 1)

@@ -8,7 +8,7 @@ import pytest
 
 from keras_attn_defense.datasets import ImageSplit
 from keras_attn_defense.datasets import load_digit_scenes
-from keras_attn_defense.datasets._digit_sources import load_digit_sources
+from keras_attn_defense.datasets.digit_scenes import load_digit_sources
 
 pytest.importorskip("sklearn")
 
