@@ -295,12 +295,11 @@ class GradientAttack(Attack):
         )
 
     def get_config(self) -> dict[str, Any]:
-        objective = self.objective
         return {
             **super().get_config(),
             "step_size": self.step_size,
             "steps": self.steps,
-            "objective": objectives.serialize(objective),
+            "objective": objectives.serialize(self.objective),
             "random_start": self.random_start,
             "label_smoothing": self.label_smoothing,
         }
@@ -346,7 +345,6 @@ def _functions(attack, victim, value_range):
         return attack._begin(task(x, y, epsilon))
 
     def step(x, y, epsilon, step_size, reference, i, state):
-        batch = task(x, y, epsilon)
-        return attack._step(batch, step_size, reference, i, state)
+        return attack._step(task(x, y, epsilon), step_size, reference, i, state)
 
     return {"craft": craft, "begin": begin, "step": step}

@@ -61,13 +61,11 @@ class AttentionDefendedModel(
     Without `compile`, `fit` compiles the model as its base is compiled, or
     else with Adam and the cross-entropy that fits the base's output and the
     labels; `compile` without a loss takes that loss too. With the default
-    weights the loss has the scale of plain training, whose learning rate
-    therefore fits: `0.5 * L_c` is the mean of both cross-entropies. Other
-    weights multiply it, which SGD notices and Adam does not.
+    weights the loss has the scale of plain training: SGD keeps its learning
+    rate.
 
-    What the model is made with, `base` and `value_range` aside, may be set
-    between two calls of `fit`, and numbers of its parts too. It is checked and
-    obeyed by all that follows: `model.attack.epsilon = 4 / 255`,
+    All arguments but `base` and `value_range` may be set between two calls of
+    `fit`, and numbers of their parts too: `model.attack.epsilon = 4 / 255`,
     `model.preservation_weight = 0.2`. What a callback sets is obeyed from the
     next epoch on.
 
@@ -217,16 +215,6 @@ class AttentionDefendedModel(
         # The base casts for itself. Left to Keras, this model would read
         # float32 weights in half precision wherever its policy is mixed.
         return self.variable_dtype
-
-    @property
-    def training_attack(self) -> Any:
-        """The name of `attack` in earlier versions, and in files of theirs."""
-        return self.attack
-
-    @property
-    def uses_attention(self) -> bool:
-        """Whether an attention loss has a weight."""
-        return bool(self.rectification_weight or self.preservation_weight)
 
     def build(self, input_shape: Any) -> None:
         self.built = True

@@ -75,7 +75,20 @@ class Settings:
     the configurations of all parts say has changed.
     """
 
-    attention: Any  # None is given, and never kept.
+    attack: Any  # None may be given for these, and is never kept.
+    attention: Any
+    rectification_weight: float
+    preservation_weight: float
+
+    @property
+    def training_attack(self) -> Any:
+        """The name of `attack` in earlier versions, and in files of theirs."""
+        return self.attack
+
+    @property
+    def uses_attention(self) -> bool:
+        """Whether an attention loss has a weight."""
+        return bool(self.rectification_weight or self.preservation_weight)
 
     def __setattr__(self, name, value):
         if name in _FIXED and self._is_complete():
