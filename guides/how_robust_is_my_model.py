@@ -166,14 +166,14 @@ report says so.
 """
 
 
-class FewColours(layers.Layer):
+class FewColors(layers.Layer):
     def call(self, inputs):
         rounded = keras.ops.round(inputs * 15.0) / 15.0
         return rounded + 0.0 * (inputs - keras.ops.stop_gradient(inputs))
 
 
 masked = keras.Sequential(
-    [keras.Input(train.images.shape[1:]), FewColours(), plain]
+    [keras.Input(train.images.shape[1:]), FewColors(), plain]
 )
 report = kad.evaluate_robustness(
     masked, images, labels, epsilons=8 / 255, verbose=0

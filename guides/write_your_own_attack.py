@@ -346,7 +346,7 @@ gray images, so that no value reaches the end of its range.
 linear = keras.Sequential(
     [keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(2, use_bias=False)]
 )
-grey = np.full((1, 8, 8, 3), 0.5, "float32")
+gray = np.full((1, 8, 8, 3), 0.5, "float32")
 weights = np.array(linear.get_weights()[0], "float64")
 slope = weights[:, 1] - weights[:, 0]
 best = slope.sum() / 2 + 0.1 * np.abs(slope).sum()
@@ -356,7 +356,7 @@ for attack in (
     SmoothRunnerUp(0.1, width=1, seed=0),
     SmoothRunnerUp(0.1, width=3, seed=0),
 ):
-    logits = linear.predict(attack(linear, grey, np.array([0])), verbose=0)[0]
+    logits = linear.predict(attack(linear, gray, np.array([0])), verbose=0)[0]
     print(f"reached {logits[1] - logits[0]:.4f} of {best:.4f}")
 
 """

@@ -78,7 +78,7 @@ def gray(labels):
 
 
 @pytest.mark.parametrize("form", ["class indices", "one-hot"])
-def test_mixtures_are_new_and_labelled_in_every_step(form):
+def test_mixtures_are_new_and_labeled_in_every_step(form):
     layers = [keras.layers.RandomFlip(seed=1), keras.layers.MixUp(seed=2)]
     model = sgd(augmentation=layers)
     y = Y if form == "class indices" else ONE_HOT
