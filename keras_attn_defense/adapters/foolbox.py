@@ -186,6 +186,7 @@ def _model_class():
             return self._bounds
 
         def __call__(self, inputs):
+            # Foolbox calls the model with tensors of its own type.
             images, restore = eagerpy.astensor_(inputs)
             logits = self.logits(images.raw)
             if keras.backend.backend() == "torch":

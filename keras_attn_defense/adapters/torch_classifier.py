@@ -117,7 +117,10 @@ class TorchClassifier(keras.Model):
             for values in (self.mean, self.std)
         )
         images = (images - mean) / std
+        # The module expects channels first, whatever Keras' setting.
         images = ops.transpose(images, (0, 3, 1, 2))
+        # Keras switches all parts of the module to training or inference, and
+        # leaves them there: the modes of before come back.
         with torch_tools().kept_modes(self.wrapped.module):
             return self.wrapped(images, training=bool(training))
 

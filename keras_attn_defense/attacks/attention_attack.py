@@ -143,6 +143,7 @@ class AttentionAttack(PGD):
         reference = super().reference(task)
         if self.region is None:
             return reference
+        # The region is that of the clean image, and stays through all steps.
         maps = upsampled(reference["map"], task.images)
         area = self.objective.mask.area(maps) > 0
         area = area if self.region == "inside" else ops.logical_not(area)
@@ -157,6 +158,7 @@ class AttentionAttack(PGD):
         return Confined(self.ball, reference["region"])
 
     def gradient(self, task: Task, x: Any, reference: Any, i: int) -> Any:
+        # The schedule moves the weight of the deviation from step to step.
         share = self.schedule(ops.cast(i, "float32"), self.steps)
         weight = share * reference["weight"]
         return super().gradient(task, x, {**reference, "weight": weight}, i)

@@ -122,6 +122,8 @@ class AutoAttack(Attack):
         labels: Tensor,
         batch_size: int,
     ) -> Any:
+        # The cascade: what one attack has fooled is not attacked again. Each
+        # success is judged by a prediction of its own, not by the attack.
         success = self._compiled(victim, value_range)["success"]
         crafted = images.copy()
         passes = np.zeros((2, len(images)), "int64")

@@ -113,6 +113,8 @@ class Square(SearchAttack):
             shape = (steps, batch, *shape)
             return keras.random.uniform(shape, seed=self.seed_generator)
 
+        # All random numbers of all steps at once, one row for each image: so
+        # an image that leaves the batch early does not change the others.
         draws = {"corners": uniform(2, 2), "signs": uniform(channels)}
         return {**draws, "flip": uniform()}
 
@@ -134,6 +136,8 @@ class Square(SearchAttack):
             to_channels_last, (task.images, state["adversarial"])
         )
         queries = self.steps if self.rescale_schedule else None
+        # A move is proposed for the change that was best so far, and kept only
+        # where it raises the objective or fools the model.
         change = self.moves.move(
             best - images, task.epsilon, halvings(count, queries), draws
         )

@@ -158,6 +158,10 @@ class _Search:
         best, best_size = self._image, np.inf
         if self._success_at_once:
             return best
+        # The constant weighs the loss against the size of the change. The
+        # smallest that still fools the model gives the smallest change: first
+        # ten times as large until one succeeds, then halved between the
+        # largest that failed and the smallest that succeeded.
         lower, constant, upper = 0.0, self._attack.initial_const, np.inf
         for _ in range(self._attack.binary_search_steps):
             x, success = self._minimum(constant)
@@ -175,6 +179,8 @@ class _Search:
         """The image of least cost, and whether it is misclassified."""
         clean = self._image.astype("float64").ravel()
 
+        # Equation (1) of the paper, with the change in units of the range, so
+        # that a constant means the same for bytes and for numbers up to one.
         def cost(x):
             loss, slope, _ = self._at(x)
             change = (x - clean) / self._width
@@ -189,6 +195,7 @@ class _Search:
             bounds=[(self._lower, self._upper)] * clean.size,
             options={"maxiter": self._attack.steps},
         ).x
+        # What counts is the image in float32, not what SciPy saw.
         logits = self._at(x)[2]
         return self._as_image(x)[0], self._is_success(logits)
 

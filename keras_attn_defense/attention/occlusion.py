@@ -78,6 +78,7 @@ class Occlusion(BlackBoxMethod):
         # The number of patches that cover each pixel, the same for all images.
         for window in windows:
             covered[window] += 1
+        # A pixel's attention is the mean drop of the patches that cover it.
         for index, image in enumerate(images):
             drops = whole[index] - self._scores(
                 score, image, classes[index], windows

@@ -94,6 +94,8 @@ class ExpectationOverTransformation(Objective):
             )
             return values, gradient, ops.softmax(logits, axis=-1)
 
+        # Sums instead of a batch of all samples: memory does not grow with
+        # their number.
         def add(number, sums):
             terms = sample(number + 1)
             return tuple(a + b for a, b in zip(sums, terms, strict=True))
@@ -102,6 +104,8 @@ class ExpectationOverTransformation(Objective):
         if self.samples > 1:
             sums = repeat(self.samples - 1, add, sums)
         values, gradient, probabilities = (s / self.samples for s in sums)
+        # Success is judged by logits, and what the samples have in common is
+        # the mean of their probabilities.
         return values, gradient, ops.log(ops.maximum(probabilities, 1e-30))
 
     def _sample(self, victim, x, labels, reference):
@@ -109,6 +113,8 @@ class ExpectationOverTransformation(Objective):
             return self.objective.value_and_gradient(
                 victim, x, labels, reference
             )
+        # The chain rule by hand: the objective takes its gradient by the
+        # transformed image, and `back` takes that to the image itself.
         moved, back = vjp(lambda x: self._transformed(x, victim.draw), x)
         values, gradient, logits = self.objective.value_and_gradient(
             victim, ops.stop_gradient(moved), labels, reference
@@ -119,6 +125,7 @@ class ExpectationOverTransformation(Objective):
         transformation = self.transformation
         if not isinstance(transformation, keras.layers.Layer):
             return transformation(x)
+        # Layers such as RandomRotation are random in training mode only.
         arguments = {}
         if "training" in inspect.signature(transformation.call).parameters:
             arguments["training"] = True
