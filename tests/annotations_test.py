@@ -6,6 +6,8 @@ import pytest
 
 import keras_attn_defense as kad
 
+pytestmark = pytest.mark.once
+
 UNNAMED = ("self", "cls")
 
 

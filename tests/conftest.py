@@ -11,6 +11,8 @@ except ImportError:
     pass
 
 BACKENDS = ("tensorflow", "jax", "torch")
+# PyTorch starts in the least time.
+RUNS_ONCE = "torch" if importlib.util.find_spec("torch") else None
 
 if "KERAS_BACKEND" not in os.environ:
     for name in BACKENDS:
@@ -42,7 +44,11 @@ def pytest_collection_modifyitems(items):
     # Files of slow tests come first: the short ones fill the end evenly.
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+    backend = keras.backend.backend()
     for item in items:
+        if item.get_closest_marker("once") and RUNS_ONCE not in (None, backend):
+            reason = f"is the same on each backend: runs on {RUNS_ONCE}"
+            item.add_marker(pytest.mark.skip(reason=reason))
         for marker in item.iter_markers("backend"):
             unknown = set(marker.args) - set(BACKENDS)
             if unknown or not marker.args:
@@ -50,9 +56,23 @@ def pytest_collection_modifyitems(items):
                     "`pytest.mark.backend` takes names out of "
                     f"{BACKENDS}. Received: {marker.args} (on {item.nodeid})"
                 )
-            if keras.backend.backend() not in marker.args:
+            if backend not in marker.args:
                 reason = f"needs Keras backend {' or '.join(marker.args)}"
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Gives a file to one process, and all exports, which share models."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            folder = "tests/export/"
+            return folder if file.startswith(folder) else file
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)

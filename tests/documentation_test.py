@@ -13,6 +13,8 @@ import pytest
 
 import keras_attn_defense as kad
 
+pytestmark = pytest.mark.once
+
 PACKAGE = "keras_attn_defense"
 SITE = Path(__file__).parents[1] / "docs" / "site"
 

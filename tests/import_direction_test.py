@@ -10,6 +10,8 @@ import pathlib
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 PACKAGE = "keras_attn_defense"
 ROOT = pathlib.Path(__file__).parent.parent / PACKAGE
 

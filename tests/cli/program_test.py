@@ -13,6 +13,7 @@ from tests.testing import BACKEND
 ROOT = pathlib.Path(__file__).parent.parent.parent
 
 
+@pytest.mark.once
 def test_backend_of_the_environment_and_bad_input():
     result = subprocess.run(
         [sys.executable, "-m", "keras_attn_defense", "explain"]

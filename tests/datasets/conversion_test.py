@@ -6,6 +6,8 @@ import pytest
 from keras_attn_defense.datasets.conversion import label_indices
 from keras_attn_defense.datasets.conversion import unit_images
 
+pytestmark = pytest.mark.once
+
 LEVELS = np.array([0, 51, 204, 255]).reshape(4, 1, 1, 1)
 UNIT = np.array([0, 0.2, 0.8, 1.0])
 

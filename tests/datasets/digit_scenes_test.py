@@ -10,6 +10,8 @@ from keras_attn_defense.datasets import ImageSplit
 from keras_attn_defense.datasets import load_digit_scenes
 from keras_attn_defense.datasets.digit_scenes import load_digit_sources
 
+pytestmark = pytest.mark.once
+
 pytest.importorskip("sklearn")
 
 

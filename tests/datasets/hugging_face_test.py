@@ -7,6 +7,8 @@ import pytest
 
 from keras_attn_defense.datasets import load_hugging_face
 
+pytestmark = pytest.mark.once
+
 library = pytest.importorskip("datasets")
 Image = pytest.importorskip("PIL.Image")
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 5, 4, 3), "uint8")

@@ -5,6 +5,8 @@ import pytest
 
 from keras_attn_defense.datasets import load_image_folder
 
+pytestmark = pytest.mark.once
+
 Image = pytest.importorskip("PIL.Image")
 CLASSES = ("bird", "cat", "dog")
 

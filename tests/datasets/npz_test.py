@@ -5,6 +5,8 @@ import pytest
 
 from keras_attn_defense.datasets import load_npz
 
+pytestmark = pytest.mark.once
+
 
 def make_arrays(**changes):
     rng = np.random.default_rng(0)

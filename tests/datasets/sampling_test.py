@@ -5,6 +5,8 @@ import pytest
 
 from keras_attn_defense.datasets.sampling import stratified_sample
 
+pytestmark = pytest.mark.once
+
 
 def counts(labels, limit, seed=0):
     sampled = np.asarray(labels)[stratified_sample(labels, limit, seed)]

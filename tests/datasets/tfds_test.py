@@ -11,6 +11,8 @@ from keras_attn_defense.datasets import load_image_folder
 from keras_attn_defense.datasets import load_mnist
 from keras_attn_defense.datasets import load_tfds
 
+pytestmark = pytest.mark.once
+
 LOADERS = {"cifar10": load_cifar10, "mnist": load_mnist}
 SHAPES = {"cifar10": (32, 32, 3), "mnist": (28, 28, 1)}
 

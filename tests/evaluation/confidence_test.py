@@ -7,6 +7,8 @@ from scipy import stats
 from keras_attn_defense.evaluation.confidence import accuracy_interval
 from keras_attn_defense.evaluation.confidence import paired_difference
 
+pytestmark = pytest.mark.once
+
 SIZES = [16, 64, 256, 1000, 10000]
 
 

@@ -225,6 +225,7 @@ def test_values_that_hold_themselves():
     assert digest(endless) != digest([1, [1]])
 
 
+@pytest.mark.once
 def test_equal_in_every_process():
     program = (
         "from tests.evaluation import content_test as t; print("

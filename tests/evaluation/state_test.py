@@ -41,6 +41,7 @@ def units(path):
         return int(file["units"])
 
 
+@pytest.mark.once
 @pytest.mark.slow
 def test_killed_three_times_and_started_again(tmp_path):
     path = tmp_path / "state.npz"

@@ -1,4 +1,4 @@
-"""Prints the logs and weights of two steps, on one device or on two.
+"""Prints the logs and weights of two steps, on one device and then on two.
 
 Run by `distribution_test.py` in a process of its own, because the number of
 devices is fixed when a framework starts.
@@ -6,7 +6,6 @@ devices is fixed when a framework starts.
 
 import contextlib
 import json
-import sys
 
 import keras
 import numpy as np
@@ -16,25 +15,31 @@ from tests import networks
 from tests.models.helpers import flat_weights
 
 
-def scope(devices):
-    """The strategy that spreads a batch over virtual CPU devices."""
-    if devices == 1:
-        return contextlib.nullcontext()
+def one_device():
+    """The first of two virtual CPU devices."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(
+            cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+        )
+    return contextlib.nullcontext()
+
+
+def two_devices():
+    """The strategy that spreads a batch over both."""
     if keras.backend.backend() == "jax":
         keras.distribution.set_distribution(keras.distribution.DataParallel())
         return contextlib.nullcontext()
     import tensorflow as tf
 
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(
-        cpu, [tf.config.LogicalDeviceConfiguration()] * devices
-    )
-    names = [f"CPU:{index}" for index in range(devices)]
-    return tf.distribute.MirroredStrategy(names).scope()
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope()
 
 
-def main(devices):
-    with scope(devices):
+def train(scope):
+    keras.utils.set_random_seed(0)
+    with scope:
         model = kad.AttentionDefendedModel(
             networks.functional(),
             kad.attacks.FGSM(16 / 255),
@@ -49,8 +54,8 @@ def main(devices):
     history = model.fit(x, y, batch_size=8, shuffle=False, verbose=0).history
     weights = flat_weights(model.base)
     logs = {name: values[0] for name, values in history.items()}
-    print(json.dumps({"logs": logs, "weights": np.ravel(weights).tolist()}))
+    return {"logs": logs, "weights": np.ravel(weights).tolist()}
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    print(json.dumps([train(one_device()), train(two_devices())]))

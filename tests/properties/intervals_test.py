@@ -1,6 +1,7 @@
 """Confidence intervals, paired differences and samples: no model is needed."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -10,6 +11,8 @@ from keras_attn_defense.evaluation.confidence import accuracy_interval
 from keras_attn_defense.evaluation.confidence import paired_difference
 from tests.properties import strategies
 from tests.properties.strategies import examples
+
+pytestmark = pytest.mark.once
 
 probabilities = st.floats(0.5, 0.999)
 
