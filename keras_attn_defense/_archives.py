@@ -83,7 +83,7 @@ class Arrays:
         except _BROKEN as error:
             raise ValueError(
                 f"`{name}` in '{self._path}' cannot be read: {error}. The file "
-                "is damaged: save or copy it anew."
+                "is damaged: save or copy it again."
             ) from None
 
     def _check_header(self, name, stream):
@@ -118,7 +118,7 @@ class Arrays:
             raise ValueError(
                 f"`{name}` in '{self._path}' claims the shape {shape} of "
                 f"{dtype}, {claimed} bytes, and holds {held}. The file is "
-                "damaged: save it anew with `np.savez`."
+                "damaged: save it again with `np.savez`."
             )
 
 
@@ -139,7 +139,7 @@ def open_arrays(path):
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile:
-        found = "which is none, or truncated"
+        found = "which is no such file, or is truncated"
         raise ValueError(_no_archive(path, found)) from None
     with archive:
         check_size(path, archive)

@@ -28,7 +28,7 @@ def check_number(
         unit: What it counts, for the error.
 
     Raises:
-        ValueError: If it is none, or out of these bounds.
+        ValueError: If it is not a number, or is out of bounds.
     """
     real = isinstance(value, (int, float, np.number, np.ndarray))
     if real and not isinstance(value, bool) and np.ndim(value) == 0:
@@ -57,7 +57,7 @@ def check_count(name: str, value: Any, lowest: int | None = 1) -> int:
         lowest: The least that it may be, or None.
 
     Raises:
-        ValueError: If it is none, or too small.
+        ValueError: If it is not a whole number, or is too small.
     """
     try:
         number = operator.index(value)
@@ -85,7 +85,8 @@ def check_counts(
         lowest: The least that each may be.
 
     Raises:
-        ValueError: If they are not as many, or one is none or too small.
+        ValueError: If there are fewer or more, or one is not a whole
+            number or is too small.
     """
     try:
         counts = tuple(check_count(name, each, lowest) for each in values)

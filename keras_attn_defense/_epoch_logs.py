@@ -41,7 +41,7 @@ def read_epochs(path):
         A list of dicts, without what was not measured.
 
     Raises:
-        ValueError: If the file is none of this kind, or holds no epoch.
+        ValueError: If the file is not of this kind, or holds no epoch.
     """
     check_format(path)
     read, _ = _FORMATS[pathlib.Path(path).suffix]

@@ -57,7 +57,7 @@ def read_json(path, what):
     except (ValueError, RecursionError) as error:
         raise ValueError(
             f"The {what} '{path}' is truncated or no JSON: {error}. Save it "
-            "anew."
+            "again."
         ) from None
 
 

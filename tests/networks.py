@@ -126,7 +126,7 @@ class Subclassed(keras.Model):
 
     def __init__(self, ending="logits", **kwargs):
         super().__init__(**kwargs)
-        self.ending = ending
+        self.output_activation = ending
         self.first = layers.Conv2D(4, 3, activation="tanh", name="first")
         self.last = layers.Conv2D(4, 3, activation="tanh", name="last")
         self.pool = layers.GlobalAveragePooling2D()
@@ -139,7 +139,7 @@ class Subclassed(keras.Model):
         return x
 
     def get_config(self):
-        return {**super().get_config(), "ending": self.ending}
+        return {**super().get_config(), "ending": self.output_activation}
 
 
 def subclassed(ending="logits", *, seed=4):

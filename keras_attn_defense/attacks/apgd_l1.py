@@ -35,7 +35,7 @@ _DECREASE = 1.5
 _SMALLEST = 10.0
 # A step changes fewer values than the best point does, by this factor.
 _SPARSER = 1.5
-# With fewer values changed than this share of before, it starts anew.
+# With fewer values changed than this share of before, it starts again.
 _NARROWED = 0.95
 
 

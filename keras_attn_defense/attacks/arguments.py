@@ -44,7 +44,7 @@ def check_seed(seed):
 
 
 def check_norm(attack, norms):
-    """Raises a `ValueError` if an attack's norm is none of `norms`."""
+    """Raises a `ValueError` if an attack's norm is not one of `norms`."""
     if attack.norm not in norms:
         raise ValueError(
             f"{type(attack).__name__} minimizes the norm "

@@ -64,7 +64,7 @@ class Attack(keras.layers.Layer):
     assert isinstance(attack, kad.attacks.Attack)
     x_adv = attack(model, x, y)  # one batch, a tensor
     result = attack.run(model, x, y, batch_size=4)  # any number, in NumPy
-    weaker = attack.with_epsilon(4 / 255)  # nothing is compiled anew
+    weaker = attack.with_epsilon(4 / 255)  # nothing is compiled again
     ```
     """
 
@@ -141,7 +141,7 @@ class Attack(keras.layers.Layer):
             x: NumPy images `(N, height, width, channels)`.
             y: NumPy labels. None attacks the class that is predicted.
             batch_size: Images in one compiled call; the last batch is padded,
-                so that nothing is compiled anew.
+                so that nothing is compiled again.
 
         Returns:
             An `AttackResult`.
@@ -170,7 +170,7 @@ class Attack(keras.layers.Layer):
     def with_epsilon(self, epsilon: float | None) -> Self:
         """Copies the attack with another radius.
 
-        Nothing is compiled anew for it. Its random numbers go on from where
+        Nothing is compiled again for it. Its random numbers go on from where
         those of this attack are, and from then on are its own.
 
         Args:
@@ -190,7 +190,7 @@ class Attack(keras.layers.Layer):
         return copied(self, Attack)
 
     def reseed(self, seed: Any) -> None:
-        """Starts the random numbers anew.
+        """Restarts the random numbers.
 
         Args:
             seed: An integer.

@@ -34,7 +34,7 @@ class EnsembleAttack(Attack):
     The source models run in inference mode and stay as they are. All models
     have the same classes and take the same images. Sources are saved with a
     model that trains with them. On JAX their weights become part of a compiled
-    training step: compile the model anew if you change them.
+    training step: compile the model again if you change them.
 
     Args:
         models: A list of Keras classifiers, the sources.

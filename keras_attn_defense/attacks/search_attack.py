@@ -28,7 +28,7 @@ class SearchAttack(Attack):
 
     Each image has a state of its own, a (nested) dict of tensors whose first
     axis is that of the images. So an image that is done can leave, and another
-    take its place, without anything being compiled anew; memory does not grow
+    take its place, without anything being compiled again; memory does not grow
     with the number of steps. A subclass defines `begin` and `step`.
 
     The base class reads these entries of the state:
@@ -177,9 +177,9 @@ class SearchAttack(Attack):
     ) -> Tensor:
         if start is not None:
             raise ValueError(
-                f"{type(self).__name__} starts anew each time and cannot go "
-                "on from other images, as `adversarial_rounds` and "
-                "`sample_selection` ask. Use a `GradientAttack` there."
+                f"{type(self).__name__} starts from the beginning each time "
+                "and cannot go on from other images, as `adversarial_rounds` "
+                "and `sample_selection` ask. Use a `GradientAttack` there."
             )
         sign = -1.0 if self.targeted else 1.0
         task = Task(

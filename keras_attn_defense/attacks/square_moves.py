@@ -135,7 +135,7 @@ def _halves(length):
     return (length // 2, length - length // 2)
 
 
-# Without compilation each query would compute the patterns anew.
+# Without compilation each query would compute the patterns again.
 @functools.lru_cache(maxsize=64)
 def pattern(side, power):
     """A pyramid in the upper half of a square, its negative in the lower.

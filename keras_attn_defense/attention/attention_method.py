@@ -94,7 +94,7 @@ class AttentionMethod(keras.layers.Layer):
         check_choice(y, classifier.num_classes, x)
         # A method that is not differentiable compiles functions of its own
         # and keeps them; they must not be traced inside this scope.
-        scope = classifier.untouched() if self.differentiable else nullcontext()
+        scope = classifier.stateless() if self.differentiable else nullcontext()
         with scope:
             return self.explain(classifier, x, y)[1]
 

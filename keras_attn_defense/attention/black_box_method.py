@@ -165,7 +165,7 @@ class BlackBoxMethod(AttentionMethod):
         training: bool = False,
     ) -> tuple[Tensor, Tensor, Tensor]:
         images = concrete_images(images, type(self).__name__)
-        with classifier.untouched():
+        with classifier.stateless():
             logits, predictions = classifier(ops.convert_to_tensor(images))
         classes = ops.convert_to_numpy(chosen_classes(labels, logits))
 

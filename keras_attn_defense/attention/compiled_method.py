@@ -45,7 +45,7 @@ class CompiledMethod:
 
 def _functions(attention, classifier):
     def explain(images, labels):
-        with classifier.untouched():
+        with classifier.stateless():
             return _explain(attention, classifier, images, labels)
 
     return {"explain": explain}

@@ -87,7 +87,7 @@ class ScoreCAM(FeatureMethod):
         training: bool,
     ) -> ClassifierPass:
         concrete_images(images, "ScoreCAM")
-        with classifier.untouched():
+        with classifier.stateless():
             return super().read(classifier, images, labels, False)
 
     def raw_maps(

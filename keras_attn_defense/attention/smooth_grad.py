@@ -85,7 +85,7 @@ class SmoothGrad(InputGradients):
         noisy = self.noisy(images)
         # The noisy copies must not change statistics, seeds and losses: those
         # of the clean images count.
-        with classifier.untouched():
+        with classifier.stateless():
             _, gradients = self.gradients(
                 classifier, noisy, ops.tile(classes, [self.samples]), training
             )

@@ -18,7 +18,7 @@ from .feature_map import data_format
 from .frozen import frozen
 from .hub_task import check_preprocessor
 from .intercept import intercept
-from .logits import find_ending
+from .logits import find_output_activation
 from .signature import Signature
 from .signature import Snapshot
 from .structure import as_input
@@ -51,7 +51,7 @@ class Classifier(ClassifierView):
         self.refresh()
 
     def refresh(self) -> None:
-        """Reads the structure anew if the model has changed since."""
+        """Reads the structure again if the model has changed since."""
         model = self.model
         now = Signature(model)
         known = _structures.get(model)
@@ -60,7 +60,7 @@ class Classifier(ClassifierView):
             known.settle(Signature(model))
             _structures[model] = known
         self.calls = known.calls
-        self.ending = known.ending
+        self.output_activation = known.output_activation
         self.num_outputs = known.num_outputs
         # A single output tells two classes apart.
         self.num_classes = max(known.num_outputs, 2)
@@ -146,14 +146,14 @@ class Classifier(ClassifierView):
             The logits `(batch, classes)`, in float32 or wider, and what the
             model itself returns.
         """
-        heard = []
+        captured = []
         with contextlib.ExitStack() as stack:
-            if self.ending.layer is not None:
+            if self.output_activation.layer is not None:
                 stack.enter_context(
                     intercept(
-                        self.ending.layer,
-                        self.ending.attribute,
-                        _listener(heard),
+                        self.output_activation.layer,
+                        self.output_activation.attribute,
+                        _capture(captured),
                     )
                 )
             for layer in layers:
@@ -161,13 +161,13 @@ class Classifier(ClassifierView):
             outputs = self.model(
                 as_input(self.model, images), training=training
             )
-        return self.ending.logits(
-            heard[-1] if heard else None, outputs
+        return self.output_activation.logits(
+            captured[-1] if captured else None, outputs
         ), outputs
 
     def logits(self, images: Tensor) -> Tensor:
         """The logits in inference mode, without any trace in the model."""
-        with self.untouched():
+        with self.stateless():
             return self(images)[0]
 
     def frozen_logits(self, images: Tensor) -> Tensor:
@@ -177,12 +177,12 @@ class Classifier(ClassifierView):
 
     def try_out(self, function: Callable[[Tensor], Tensor]) -> Any:
         """Runs a function of images without values, for its errors only."""
-        with self.untouched():
+        with self.stateless():
             # Some operations need sizes, where the model takes any.
             sides = [side or _USUAL_SIDE for side in self.input_shape[1:]]
             run_symbolically(function, (None, *sides))
 
-    def untouched(self) -> Any:
+    def stateless(self) -> Any:
         """A scope in which the model's variables, seeds, losses keep still."""
         return keras.StatelessScope(
             [(variable, variable.value) for variable in self.variables]
@@ -195,20 +195,20 @@ class _Structure(Snapshot):
     Args:
         signature: The model's signature.
         calls: What `layer_calls` returned.
-        ending: The `Ending`.
+        output_activation: The `OutputActivation`.
         num_outputs: The number of its outputs.
     """
 
-    def __init__(self, signature, calls, ending, num_outputs):
+    def __init__(self, signature, calls, output_activation, num_outputs):
         super().__init__(signature)
         self.calls = calls
-        self.ending = ending
+        self.output_activation = output_activation
         self.num_outputs = num_outputs
 
 
-def _listener(heard):
+def _capture(captured):
     def handler(original, inputs, *args, **kwargs):
-        heard.append(inputs)
+        captured.append(inputs)
         return original(inputs, *args, **kwargs)
 
     return handler
@@ -275,11 +275,11 @@ def _structure(model, input_shape):
             "classification, (batch, classes), or (batch, 1) for two classes."
         )
     num_outputs = output_shape[-1]
-    ending = find_ending(calls, model, input_shape, num_outputs)
-    if num_outputs > 1 and ending.activation == "sigmoid":
+    found = find_output_activation(calls, model, input_shape, num_outputs)
+    if num_outputs > 1 and found.name == "sigmoid":
         raise ValueError(
             f"The model '{model.name}' ends in a sigmoid over {num_outputs} "
             "outputs, which allows several labels an image. Expected one "
             "label: softmax or logits, or a single sigmoid output."
         )
-    return calls, ending, num_outputs
+    return calls, found, num_outputs

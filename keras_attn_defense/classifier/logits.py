@@ -1,4 +1,4 @@
-"""Find the logits of a model, whatever activation it ends in."""
+"""Find the logits of a model, whatever activation follows them."""
 
 from typing import NamedTuple
 
@@ -9,11 +9,11 @@ from .precision import full_precision
 from .structure import as_input
 
 
-class Ending(NamedTuple):
-    """The ending of a model.
+class OutputActivation(NamedTuple):
+    """The activation at the end of a model, which logits pass.
 
     Args:
-        activation: "softmax", "sigmoid" or "linear": what was applied to the
+        name: "softmax", "sigmoid" or "linear": what was applied to the
             logits.
         layer: The layer that applies it, where it can be listened to; else
             None, and the logits are computed back from the probabilities.
@@ -21,18 +21,18 @@ class Ending(NamedTuple):
             logits.
     """
 
-    activation: str
+    name: str
     layer: keras.layers.Layer | None = None
     attribute: str | None = None
 
-    def logits(self, heard, outputs):
+    def logits(self, captured, outputs):
         """Two or more logits per image, in float32 or wider.
 
         Args:
-            heard: The function's argument, if `layer` is set.
+            captured: The function's argument, if `layer` is set.
             outputs: The model's outputs `(batch, outputs)`.
         """
-        logits = self._raw(heard, outputs)
+        logits = self._raw(captured, outputs)
         if logits.shape[-1] == 1:
             # sigmoid(z) is softmax of (-z / 2, z / 2), which gives both
             # classes a gradient and so an attention map.
@@ -40,21 +40,21 @@ class Ending(NamedTuple):
             logits = ops.concatenate([-half, half], axis=-1)
         return logits
 
-    def _raw(self, heard, outputs):
+    def _raw(self, captured, outputs):
         if self.layer is not None:
-            return full_precision(heard)
+            return full_precision(captured)
         outputs = full_precision(outputs)
         tiny = 1e-30
-        if self.activation == "softmax":
+        if self.name == "softmax":
             return ops.log(ops.maximum(outputs, tiny))
-        if self.activation == "sigmoid":
+        if self.name == "sigmoid":
             return ops.log(ops.maximum(outputs, tiny)) - ops.log(
                 ops.maximum(1.0 - outputs, tiny)
             )
         return outputs
 
 
-def find_ending(calls, model, input_shape, num_outputs):
+def find_output_activation(calls, model, input_shape, num_outputs):
     """Finds what a model does to its logits at the end.
 
     Args:
@@ -64,27 +64,27 @@ def find_ending(calls, model, input_shape, num_outputs):
         num_outputs: The number of its outputs.
 
     Returns:
-        An `Ending`.
+        An `OutputActivation`.
     """
     for call in calls:
         if call.is_output:
-            ending = _ending_of(call.layer)
-            if ending is not None:
-                return ending
+            found = _activation_of(call.layer)
+            if found is not None:
+                return found
     if num_outputs == 1:
-        return Ending(_measured(model, input_shape, "sigmoid"))
-    return Ending(_measured(model, input_shape, "softmax"))
+        return OutputActivation(_measured(model, input_shape, "sigmoid"))
+    return OutputActivation(_measured(model, input_shape, "softmax"))
 
 
-def _ending_of(layer):
+def _activation_of(layer):
     if isinstance(layer, keras.layers.Softmax):
-        return Ending("softmax", layer, "call")
+        return OutputActivation("softmax", layer, "call")
     activation = getattr(layer, "activation", None)
     if activation is keras.activations.linear:
-        return Ending("linear")
+        return OutputActivation("linear")
     for name in ("softmax", "sigmoid"):
         if activation is getattr(keras.activations, name):
-            return Ending(name, layer, "activation")
+            return OutputActivation(name, layer, "activation")
     return None
 
 

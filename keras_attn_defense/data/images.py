@@ -24,8 +24,8 @@ def check_images(images: Tensor, value_range: ValueRange) -> None:
         value_range: `(lower, upper)`, the bounds of its values.
 
     Raises:
-        ValueError: If the rank is not 4, there are none, or values are not
-            finite or outside of `value_range`.
+        ValueError: If the rank is not 4, if there are no images, or if values
+            are not finite or are outside of `value_range`.
     """
     values = to_numpy(images)
     if values.ndim != 4:

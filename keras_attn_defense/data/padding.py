@@ -32,7 +32,7 @@ def padded_batches(
 def padded_size(rows: int, largest: int) -> int:
     """Returns the size of a batch that holds `rows`, or as many as it can.
 
-    Where a batch of another size is compiled anew, sizes are few: `largest`,
+    Where a batch of another size is compiled again, sizes are few: `largest`,
     half of it, and so on, so that at most half of a batch is wasted.
 
     Args:

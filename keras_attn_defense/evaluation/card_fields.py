@@ -15,20 +15,21 @@ def check_fields(card, source):
             found = repr(card.get(name, "nothing"))
             raise ValueError(
                 f"The card '{source}' should hold {expected} as '{name}'. "
-                f"Received: {found[:80]}. Save it anew with `report.save`."
+                f"Received: {found[:80]}. Save it again with `report.save`."
             )
     size = -(-card["num_images"] // 8)
     if not _all(card.get("outcomes", []), lambda v: _is_outcome(v, size)):
         raise ValueError(
             f"The card '{source}' should hold as 'outcomes' a bit for each of "
-            f"its {card['num_images']} images. Save it anew with `report.save`."
+            f"its {card['num_images']} images. Save it again with "
+            "`report.save`."
         )
     results, epsilons = card["results"], card["threat_model"]["epsilons"]
     worst = {r["epsilon"] for r in results if r["attack"] == "worst case"}
     if results[0]["attack"] != "clean" or not set(epsilons) <= worst:
         raise ValueError(
             f"The card '{source}' should begin its 'results' with clean images "
-            f"and hold the worst case for each of {epsilons}. Save it anew "
+            f"and hold the worst case for each of {epsilons}. Save it again "
             "with `report.save`."
         )
 

@@ -51,7 +51,7 @@ class State:
             raise ValueError(
                 f"The state file '{self.path}' is of another version: "
                 f"{header['format']}. Expected: {_FORMAT}. Delete it to start "
-                "anew, or name another file."
+                "again, or name another file."
             )
         self._compare(then)
         try:
@@ -81,7 +81,7 @@ class State:
                 f"The state file '{self.path}' belongs to other data: block "
                 f"{block} of images or labels differs. Data has to come in "
                 "the same order each time, so switch off shuffling; or delete "
-                "the file to start anew."
+                "the file to start from the beginning."
             )
 
     def check_open(self, records):
@@ -94,7 +94,7 @@ class State:
             raise ValueError(
                 f"The state file '{self.path}' belongs to other data: it ended "
                 f"with all of its {len(records)} images, and there are more. "
-                "Delete it to start anew, or name another file."
+                "Delete it to start from the beginning, or name another file."
             )
 
     def finish(self, records, total):
@@ -110,7 +110,7 @@ class State:
             raise ValueError(
                 f"The state file '{self.path}' belongs to other data: it knows "
                 f"{len(records)} images, and there are {total}. Delete it to "
-                "start anew, or name another file."
+                "start from the beginning, or name another file."
             )
         if not self.complete:
             self.complete = True
@@ -118,8 +118,9 @@ class State:
 
     def _damaged(self, error):
         return ValueError(
-            f"The state file '{self.path}' is damaged, or is none: {error} "
-            "Delete it to start anew, or name another file."
+            f"The state file '{self.path}' is damaged or not a state file: "
+            f"{error} Delete it to start from the beginning, or name another "
+            "file."
         )
 
     def _compare(self, then):
@@ -128,7 +129,8 @@ class State:
             raise ValueError(
                 f"The state file '{self.path}' belongs to another evaluation: "
                 f"{'; '.join(different)}. Repeat the call as it was to go on, "
-                "delete the file to start anew, or name another file."
+                "delete the file to start from the beginning, or name another "
+                "file."
             )
 
 

@@ -18,7 +18,7 @@ def check_augmentation(augmentation, value_range, num_outputs):
         num_outputs: Number of the classifier's outputs.
 
     Raises:
-        ValueError: If it is none, or does not fit the model.
+        ValueError: If it is not a Keras layer, or does not fit the model.
     """
     if augmentation is None:
         return None

@@ -6,7 +6,7 @@ import warnings
 import keras
 
 from .._backend import SUPPORTS_JIT
-from ..classifier.logits import Ending
+from ..classifier.logits import OutputActivation
 from ..data import has_columns
 from ..losses import LabelCrossentropy
 
@@ -43,7 +43,7 @@ def check_compiled(model):
             round, or a metric has the name of one of the model's own.
     """
     for loss in keras.tree.flatten(model.loss):
-        _check_ending(model, loss)
+        _check_output_activation(model, loss)
     taken = set(model.trackers) & set(_metric_names(_settings(model)))
     if taken:
         name = min(taken)
@@ -67,13 +67,13 @@ def check_labels_form(model, labels):
             "The labels are one-hot or soft, but the metrics were built for "
             "class indices, by the `fit` or `evaluate` before. Pass class "
             "indices again, or call `compile` in between, which builds the "
-            "metrics anew."
+            "metrics again."
         )
     if model.augmentation is not None and not model.one_hot_labels:
         raise ValueError(
             "`augmentation` makes one-hot or mixed labels, but the metrics "
             "were built for class indices, by the `fit` or `evaluate` before. "
-            "Call `compile` in between, which builds the metrics anew."
+            "Call `compile` in between, which builds the metrics again."
         )
     settings = _settings(model)
     for part in ("loss", "metrics", "weighted_metrics"):
@@ -97,7 +97,7 @@ def _compile_loss(model, loss):
 
 def _fitting_loss(model):
     # For labels of any form.
-    from_logits = model.classifier.ending.activation == "linear"
+    from_logits = model.classifier.output_activation.name == "linear"
     return LabelCrossentropy(from_logits=from_logits)
 
 
@@ -152,20 +152,20 @@ def _metric_names(settings):
 
 
 def _contradiction(model, loss):
-    """Describes how a loss contradicts the base's ending, or None."""
+    """Describes how a loss contradicts the base's last activation, or None."""
     from_logits = _takes_logits(loss)
-    ending = model.classifier.ending
-    if from_logits in (None, ending.activation == "linear"):
+    found = model.classifier.output_activation
+    if from_logits in (None, found.name == "linear"):
         return None
     returns = "probabilities" if from_logits else "logits"
     return (
         f"The loss {_loss_name(loss)} has from_logits={from_logits}, but the "
         f"base '{model.base.name}' returns {returns} (it ends in "
-        f"'{ending.activation}'), so the model would learn from wrong numbers."
+        f"'{found.name}'), so the model would learn from wrong numbers."
     )
 
 
-def _check_ending(model, loss):
+def _check_output_activation(model, loss):
     reason = _contradiction(model, loss)
     if reason is None:
         return
@@ -173,8 +173,8 @@ def _check_ending(model, loss):
         f"{reason} `compile` without a loss, which takes the one that fits, "
         f"or with from_logits={not _takes_logits(loss)}."
     )
-    ending = model.classifier.ending
-    if ending == Ending("sigmoid"):
+    found = model.classifier.output_activation
+    if found == OutputActivation("sigmoid"):
         # Not known: one output between 0 and 1 of a few images.
         warnings.warn(text, stacklevel=6)
         return

@@ -71,7 +71,7 @@ class Settings:
     """Attributes that are checked when they are set, and obeyed from then on.
 
     Compiled steps keep what they saw when they were traced. So each entrance
-    (`fit`, `evaluate`, ...) calls `refresh`, which has them made anew if what
+    (`fit`, `evaluate`, ...) calls `refresh`, which has them made again if what
     the configurations of all parts say has changed.
     """
 

@@ -123,7 +123,7 @@ class TrainingStep:
 
     def _explained(self, images, labels):
         """Returns attention maps, and leaves no trace in the model."""
-        with self.classifier.untouched():
+        with self.classifier.stateless():
             maps = self.attention.explain(self.classifier, images, labels)[1]
         return ops.stop_gradient(maps)
 
@@ -188,7 +188,7 @@ class TrainingStep:
         # In the same mode as the whole images: between batch statistics and
         # moving averages the distance could grow although no defense is
         # learned. The scope keeps gray images out of the averages.
-        with self.classifier.untouched():
+        with self.classifier.stateless():
             masked = self.classifier(masked, training=training)[0]
         whole = split(y_pred["logits"])
         return sum(

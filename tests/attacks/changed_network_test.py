@@ -230,7 +230,7 @@ class CountsItself(layers.Layer):
 
 
 @needs_compilation
-def test_bookkeeping_of_layers_compiles_nothing_anew():
+def test_bookkeeping_of_layers_compiles_nothing_again():
     model = keras.Sequential(
         [keras.Input((8, 8, 3)), CountsItself(), networks.functional()]
     )

@@ -86,7 +86,7 @@ def test_copies_draw_numbers_of_their_own_by_shared_code(model, build):
 
 
 @needs_compilation
-def test_another_radius_compiles_nothing_anew(model):
+def test_another_radius_compiles_nothing_again(model):
     counted = Counted()
     attack = PGD(0.1, steps=1, seed=3, objective=counted)
     attack(model, X, Y)

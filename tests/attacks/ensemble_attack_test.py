@@ -158,7 +158,7 @@ def test_schedule_and_radius(models, victim):
     assert len(attack.variables) == 3  # One strength, a seed of each.
 
 
-def test_random_sources_are_drawn_anew(victim):
+def test_random_sources_are_drawn_again(victim):
     source, _ = networks.masked_linear(0.5, classes=4)
     free = {"norm": "l2", "epsilon": 10.0, "step_size": 0.01}
     attack = EnsembleAttack([source], BIM(steps=3, objective="margin", **free))

@@ -102,7 +102,7 @@ def test_logits_leave_no_trace():
     assert len(before["losses"]) == 2
 
     Classifier(model).logits(X)
-    with Classifier(model).untouched():
+    with Classifier(model).stateless():
         Classifier(model)(X, training=True)
 
     assert_same_state(before, state(model))

@@ -137,7 +137,7 @@ def test_interrupted_and_continued(capsys, monkeypatch, folder):
         ("--epsilon 0.1 --value-range 1 0", "value_range"),
         ("--value-range 0 0.5", "value_range"),
         ("--state nowhere/state.npz", "folder of state"),
-        ("--state test.npz", "damaged, or is none"),
+        ("--state test.npz", "damaged or not a state file"),
     ],
 )
 def test_bad_input(arguments, message, capsys):

@@ -267,7 +267,7 @@ def test_folder_has_to_exist(tmp_path):
 
 
 def _with(path, **changes):
-    """Writes the arrays of a state file anew, some of them changed."""
+    """Rewrites the arrays of a state file, some of them changed."""
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
     arrays.update(changes)
@@ -293,5 +293,5 @@ def _with(path, **changes):
 def test_forged_state_files(finished, changes):
     path, _ = finished
     _with(path, **changes)
-    with pytest.raises(ValueError, match="is damaged, or is none"):
+    with pytest.raises(ValueError, match="is damaged or not a state file"):
         evaluate(path)

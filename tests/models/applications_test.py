@@ -54,7 +54,7 @@ def test_mobilenet_is_trained():
     base = keras.applications.MobileNet(
         weights=None, alpha=0.25, input_shape=(32, 32, 3), classes=10
     )
-    # JAX compiles each step of an attack anew: one of them is enough.
+    # JAX compiles each step of an attack again: one of them is enough.
     model = kad.AttentionDefendedModel(base, "fgsm", validation_attack="fgsm")
     before = base.get_weights()[0].copy()
     x, y = images(32), np.array([3, 7])

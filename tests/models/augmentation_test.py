@@ -92,7 +92,7 @@ def test_mixtures_are_new_and_labeled_in_every_step(form):
     assert abs(first - second).max() > 0.01
 
 
-def test_compiled_steps_draw_anew_and_are_traced_once():
+def test_compiled_steps_draw_again_and_are_traced_once():
     calls = []
 
     class Counted(keras.layers.MixUp):

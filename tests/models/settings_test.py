@@ -111,7 +111,7 @@ def test_what_a_callback_sets_is_obeyed_from_the_next_epoch_on():
     np.testing.assert_allclose(ratio, [1.0, 2.0, 3.0], rtol=1e-5)
 
 
-def test_steps_are_made_anew_only_for_what_has_changed(monkeypatch):
+def test_steps_are_made_again_only_for_what_has_changed(monkeypatch):
     calls = []
     compute_loss = kad.AttentionDefendedModel.compute_loss
     monkeypatch.setattr(

@@ -66,7 +66,7 @@ SEARCHES = {
     ),
 }
 ATTACKS = {**GRADIENT, **RANDOM, **SEARCHES}
-# A batch of one for every other attack: each size is compiled anew.
+# A batch of one for every other attack: each size is compiled again.
 BATCHES = {name: (3, 1)[row % 2] for row, name in enumerate(ATTACKS)}
 FEW = ["fgsm-targeted-l2", "bim-bytes", "pgd-restarts", "apgd"]
 # Shares of the usual radius, or of the largest that is not refused.

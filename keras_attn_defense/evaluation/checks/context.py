@@ -215,7 +215,7 @@ class Context:
         """Adversarial images by gradient steps on the margin.
 
         One compiled gradient serves all steps, so that this is cheap where
-        an attack would be compiled anew.
+        an attack would be compiled again.
 
         Args:
             images: Images in NumPy.

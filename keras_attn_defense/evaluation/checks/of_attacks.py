@@ -18,7 +18,7 @@ _SHARE = 0.05
 _SHARE_OF_ALL = 0.06
 _ALL = 1000
 _LONGER = 0.1
-# Progress that is none, as a share of the margin of clean images.
+# Less is no progress: a share of the margin of clean images.
 _STANDS_STILL = 1e-3
 
 

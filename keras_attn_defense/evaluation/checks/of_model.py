@@ -26,10 +26,10 @@ _JUMP = 0.02
 def outputs_are_probabilities(context):
     """Raised if logits are computed back from probabilities, or are some."""
     view = context.victim
-    ending = view.ending if isinstance(view, Classifier) else None
-    if ending and ending.layer is None and ending.activation != "linear":
+    found = view.output_activation if isinstance(view, Classifier) else None
+    if found and found.layer is None and found.name != "linear":
         return True, (
-            f"The {ending.activation} of the model was not found, so logits "
+            f"The {found.name} of the model was not found, so logits "
             "are computed back from its probabilities, which float32 rounds "
             "to 0 and 1: attacks lose their gradient. End the model in a "
             "Keras layer with that activation, or in logits."

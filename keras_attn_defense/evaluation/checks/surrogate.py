@@ -35,10 +35,10 @@ class Surrogate(Classifier):
         return self.model, self.hidden, self.bypassed
 
     def __call__(self, images, training=False, layers=(), tap=None):
-        heard = []
+        captured = []
 
         def listen(output):
-            heard.append(output)
+            captured.append(output)
             return output
 
         with contextlib.ExitStack() as stack:
@@ -49,7 +49,7 @@ class Surrogate(Classifier):
             outputs = super().__call__(images, training, [self.hidden], listen)[
                 1
             ]
-        return full_precision(heard[-1]), outputs
+        return full_precision(captured[-1]), outputs
 
 
 def surrogates(victim):
