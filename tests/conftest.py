@@ -27,6 +27,12 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # Tiny networks take longer to compile than to run on JAX, and programs that
 # tests start compile the same.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# XLA's newer code generator takes three times as long for them.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_cpu_use_fusion_emitters=false "
+    "--xla_cpu_parallel_codegen_split_count=1",
+)
 # Names of lines in what JAX compiles: nobody reads them, and they take time.
 os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
 
