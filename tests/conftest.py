@@ -39,6 +39,14 @@ os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")
 import keras  # noqa: E402
 import pytest  # noqa: E402
 
+if keras.backend.backend() == "tensorflow":
+    import tensorflow
+
+    # Graphs of tiny networks take longer to optimize than to run.
+    tensorflow.config.optimizer.set_experimental_options(
+        {"disable_meta_optimizer": True}
+    )
+
 # Each collection of garbage would look at all that the frameworks have
 # imported, and there are thousands of them: a quarter of the time of all tests.
 gc.collect()

@@ -178,7 +178,7 @@ class TrainingStep:
         )
         # Keras adds the network's own losses, such as weight decay, to each
         # loss that it computes. They belong to the network, not to its inputs.
-        own = sum(ops.sum(ops.cast(loss, "float32")) for loss in self.losses)
+        own = sum(map(self._aggregate_additional_loss, self.losses))
         first = super().compute_loss(None, *clean, training)
         second = super().compute_loss(None, *adversarial, training)
         return first + (second - own)

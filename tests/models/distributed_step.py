@@ -40,8 +40,11 @@ def two_devices():
 def train(scope):
     keras.utils.set_random_seed(0)
     with scope:
+        base = networks.functional()
+        # Weight decay belongs to the network: once, not once for a device.
+        base.layers[1].kernel.regularizer = keras.regularizers.L2(0.1)
         model = kad.AttentionDefendedModel(
-            networks.functional(),
+            base,
             kad.attacks.FGSM(16 / 255),
             preservation_weight=50.0,
             validation_attack=None,
