@@ -11,6 +11,8 @@ from typing import Any
 from typing import Literal
 from typing import TypeAlias
 
+import keras
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Figure
 else:
@@ -22,3 +24,7 @@ Model: TypeAlias = Callable[..., Any]
 Path: TypeAlias = str | os.PathLike[str]
 Norm: TypeAlias = Literal["linf", "l2", "l1"]
 ValueRange: TypeAlias = tuple[float, float]
+# A function takes the two tensors that the loss compares.
+LossLike: TypeAlias = (
+    keras.losses.Loss | Callable[[Tensor, Tensor], Tensor] | str
+)

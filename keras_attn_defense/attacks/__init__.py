@@ -21,6 +21,7 @@ from .gradient_attack import GradientAttack as GradientAttack
 from .iter_ll import IterLL as IterLL
 from .momentum_bim import MomentumBIM as MomentumBIM
 from .named import get as get
+from .nfgsm import NFGSM as NFGSM
 from .pgd import PGD as PGD
 from .randomized_step_ll import RandomizedStepLL as RandomizedStepLL
 from .search_attack import SearchAttack as SearchAttack

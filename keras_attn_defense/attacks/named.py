@@ -16,11 +16,13 @@ from .carlini_wagner import CarliniWagner
 from .deep_fool import DeepFool
 from .fgsm import FGSM
 from .momentum_bim import MomentumBIM
+from .nfgsm import NFGSM
 from .pgd import PGD
 from .szegedy_lbfgs import SzegedyLBFGS
 
 _CLASSES = {
     "fgsm": FGSM,
+    "n-fgsm": NFGSM,
     "bim": BIM,
     "mim": MomentumBIM,
     "pgd": PGD,
@@ -43,10 +45,10 @@ def get(
     """Returns an attack by its name.
 
     Args:
-        name: `"fgsm"`, `"bim"`, `"mim"`, `"pgd"`, `"apgd"`, `"apgd-ce"`,
-            `"apgd-dlr"`, `"apgd-t"`, `"attention"`, `"fab"`, `"fab-t"`,
-            `"square"`, `"deepfool"`, `"cw"`, `"lbfgs"` or `"autoattack"`. An
-            attack is returned as it is.
+        name: `"fgsm"`, `"n-fgsm"`, `"bim"`, `"mim"`, `"pgd"`, `"apgd"`,
+            `"apgd-ce"`, `"apgd-dlr"`, `"apgd-t"`, `"attention"`, `"fab"`,
+            `"fab-t"`, `"square"`, `"deepfool"`, `"cw"`, `"lbfgs"` or
+            `"autoattack"`. An attack is returned as it is.
         epsilon: Radius of the ball, in the units of the images.
         norm: `"linf"`, `"l2"` or `"l1"`. None leaves it to the attack: `"l2"`
             for DeepFool, Carlini-Wagner and L-BFGS, `"linf"` for the others.

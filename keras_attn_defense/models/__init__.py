@@ -4,6 +4,7 @@ from .._public import public_names as _public_names
 from .attention_defended_model import (
     AttentionDefendedModel as AttentionDefendedModel,
 )
+from .robust_objective import RobustObjective as RobustObjective
 from .sample_selection import StrongSampleSelection as StrongSampleSelection
 
 

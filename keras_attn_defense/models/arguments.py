@@ -15,15 +15,19 @@ from ..attacks import GradientAttack
 from ..attacks import get as named_attack
 from ..attacks.arguments import check_epsilon
 from ..attacks.arguments import check_step_size
+from ..attacks.objectives import CrossEntropy
 from ..attention import AttentionMask
 from ..attention import AttentionMethod
 from ..attention import GradCAM
 from ..attention import get as named_method
 from ..classifier import all_layers
+from ..losses import DistillationLoss
 from ..losses import PreservationLoss
 from ..losses import RectificationLoss
+from ..losses import RobustLoss
 from ..losses.function_loss import FunctionLoss
 from ..losses.preservation_loss import DISTANCES
+from .robust_objective import RobustObjective
 from .sample_selection import StrongSampleSelection
 
 
@@ -35,10 +39,37 @@ def dtype_policy(base):
     return "mixed_float16" if half else base.dtype_policy
 
 
-def training_attack(attack, value_range, image_shape):
+def robust_loss(loss, classifier):
+    """Returns the robust loss, or None; a teacher has to fit the model."""
+    if not isinstance(loss, (RobustLoss, type(None))):
+        raise ValueError(
+            "`robust_loss` should be a `kad.losses.RobustLoss`, such as "
+            "`kad.losses.TRADES()`, or None for the loss of `compile` on clean "
+            f"and adversarial images. Received: robust_loss={loss!r}"
+        )
+    if isinstance(loss, DistillationLoss):
+        loss.check(classifier)
+    return loss
+
+
+def training_attack(attack, robust_loss, value_range, image_shape):
     """Returns the attack to train on; None means PGD."""
-    attack = PGD(steps=7) if attack is None else attack
-    return _attack(attack, value_range, image_shape)
+    if attack is None:
+        attack = PGD(steps=7, objective=robust_objective(robust_loss))
+    attack = _attack(attack, value_range, image_shape)
+    if robust_loss is not None and climbs_robust_loss(attack):
+        attack.objective = robust_objective(robust_loss)
+    return attack
+
+
+def robust_objective(loss):
+    """Returns what an attack maximizes for a robust loss, or for None."""
+    return CrossEntropy() if loss is None else RobustObjective(loss)
+
+
+def climbs_robust_loss(attack):
+    """Tells whether an attack maximizes what a robust loss says."""
+    return isinstance(getattr(attack, "objective", None), RobustObjective)
 
 
 def validation_attack(attack, training_attack, value_range, image_shape):

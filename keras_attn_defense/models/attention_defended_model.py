@@ -1,7 +1,6 @@
 """The model that trains a classifier to keep its attention."""
 
 import inspect
-from collections.abc import Callable
 from typing import Any
 from typing import Self
 
@@ -11,6 +10,7 @@ from keras import ops
 from .._backend import SAVED_MODEL_OPTIONS
 from .._backend import AdversarialTrainer
 from .._registration import register
+from .._typing import LossLike
 from .._typing import Path
 from .._typing import Tensor
 from .._typing import ValueRange
@@ -25,6 +25,7 @@ from ..data import check_images
 from ..data import check_labels
 from ..data import class_indices
 from ..data import resolve_value_range
+from ..losses import RobustLoss
 from ..preprocessing.built_in import check_built_in_scale
 from . import arguments
 from . import presets
@@ -55,8 +56,7 @@ class AttentionDefendedModel(
     `L_r = L_r(x) + L_r(x_adv)` (see `RectificationLoss`), and `L_p` the
     distance between the attention maps of `x` and `x_adv` for the true class
     (see `PreservationLoss`). A weight of zero switches a term off, with its
-    cost. Towards `predict`, `export` and a direct call the model is the plain
-    classifier.
+    cost. For `predict`, `export` and a call it is the plain classifier.
 
     Without `compile`, `fit` compiles the model as its base is compiled, or
     else with Adam and the cross-entropy that fits the base's output and the
@@ -75,20 +75,22 @@ class AttentionDefendedModel(
         attack: The attack to train on, or its name (see `kad.attacks.get`).
             None means `PGD(steps=7)`.
         attention: The attention map, or its name (see `kad.attention.get`).
-            None means `GradCAM()`: with maps of length one, at the size of the
-            features, the preservation loss lies between 0 and 2 whatever the
-            network and the images.
+            None means `GradCAM()`, whose maps have length one: the
+            preservation loss lies between 0 and 2 for any network.
         mask: What hides the attention area. None means `AttentionMask()`.
-        classification_weight: Weight of `L_c`.
+        robust_loss: A `kad.losses.RobustLoss`, such as `TRADES()`, in place of
+            `L_c`; with `attack=None`, `PGD(steps=7)` maximizes what it says.
+            The loss of `compile` is then that of validation only.
+        classification_weight: Weight of `L_c` or of the robust loss. None
+            means 0.5, as `L_c` has two halves, or 1 for a robust loss.
         rectification_weight: Weight of `L_r`.
         preservation_weight: Weight of `L_p`.
         rectification_loss: A `keras.losses.Loss` of the predictions on the
             image and on the rest of it, a function of both, or a distance of
-            `RectificationLoss`. It is minimized: minus a distance. None means
-            `RectificationLoss()`.
+            `RectificationLoss`, the default. It is minimized: minus a distance.
         preservation_loss: A `keras.losses.Loss` of two maps, a function of
             both, the name of a loss of Keras, or a distance of
-            `PreservationLoss`. None means `PreservationLoss()`.
+            `PreservationLoss`, the default.
         validation_attack: The attack of `evaluate` and of validation in
             `fit`, for `val_robust_accuracy`. None validates on clean images
             only; `"default"` is `PGD(steps=10)` with the epsilon and norm of
@@ -128,17 +130,12 @@ class AttentionDefendedModel(
         attention: AttentionMethod | str | None = None,
         *,
         mask: AttentionMask | None = None,
-        classification_weight: float = 0.5,
+        robust_loss: RobustLoss | None = None,
+        classification_weight: float | None = None,
         rectification_weight: float = 0.25,
         preservation_weight: float = 0.0625,
-        rectification_loss: keras.losses.Loss
-        | Callable[[Tensor, Tensor], Tensor]
-        | str
-        | None = None,
-        preservation_loss: keras.losses.Loss
-        | Callable[[Tensor, Tensor], Tensor]
-        | str
-        | None = None,
+        rectification_loss: LossLike | None = None,
+        preservation_loss: LossLike | None = None,
         validation_attack: Attack | str | None = "default",
         sample_selection: StrongSampleSelection | None = None,
         augmentation: keras.Layer | list[keras.Layer] | None = None,
@@ -161,6 +158,7 @@ class AttentionDefendedModel(
         self.value_range = resolve_value_range(base, value_range)
         check_built_in_scale(classifier, self.value_range)
         # `Settings` checks these, and puts defaults in the place of None.
+        self.robust_loss = robust_loss
         self.attack = attack
         self.validation_attack = validation_attack
         self.attention = attention
@@ -191,15 +189,19 @@ class AttentionDefendedModel(
         preset: str,
         base: keras.Model,
         *,
+        teacher: keras.Model | None = None,
         value_range: ValueRange | None = None,
         **kwargs: Any,
     ) -> Self:
         """Builds the model with the arguments of a published form.
 
         Args:
-            preset: `"paper"`, the paper's equations, or `"authors"`, what
-                its authors' code does; see `models/presets.py`.
+            preset: `"paper"`, the paper's equations; `"authors"`, its
+                authors' code; or, without attention terms, `"madry"`,
+                `"trades"`, `"mart"`, `"alp"`, `"score"`, `"ard"`, `"rslad"`,
+                `"n-fgsm"`. See `models/presets.py`.
             base: The classifier.
+            teacher: A robust classifier, for `"ard"` and `"rslad"`.
             value_range: `(lower, upper)` bounds of the images; None as above.
             **kwargs: Arguments that replace the preset's.
 
@@ -207,13 +209,13 @@ class AttentionDefendedModel(
             An `AttentionDefendedModel`.
         """
         value_range = resolve_value_range(base, value_range)
-        arguments = presets.get(preset, value_range)
-        return cls(base, value_range=value_range, **{**arguments, **kwargs})
+        kwargs = {**presets.get(preset, value_range, teacher), **kwargs}
+        return cls(base, value_range=value_range, **kwargs)
 
     @property
     def compute_dtype(self) -> str:
-        # The base casts for itself. Left to Keras, this model would read
-        # float32 weights in half precision wherever its policy is mixed.
+        # The base casts for itself; Keras would read all weights in half
+        # precision wherever this model's policy is mixed.
         return self.variable_dtype
 
     def build(self, input_shape: Any) -> None:
@@ -269,9 +271,8 @@ class AttentionDefendedModel(
 
         Args:
             x: Images `(batch, height, width, channels)`.
-            y: The classes to look for, class indices or one-hot;
-                `"predicted"`, the same as None; `"runner_up"` or
-                `"least_likely"`.
+            y: Classes, as indices or one-hot, or `"predicted"` (as None is),
+                `"runner_up"` or `"least_likely"`.
 
         Returns:
             Maps `(batch, height, width)`, float32.
@@ -282,8 +283,7 @@ class AttentionDefendedModel(
         images = as_images(x, self.value_range)
         if isinstance(y, str):
             return self._code(self, y)["map"](images, None)
-        if y is not None:
-            y = class_indices(y, self.classifier.num_classes)
+        y = None if y is None else class_indices(y, self.classifier.num_classes)
         return self._code(self)["map"](images, y)
 
     def fit(
@@ -292,11 +292,11 @@ class AttentionDefendedModel(
         """Trains the model, as `keras.Model.fit` does.
 
         Args:
-            x: As in `keras.Model.fit`. Arrays are checked whole and data sets
-                by their first batch, before any weight moves.
-            y: As in `keras.Model.fit`.
-            *args: As in `keras.Model.fit`.
-            **kwargs: As in `keras.Model.fit`.
+            x: As in Keras. Arrays are checked whole, data sets by their first
+                batch, before any weight moves.
+            y: As in Keras.
+            *args: As in Keras.
+            **kwargs: As in Keras.
 
         Returns:
             A `keras.callbacks.History`.

@@ -8,6 +8,7 @@ from ..data import check_contrast
 from ..data import check_images
 from ..data import check_labels
 from ..data import has_columns
+from ..losses import DistillationLoss
 from .compilation import check_compiled
 from .compilation import check_labels_form
 from .compilation import ensure_compiled
@@ -50,6 +51,8 @@ class Preparation:
         Returns:
             The arguments to use in their place.
         """
+        if isinstance(self.robust_loss, DistillationLoss):
+            self.robust_loss.required_teacher()
         x, y = self.prepare_for(arguments.get("x"), arguments.get("y"))
         found = {**arguments, "x": x, "y": y}
         if found.get("validation_data") is not None:

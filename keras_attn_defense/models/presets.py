@@ -1,4 +1,6 @@
-"""The paper's equations and its authors' code, side by side.
+"""Published forms of training, as arguments of `AttentionDefendedModel`.
+
+The paper's equations and its authors' code, side by side:
 
 | | `"paper"` | `"authors"` | neither: the default |
 | --- | --- | --- | --- |
@@ -10,12 +12,38 @@
 | rectification | squared error summed over classes | averaged over classes | averaged over classes |
 | preservation | averaged over the batch | summed over the batch | averaged over the batch |
 | weights | 8 : 4 : 1 | 8 : 4 : 1 | 0.5 : 0.25 : 0.0625, the same ratio |
+
+Robust losses without attention terms, at 8/255 of the range:
+
+| | loss | attack | published with |
+| --- | --- | --- | --- |
+| `"madry"` | `AdversarialCrossentropy()` | PGD, 10 steps of 2/255 | SGD, learning rate 0.1, weight decay 5e-4, batches of 128 |
+| `"trades"` | `TRADES(beta=6)` | PGD, 10 steps of 0.007 | the same, weight decay 2e-4 |
+| `"mart"` | `MART(beta=5)` | PGD, 10 steps of 0.007 | learning rate 0.01, weight decay 3.5e-3 |
+| `"alp"` | `LogitPairing(weight=0.5)` | PGD, 10 steps of 2/255 | epsilon 16/255 |
+| `"score"` | `SCORE(beta=4)` | PGD, 10 steps of 2/255 | weight decay 5e-4, averaged weights |
+| `"ard"` | `ARD(teacher, temperature=30)` | PGD, 10 steps of 2/255 | weight decay 2e-4 |
+| `"rslad"` | `RSLAD(teacher)` | PGD, 10 steps of 2/255 | weight decay 2e-4, 300 epochs |
+| `"n-fgsm"` | `AdversarialCrossentropy()` | `NFGSM()`, one step | 30 epochs, cyclic learning rate up to 0.2 |
+
+The published code of TRADES, MART and RSLAD starts from noise of deviation
+0.001, PGD here from anywhere in the ball.
 """  # noqa: E501
 
+from ..attacks import NFGSM
+from ..attacks import PGD
 from ..attacks import StepLL
 from ..attention import GradCAM
+from ..losses import ARD
+from ..losses import MART
+from ..losses import RSLAD
+from ..losses import SCORE
+from ..losses import TRADES
+from ..losses import AdversarialCrossentropy
+from ..losses import LogitPairing
 from ..losses import PreservationLoss
 from ..losses import RectificationLoss
+from .robust_objective import RobustObjective
 
 _WEIGHTS = {
     "classification_weight": 8.0,
@@ -25,9 +53,8 @@ _WEIGHTS = {
 _EPSILON = 0.075  # 0.15 in images from -1 to 1.
 
 
-def paper(value_range):
+def paper(extent):
     """Arguments of `AttentionDefendedModel` for the paper's equations."""
-    extent = value_range[1] - value_range[0]
     return {
         "attack": StepLL(_EPSILON * extent),
         "attention": GradCAM(
@@ -39,9 +66,8 @@ def paper(value_range):
     }
 
 
-def authors(value_range):
+def authors(extent):
     """Arguments of `AttentionDefendedModel` for the authors' code."""
-    extent = value_range[1] - value_range[0]
     return {
         "attack": StepLL((0.0, _EPSILON * extent)),
         "attention": GradCAM(normalization="softmax", upsample=True),
@@ -52,13 +78,71 @@ def authors(value_range):
     }
 
 
-_PRESETS = {"paper": paper, "authors": authors}
+def robust(loss, step_size=2 / 255):
+    """Arguments for a robust loss and ten steps of what it says."""
 
-
-def get(name, value_range):
-    """The arguments that belong to a preset's name."""
-    if name not in _PRESETS:
-        raise ValueError(
-            f"The preset should be one of {list(_PRESETS)}. Received: {name!r}"
+    def arguments(extent):
+        attack = PGD(
+            8 / 255 * extent,
+            step_size * extent,
+            steps=10,
+            objective=RobustObjective(loss),
         )
-    return _PRESETS[name](value_range)
+        return _without_attention(loss, attack)
+
+    return arguments
+
+
+def n_fgsm(extent):
+    """Arguments of `AttentionDefendedModel` for N-FGSM."""
+    attack = NFGSM(8 / 255 * extent)
+    return _without_attention(AdversarialCrossentropy(), attack)
+
+
+def _without_attention(loss, attack):
+    return {
+        "robust_loss": loss,
+        "attack": attack,
+        "rectification_weight": 0.0,
+        "preservation_weight": 0.0,
+    }
+
+
+_PRESETS = {
+    "paper": lambda: paper,
+    "authors": lambda: authors,
+    "madry": lambda: robust(AdversarialCrossentropy()),
+    "trades": lambda: robust(TRADES(beta=6.0), step_size=0.007),
+    "mart": lambda: robust(MART(beta=5.0), step_size=0.007),
+    "alp": lambda: robust(LogitPairing(weight=0.5)),
+    "score": lambda: robust(SCORE(beta=4.0)),
+    "n-fgsm": lambda: n_fgsm,
+}
+_WITH_TEACHER = {
+    "ard": lambda teacher: robust(ARD(teacher)),
+    "rslad": lambda teacher: robust(RSLAD(teacher)),
+}
+
+
+def get(name, value_range, teacher=None):
+    """Returns the arguments that belong to a preset's name.
+
+    Args:
+        name: Name of the preset.
+        value_range: `(lower, upper)` bounds of the images.
+        teacher: A robust classifier, for the presets that need one.
+    """
+    if name not in {**_PRESETS, **_WITH_TEACHER}:
+        raise ValueError(
+            "The preset should be one of "
+            f"{[*_PRESETS, *_WITH_TEACHER]}. Received: {name!r}"
+        )
+    if (teacher is None) == (name in _WITH_TEACHER):
+        needs = "needs a" if name in _WITH_TEACHER else "has no"
+        raise ValueError(
+            f"The preset '{name}' {needs} `teacher`; {[*_WITH_TEACHER]} have "
+            f"one. Received: teacher={teacher!r}"
+        )
+    given = () if teacher is None else (teacher,)
+    make = {**_PRESETS, **_WITH_TEACHER}[name](*given)
+    return make(value_range[1] - value_range[0])

@@ -7,6 +7,7 @@ _OBJECTS = (
     "attack",
     "attention",
     "mask",
+    "robust_loss",
     "rectification_loss",
     "preservation_loss",
     "validation_attack",

@@ -16,15 +16,22 @@ def _weight(name):
     return lambda model, value: arguments.weight(name, value)
 
 
-_WEIGHTS = (
-    "classification_weight",
-    "rectification_weight",
-    "preservation_weight",
-)
+def _classification_weight(model, value):
+    if value is None:  # Two halves, or one loss.
+        value = 0.5 if model.robust_loss is None else 1.0
+    return arguments.weight("classification_weight", value)
+
+
 # Checked in this order when the model is made, and whenever one is set.
 _CHECKS = {
+    "robust_loss": lambda model, value: arguments.robust_loss(
+        value, model.classifier
+    ),
     "attack": lambda model, value: arguments.training_attack(
-        value, model.value_range, model.classifier.input_shape[1:]
+        value,
+        model.robust_loss,
+        model.value_range,
+        model.classifier.input_shape[1:],
     ),
     "validation_attack": lambda model, value: arguments.validation_attack(
         value,
@@ -34,7 +41,9 @@ _CHECKS = {
     ),
     "attention": lambda model, value: arguments.attention(value),
     "mask": lambda model, value: arguments.mask(value, model.value_range),
-    **{name: _weight(name) for name in _WEIGHTS},
+    "classification_weight": _classification_weight,
+    "rectification_weight": _weight("rectification_weight"),
+    "preservation_weight": _weight("preservation_weight"),
     "rectification_loss": lambda model, value: arguments.rectification_loss(
         value, model.classifier.num_classes
     ),
@@ -98,6 +107,10 @@ class Settings:
         if name not in _CHECKS:
             super().__setattr__(name, value)
             return
+        if (
+            name == "attack"
+        ):  # Ours takes up a new robust loss, theirs does not.
+            vars(self)["_attack_is_default"] = value is None
         value = _CHECKS[name](self, value)
         if not self._is_complete():
             super().__setattr__(name, value)
@@ -106,6 +119,10 @@ class Settings:
         if name == "attention" and used_attention:
             value.check(self.classifier)
         self._replace(name, value)
+        if name == "robust_loss" and (
+            self._attack_is_default or arguments.climbs_robust_loss(self.attack)
+        ):
+            self.attack.objective = arguments.robust_objective(value)
         if self.uses_attention and not used_attention:
             self.attention.check(self.classifier)
 

@@ -18,6 +18,7 @@ from ..data import as_images
 from ..data import class_indices
 from ..data import class_probabilities
 from ..data import has_columns
+from ..losses import DistillationLoss
 from .augmentation import augmented
 from .data_watch import harmless
 from .data_watch import is_usable
@@ -132,6 +133,9 @@ class TrainingStep:
             "images": interleave(images, adversarial),
             "labels": double(labels),
         }
+        if self.robust_loss is not None:
+            targets = class_probabilities(y, self.classifier.num_classes)
+            inputs["targets"] = double(targets)
         return inputs, double(self._as_trained(y)), double(sample_weight)
 
     def _as_trained(self, y):
@@ -148,10 +152,13 @@ class TrainingStep:
             # metrics and losses, for labels that nothing has changed so far.
             y = self._as_trained(y)
             return super().compute_loss(x, y, y_pred, sample_weight, training)
-        loss = self._classification_loss(y, y_pred, sample_weight, training)
+        weights = split(sample_weight)
+        if self.robust_loss is None:
+            loss = self._classification_loss(y, y_pred, sample_weight, training)
+        else:
+            loss = self._robust_loss(x, y_pred, weights[0])
         self._log("classification_loss", loss, y_pred)
         total = self.classification_weight * loss
-        weights = split(sample_weight)
         strength = ops.convert_to_tensor(self.attention_strength)
         if self.rectification_weight:
             loss = self._rectification(x["images"], y_pred, weights, training)
@@ -178,10 +185,22 @@ class TrainingStep:
         )
         # Keras adds the network's own losses, such as weight decay, to each
         # loss that it computes. They belong to the network, not to its inputs.
-        own = sum(map(self._aggregate_additional_loss, self.losses))
         first = super().compute_loss(None, *clean, training)
         second = super().compute_loss(None, *adversarial, training)
-        return first + (second - own)
+        return first + (second - self._own_loss())
+
+    def _own_loss(self):
+        """Sums the losses of the network itself, such as weight decay."""
+        return sum(map(self._aggregate_additional_loss, self.losses))
+
+    def _robust_loss(self, x, y_pred, weights):
+        """Returns the robust loss, and the network's own losses once."""
+        logits = split(y_pred["logits"])
+        if isinstance(self.robust_loss, DistillationLoss):
+            clean = split(x["images"])[0]
+            logits += (self.robust_loss.teacher_logits(clean),)
+        targets = split(x["targets"])[0]
+        return self.robust_loss(targets, logits, weights) + self._own_loss()
 
     def _rectification(self, images, y_pred, weights, training):
         masked = self.mask(images, y_pred["maps"])
