@@ -28,7 +28,8 @@ class AttentionMethod(keras.layers.Layer):
         normalization: ReLU followed by division by the map's `"l2"` length
             (with which a loss lies in the same range for every network and
             image size), its `"max"` (values from 0 to 1, to look at) or its
-            `"sum"`; `"softmax"` over all positions; or None for ReLU alone.
+            `"sum"`; `"softmax"` over all positions; None for ReLU alone; or
+            `"signed"`, the map as it is.
         model: The classifier to explain, when the method is used as a layer
             on images. Not needed inside `AttentionDefendedModel`.
         name: Name of the layer.
@@ -44,6 +45,10 @@ class AttentionMethod(keras.layers.Layer):
 
     #: Whether gradients flow through the maps, so that losses may use them.
     differentiable = True
+    #: Whether maps are `(batch, height, width, channels)`, for losses alone.
+    keeps_channels = False
+    #: What a map explains: "logit", "margin" or "loss".
+    score = "logit"
 
     def __init__(
         self,

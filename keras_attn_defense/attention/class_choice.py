@@ -32,12 +32,15 @@ def chosen_classes(labels, logits):
 
     Args:
         labels: Indices `(batch,)`, one-hot, a name of `CHOICES`, or None for
-            the predicted class.
+            the predicted class; or a function from the logits to the
+            derivative by them of what a map explains.
         logits: `(batch, classes)`.
 
     Returns:
-        Class indices `(batch,)`.
+        Class indices `(batch,)`; what a function returns, `(batch, classes)`.
     """
+    if callable(labels):
+        return labels(logits)
     if labels is None or isinstance(labels, str):
         choose = CHOICES[labels or "predicted"]
         return ops.cast(choose(ops.stop_gradient(logits)), "int32")
@@ -60,16 +63,68 @@ def check_choice(labels, num_classes, images):
         check_labels(labels, num_classes, len(images))
 
 
-def score_gradients(pullback, logits, classes):
-    """Computes the gradients of the logits of `classes`.
+def _logit_weights(chosen, logits, ranked_by):
+    return chosen
+
+
+def _margin_weights(chosen, logits, ranked_by):
+    """The class less the strongest other one."""
+    others = ops.argmax(ranked_by - 1e30 * chosen, axis=-1)
+    return chosen - ops.one_hot(others, logits.shape[-1], dtype=logits.dtype)
+
+
+def _loss_weights(chosen, logits, ranked_by):
+    """The derivative of the cross-entropy by the logits."""
+    return ops.softmax(logits, axis=-1) - chosen
+
+
+SCORES = {
+    "logit": _logit_weights,
+    "margin": _margin_weights,
+    "loss": _loss_weights,
+}
+
+
+def check_score(score):
+    """Returns the name of a score, or raises a `ValueError`."""
+    if score not in SCORES:
+        raise ValueError(
+            f"`score` should be one of {list(SCORES)}. Received: "
+            f"score={score!r}"
+        )
+    return score
+
+
+def score_weights(score, classes, logits, ranked_by=None):
+    """Computes the derivative of a score by the logits.
+
+    Args:
+        score: A name of `SCORES`.
+        classes: Indices `(batch,)`.
+        logits: `(batch, num_classes)`.
+        ranked_by: Logits that choose the strongest other class; None means
+            `logits`. Two images that are compared should share it.
+
+    Returns:
+        `(batch, num_classes)`.
+    """
+    chosen = ops.one_hot(classes, logits.shape[-1], dtype=logits.dtype)
+    ranked_by = ops.stop_gradient(logits if ranked_by is None else ranked_by)
+    return SCORES[score](chosen, logits, ranked_by)
+
+
+def score_gradients(pullback, logits, classes, score="logit"):
+    """Computes the gradients of what a map explains.
 
     Args:
         pullback: The pullback that `vjp_inside` returned.
         logits: `(batch, num_classes)`.
-        classes: Indices `(batch,)`.
+        classes: What `chosen_classes` returned.
+        score: A name of `SCORES`.
 
     Returns:
         A list with one gradient for each tensor, in float32 or wider.
     """
-    weights = ops.one_hot(classes, logits.shape[-1], dtype=logits.dtype)
-    return scaled_pullback(pullback)(weights)
+    if len(classes.shape) == 1:
+        classes = score_weights(score, classes, logits)
+    return scaled_pullback(pullback)(classes)

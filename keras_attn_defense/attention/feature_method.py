@@ -17,6 +17,7 @@ from .._typing import Tensor
 from ..classifier import Classifier
 from ..classifier import full_precision
 from .attention_method import AttentionMethod
+from .class_choice import check_score
 from .class_choice import chosen_classes
 from .class_choice import score_gradients
 from .normalization import maximum
@@ -56,11 +57,15 @@ class FeatureMethod(AttentionMethod):
             name or its path. None means the map that feeds the global pooling
             or the flattening; in a vision transformer the tokens that enter
             the last self-attention. With a list, the maps of several layers
-            are merged: each is divided by its maximum, after ReLU, and they
-            are averaged at the size of the first that runs.
+            are merged: each is divided by its maximum, after ReLU (unless
+            they are `"signed"`), and they are averaged at the size of the
+            first that runs.
         normalization: As in `AttentionMethod`.
         upsample: Whether maps are brought to the size of the images
             (bilinear), or stay at the size of the features.
+        score: What the map explains: the `"logit"` of the class, its
+            `"margin"` over the strongest other class, or the `"loss"`, the
+            cross-entropy of the class.
         grid: `(height, width)` of the map that the tokens of a vision
             transformer form, class and register tokens left out. None means
             square patches: the proportions of the image.
@@ -96,12 +101,14 @@ class FeatureMethod(AttentionMethod):
         normalization: str | None = "l2",
         upsample: bool = False,
         *,
+        score: str = "logit",
         grid: tuple[int, int] | None = None,
         model: Model | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(normalization, model=model, name=name)
         self.upsample = bool(upsample)
+        self.score = check_score(score)
         # Only names are kept: layers belong to the model, and Keras would
         # track them as parts of this layer.
         self.layer: Any
@@ -149,8 +156,8 @@ class FeatureMethod(AttentionMethod):
         training: bool = False,
     ) -> tuple[Tensor, Tensor, Tensor]:
         reading = self.read(classifier, images, labels, training)
-        maps = _merged(self.raw_maps(classifier, images, reading))
-        maps = self.normalize(maps)
+        maps = self.raw_maps(classifier, images, reading)
+        maps = self.normalize(_merged(maps, self.normalization))
         if self.upsample:
             maps = upsampled(maps, images)
         return reading.logits, maps, reading.predictions
@@ -180,7 +187,9 @@ class FeatureMethod(AttentionMethod):
         classes = chosen_classes(labels, logits)
         gradients = [None] * len(layers)
         if self.uses_gradients:
-            gradients = as_maps(score_gradients(pullback, logits, classes))
+            gradients = as_maps(
+                score_gradients(pullback, logits, classes, self.score)
+            )
         features = [full_precision(tensor) for tensor in as_maps(features)]
         return ClassifierPass(logits, predictions, classes, features, gradients)
 
@@ -207,18 +216,21 @@ class FeatureMethod(AttentionMethod):
             "layer": self.layer,
             **super().get_config(),
             "upsample": self.upsample,
+            "score": self.score,
             "grid": self.grid,
         }
 
 
-def _merged(maps):
+def _merged(maps, normalization):
     """Averages the maps of layers, at the size of the first."""
     if len(maps) == 1:
         return maps[0]
-    # Layers have values of different sizes: each map is divided by its
-    # maximum, so that none outweighs the others.
+    if normalization != "signed":
+        # Layers have values of different sizes: each map is divided by its
+        # maximum, so that none outweighs the others.
+        maps = [maximum(each) for each in maps]
     size = ops.shape(maps[0])[1:]
-    return sum(resized(maximum(each), size) for each in maps) / len(maps)
+    return sum(resized(each, size) for each in maps) / len(maps)
 
 
 def _identifier(layer):

@@ -30,9 +30,12 @@ class GradCAM(FeatureMethod):
             its `"max"` (used by the authors of the attention defense for
             attacks and figures) or its `"sum"`; None for ReLU alone; or
             `"softmax"` over all positions without ReLU (used by them in
-            training, as it keeps a gradient everywhere).
+            training, as it keeps a gradient everywhere); or `"signed"`, the map
+            as it is: behind a global pooling, and without `scale_gradients`,
+            it sums to the logit less its bias.
         upsample: Whether maps are brought to the size of the images
             (bilinear), or stay at the size of the features.
+        score: What the map explains; see `FeatureMethod`.
         scale_gradients: Whether gradients are divided by their root mean
             square (plus 1e-5) before they are averaged, as in the authors'
             code, but for each image alone (theirs runs over the batch).
@@ -71,13 +74,20 @@ class GradCAM(FeatureMethod):
         normalization: str | None = "l2",
         upsample: bool = False,
         *,
+        score: str = "logit",
         scale_gradients: bool = True,
         grid: tuple[int, int] | None = None,
         model: Model | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(
-            layer, normalization, upsample, grid=grid, model=model, name=name
+            layer,
+            normalization,
+            upsample,
+            score=score,
+            grid=grid,
+            model=model,
+            name=name,
         )
         self.scale_gradients = bool(scale_gradients)
 

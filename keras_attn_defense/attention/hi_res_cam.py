@@ -17,6 +17,7 @@ class HiResCAM(FeatureMethod):
         layer: The layer whose output is weighted; see `FeatureMethod`.
         normalization: How the values of a map are scaled.
         upsample: Whether maps are brought to the size of the images.
+        score: What the map explains.
         grid: The map that the tokens of a vision transformer form.
         model: The classifier to explain.
         name: Name of the layer.

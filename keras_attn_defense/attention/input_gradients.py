@@ -12,6 +12,7 @@ from ..classifier import Classifier
 from ..classifier import full_precision
 from ..data import channel_axis
 from .attention_method import AttentionMethod
+from .class_choice import check_score
 from .class_choice import chosen_classes
 from .class_choice import score_gradients
 
@@ -24,7 +25,11 @@ def _average(values, axis):
     return ops.mean(ops.abs(values), axis=axis)
 
 
-_REDUCTIONS = {"max": _largest, "mean": _average, "sum": ops.sum}
+def _kept(values, axis):
+    return values
+
+
+_REDUCTIONS = {"max": _largest, "mean": _average, "sum": ops.sum, None: _kept}
 
 
 @register
@@ -35,11 +40,14 @@ class InputGradients(AttentionMethod):
         reduction: How the channels of a pixel become one number: `"max"` or
             `"mean"` of the gradient's size, or its signed `"sum"`; together
             with `times_input`, the sum is what the pixel adds to the logit of
-            a linear model.
+            a linear model. None keeps the channels, for losses of two maps.
         times_input: Whether gradients are multiplied with the images.
         normalization: ReLU followed by division by the `"max"`, `"sum"` or
-            `"l2"` length of the map, `"softmax"` over all positions, or None
-            for ReLU alone.
+            `"l2"` length of the map, `"softmax"` over all positions, None for
+            ReLU alone, or `"signed"`, the map as it is.
+        score: What the map explains: the `"logit"` of the class, its
+            `"margin"` over the strongest other class, or the `"loss"`, the
+            cross-entropy of the class.
         model: The classifier to explain, when the method is used as a layer
             on images. Not needed inside `AttentionDefendedModel`.
         name: Name of the layer.
@@ -56,10 +64,11 @@ class InputGradients(AttentionMethod):
 
     def __init__(
         self,
-        reduction: str = "max",
+        reduction: str | None = "max",
         *,
         times_input: bool = False,
         normalization: str | None = "l2",
+        score: str = "logit",
         model: Model | None = None,
         name: str | None = None,
     ) -> None:
@@ -70,6 +79,8 @@ class InputGradients(AttentionMethod):
                 f"reduction={reduction!r}"
             )
         self.reduction = reduction
+        self.keeps_channels = reduction is None
+        self.score = check_score(score)
         self.times_input = bool(times_input)
 
     def explain(
@@ -100,7 +111,9 @@ class InputGradients(AttentionMethod):
             self.add_loss,
         )
         classes = chosen_classes(labels, outputs[0])
-        (gradients,) = score_gradients(pullback, outputs[0], classes)
+        (gradients,) = score_gradients(
+            pullback, outputs[0], classes, self.score
+        )
         return outputs, gradients
 
     def pixel_maps(self, gradients: Tensor, images: Tensor) -> Tensor:
@@ -114,5 +127,6 @@ class InputGradients(AttentionMethod):
         return {
             "reduction": self.reduction,
             "times_input": self.times_input,
+            "score": self.score,
             **super().get_config(),
         }

@@ -2,7 +2,9 @@
 
 from keras import ops
 
-_AXES = (1, 2)
+
+def _positions(maps):
+    return tuple(range(1, len(maps.shape)))
 
 
 def softmax(maps):
@@ -18,25 +20,35 @@ def softmax(maps):
 def maximum(maps):
     """Applies ReLU and divides each map by its maximum."""
     maps = ops.relu(maps)
-    return ops.divide_no_nan(maps, ops.max(maps, axis=_AXES, keepdims=True))
+    return ops.divide_no_nan(
+        maps, ops.max(maps, axis=_positions(maps), keepdims=True)
+    )
 
 
 def total(maps):
     """Applies ReLU and divides each map by its sum."""
     maps = ops.relu(maps)
-    return ops.divide_no_nan(maps, ops.sum(maps, axis=_AXES, keepdims=True))
+    return ops.divide_no_nan(
+        maps, ops.sum(maps, axis=_positions(maps), keepdims=True)
+    )
 
 
 def l2(maps):
     """Applies ReLU and divides each map by its Euclidean length."""
     maps = ops.relu(maps)
-    squares = ops.sum(ops.square(maps), axis=_AXES, keepdims=True)
+    squares = ops.sum(ops.square(maps), axis=_positions(maps), keepdims=True)
     # The square root has no derivative at zero.
     length = ops.sqrt(ops.maximum(squares, 1e-30))
     return maps / length
 
 
+def signed(maps):
+    """Leaves maps as they are: no ReLU, no division."""
+    return maps
+
+
 _KNOWN = {
+    "signed": signed,
     "softmax": softmax,
     "max": maximum,
     "sum": total,

@@ -23,7 +23,12 @@ def resized(maps, size):
 
 
 def upsampled(maps, images):
-    """Resizes maps `(batch, h, w)` to the size of `images`."""
+    """Resizes maps `(batch, h, w)` to the size of `images`.
+
+    Maps with channels, `(batch, height, width, channels)`, have it already.
+    """
+    if len(maps.shape) == 4:
+        return maps
     return resized(maps, image_size(images))
 
 

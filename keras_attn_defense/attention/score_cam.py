@@ -121,8 +121,10 @@ class ScoreCAM(FeatureMethod):
         return np.tensordot(weights, channels, axes=1).astype("float32")
 
     def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        del config["score"]  # It is the probability of the class.
         return {
-            **super().get_config(),
+            **config,
             "channels": self.channels,
             "batch_size": self.batch_size,
         }

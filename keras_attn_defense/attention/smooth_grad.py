@@ -55,6 +55,7 @@ class SmoothGrad(InputGradients):
         reduction: str = "max",
         times_input: bool = False,
         normalization: str | None = "l2",
+        score: str = "logit",
         seed: int = 0,
         model: Model | None = None,
         name: str | None = None,
@@ -63,6 +64,7 @@ class SmoothGrad(InputGradients):
             reduction,
             times_input=times_input,
             normalization=normalization,
+            score=score,
             model=model,
             name=name,
         )

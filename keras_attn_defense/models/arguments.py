@@ -116,6 +116,18 @@ def weight(name, value):
     return check_number(name, value, unit="where 0 switches the term off")
 
 
+def masked_weight(value, method):
+    """Returns the rectification weight, for maps that a mask can take."""
+    value = weight("rectification_weight", value)
+    if value and method.keeps_channels:
+        raise ValueError(
+            f"{type(method).__name__} keeps the channels of its maps, so no "
+            "area can be hidden for the rectification loss. Give it a "
+            "`reduction`, or set rectification_weight=0."
+        )
+    return value
+
+
 def rectification_loss(loss, num_classes):
     """Returns the loss of the predictions on the image and on the rest."""
     if loss is None:
@@ -134,6 +146,22 @@ def preservation_loss(loss):
     if isinstance(loss, str) and loss in DISTANCES:
         return PreservationLoss(loss)
     return _loss("preservation_loss", loss)
+
+
+def pair(name, attack):
+    """Returns which images' maps the preservation loss compares."""
+    if name not in ("adversarial", "noise"):
+        raise ValueError(
+            "`preservation_pair` should be 'adversarial' or 'noise'. Received: "
+            f"preservation_pair={name!r}"
+        )
+    if name == "noise" and attack.minimal and attack.epsilon is None:
+        raise ValueError(
+            "preservation_pair='noise' draws from the attack's ball, but "
+            f"{type(attack).__name__} has epsilon=None, which here is no "
+            "radius. Give it an epsilon."
+        )
+    return name
 
 
 def sample_selection(selection):

@@ -91,6 +91,9 @@ class AttentionDefendedModel(
         preservation_loss: A `keras.losses.Loss` of two maps, a function of
             both, the name of a loss of Keras, or a distance of
             `PreservationLoss`, the default.
+        preservation_pair: The preservation loss compares the map of `x` with
+            that of `x_adv` (`"adversarial"`) or of a random point of the
+            attack's ball (`"noise"`).
         validation_attack: The attack of `evaluate` and of validation in
             `fit`, for `val_robust_accuracy`. None validates on clean images
             only; `"default"` is `PGD(steps=10)` with the epsilon and norm of
@@ -136,6 +139,7 @@ class AttentionDefendedModel(
         preservation_weight: float = 0.0625,
         rectification_loss: LossLike | None = None,
         preservation_loss: LossLike | None = None,
+        preservation_pair: str = "adversarial",
         validation_attack: Attack | str | None = "default",
         sample_selection: StrongSampleSelection | None = None,
         augmentation: keras.Layer | list[keras.Layer] | None = None,
@@ -168,6 +172,7 @@ class AttentionDefendedModel(
         self.preservation_weight = preservation_weight
         self.rectification_loss = rectification_loss
         self.preservation_loss = preservation_loss
+        self.preservation_pair = preservation_pair
         self.sample_selection = sample_selection
         self.augmentation = augmentation
         self.adversarial_rounds = adversarial_rounds
@@ -236,14 +241,7 @@ class AttentionDefendedModel(
         """
         if not isinstance(inputs, dict):
             return self.base(as_input(self.base, inputs), training=training)
-        images, labels = inputs["images"], inputs["labels"]
-        if not self.uses_attention:
-            logits, outputs = self.classifier(images, training=training)
-            return {"predictions": outputs, "logits": logits}
-        logits, maps, outputs = self.attention.explain(
-            self.classifier, images, labels, training=training
-        )
-        return {"predictions": outputs, "logits": logits, "maps": maps}
+        return self.read_pairs(inputs, training)
 
     @property
     def adaptive_objective(self) -> Any:

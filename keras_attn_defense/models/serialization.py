@@ -18,6 +18,7 @@ _VALUES = (
     "classification_weight",
     "rectification_weight",
     "preservation_weight",
+    "preservation_pair",
     "adversarial_rounds",
     "value_range",
     "name",

@@ -12,10 +12,6 @@ from . import arguments
 from .augmentation import check_augmentation
 
 
-def _weight(name):
-    return lambda model, value: arguments.weight(name, value)
-
-
 def _classification_weight(model, value):
     if value is None:  # Two halves, or one loss.
         value = 0.5 if model.robust_loss is None else 1.0
@@ -42,13 +38,20 @@ _CHECKS = {
     "attention": lambda model, value: arguments.attention(value),
     "mask": lambda model, value: arguments.mask(value, model.value_range),
     "classification_weight": _classification_weight,
-    "rectification_weight": _weight("rectification_weight"),
-    "preservation_weight": _weight("preservation_weight"),
+    "rectification_weight": lambda model, value: arguments.masked_weight(
+        value, model.attention
+    ),
+    "preservation_weight": lambda model, value: arguments.weight(
+        "preservation_weight", value
+    ),
     "rectification_loss": lambda model, value: arguments.rectification_loss(
         value, model.classifier.num_classes
     ),
     "preservation_loss": lambda model, value: arguments.preservation_loss(
         value
+    ),
+    "preservation_pair": lambda model, value: arguments.pair(
+        value, model.attack
     ),
     "sample_selection": lambda model, value: arguments.sample_selection(value),
     "augmentation": lambda model, value: check_augmentation(
@@ -88,6 +91,7 @@ class Settings:
     attention: Any
     rectification_weight: float
     preservation_weight: float
+    preservation_pair: str
 
     @property
     def training_attack(self) -> Any:
@@ -98,6 +102,20 @@ class Settings:
     def uses_attention(self) -> bool:
         """Whether an attention loss has a weight."""
         return bool(self.rectification_weight or self.preservation_weight)
+
+    @property
+    def compares_noise(self) -> bool:
+        """Whether the preservation loss compares with maps of noisy images."""
+        return bool(self.preservation_weight) and (
+            self.preservation_pair == "noise"
+        )
+
+    @property
+    def maps_both(self) -> bool:
+        """Whether a loss needs the maps of clean and adversarial images."""
+        return bool(self.rectification_weight) or (
+            bool(self.preservation_weight) and not self.compares_noise
+        )
 
     def __setattr__(self, name, value):
         if name in _FIXED and self._is_complete():
@@ -182,7 +200,7 @@ class Settings:
 
 
 def _configuration(part):
-    if isinstance(part, (int, float, type(None))):
+    if isinstance(part, (int, float, str, type(None))):
         return part
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras' of lambdas: nothing is saved.

@@ -12,6 +12,7 @@ from keras import ops
 
 from .._backend import ensure_shape
 from .._backend import unscaled
+from ..attention.class_choice import score_weights
 from ..attention.resizing import upsampled
 from ..classifier import CompiledFunctions
 from ..data import as_images
@@ -136,7 +137,18 @@ class TrainingStep:
         if self.robust_loss is not None:
             targets = class_probabilities(y, self.classifier.num_classes)
             inputs["targets"] = double(targets)
+        if self.compares_noise:
+            inputs["noisy"] = self._noisy(images)
         return inputs, double(self._as_trained(y)), double(sample_weight)
+
+    def _noisy(self, images):
+        """Returns random points of the attack's balls around the images."""
+        attack = self.attack
+        radius = attack.radius(attack.resolve_value_range(self))
+        noise = attack.ball.sample(
+            ops.shape(images), radius, attack.seed_generator
+        )
+        return ops.clip(images + noise, *self.value_range)
 
     def _as_trained(self, y):
         """Returns labels in the form that loss and metrics were built for."""
@@ -165,8 +177,10 @@ class TrainingStep:
             self._log("rectification_loss", loss, y_pred)
             total += self.rectification_weight * strength * loss
         if self.preservation_weight:
-            clean, adversarial = split(y_pred["maps"])
-            loss = self.preservation_loss(clean, adversarial, weights[0])
+            maps = y_pred.get("maps")
+            if self.compares_noise:
+                maps = self._noisy_maps(x, training)
+            loss = self.preservation_loss(*split(maps), weights[0])
             self._log("preservation_loss", loss, y_pred)
             total += self.preservation_weight * strength * loss
         return total
@@ -201,6 +215,38 @@ class TrainingStep:
             logits += (self.robust_loss.teacher_logits(clean),)
         targets = split(x["targets"])[0]
         return self.robust_loss(targets, logits, weights) + self._own_loss()
+
+    def read_pairs(self, inputs, training):
+        """Returns the `predictions` of interleaved images, `logits`, `maps`."""
+        images, labels = inputs["images"], inputs["labels"]
+        if not self.maps_both:
+            logits, outputs = self.classifier(images, training=training)
+            return {"predictions": outputs, "logits": logits}
+        logits, maps, outputs = self._explain_pairs(images, labels, training)
+        return {"predictions": outputs, "logits": logits, "maps": maps}
+
+    def _noisy_maps(self, x, training):
+        """Returns the maps of clean and noisy images, interleaved."""
+        clean = split(x["images"])[0]
+        pairs = interleave(clean, x["noisy"])
+        with self.classifier.stateless():
+            return self._explain_pairs(pairs, x["labels"], training)[1]
+
+    def _explain_pairs(self, images, labels, training):
+        """Explains interleaved images as the attention method does.
+
+        The two images of a pair have the same strongest other class, that of
+        the clean one: else the margins of different classes were compared.
+        """
+
+        def margins(logits):
+            clean = ops.repeat(split(logits)[0], 2, axis=0)
+            return score_weights("margin", labels, logits, ranked_by=clean)
+
+        chosen = margins if self.attention.score == "margin" else labels
+        return self.attention.explain(
+            self.classifier, images, chosen, training=training
+        )
 
     def _rectification(self, images, y_pred, weights, training):
         masked = self.mask(images, y_pred["maps"])

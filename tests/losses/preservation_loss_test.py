@@ -52,5 +52,5 @@ def test_both_maps_get_a_gradient():
 
 
 def test_unknown_distance():
-    with pytest.raises(ValueError, match="'l1'.*'squared_error'.*'cosine'"):
-        PreservationLoss("cosine")
+    with pytest.raises(ValueError, match="'l1'.*'squared_error'.*'euclid'"):
+        PreservationLoss("euclid")
