@@ -23,7 +23,7 @@ def resnet(depth=20, classes=10, size=32, channels=3, width=16, seed=0):
     seeds = keras.random.SeedGenerator(seed)
     inputs = keras.Input((size, size, channels))
     x = _convolution(inputs, width, seeds)
-    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.ReLU(name="early")(layers.BatchNormalization()(x))
     for stage in range(3):
         for block in range((depth - 2) // 6):
             strides = 2 if stage and not block else 1
@@ -33,7 +33,23 @@ def resnet(depth=20, classes=10, size=32, channels=3, width=16, seed=0):
     return keras.Model(inputs, outputs, name=f"resnet_{depth}")
 
 
+def conv4(seed=0, classes=10, size=32, channels=3):
+    """One convolution of four filters, on which FGSM training collapses.
+
+    Reference:
+        [Andriushchenko and Flammarion, 2020](https://arxiv.org/abs/2007.02617),
+        section 4.
+    """
+    seeds = keras.random.SeedGenerator(seed)
+    inputs = keras.Input((size, size, channels))
+    x = _convolution(inputs, 4, seeds)
+    x = layers.Flatten()(layers.ReLU(name="early")(x))
+    outputs = layers.Dense(classes, kernel_initializer=_he(seeds))(x)
+    return keras.Model(inputs, outputs, name="conv4")
+
+
 NETWORKS = {
+    "conv4": lambda **kwargs: conv4(**kwargs),
     "resnet8": lambda **kwargs: resnet(8, **kwargs),
     "resnet20": lambda **kwargs: resnet(20, **kwargs),
     "resnet56": lambda **kwargs: resnet(56, **kwargs),

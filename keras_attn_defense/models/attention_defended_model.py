@@ -202,9 +202,9 @@ class AttentionDefendedModel(
 
         Args:
             preset: `"paper"`, the paper's equations; `"authors"`, its
-                authors' code; or, without attention terms, `"madry"`,
+                authors' code; or another paper's recipe: `"madry"`,
                 `"trades"`, `"mart"`, `"alp"`, `"score"`, `"ard"`, `"rslad"`,
-                `"n-fgsm"`. See `models/presets.py`.
+                `"n-fgsm"`, `"grad-align"`. See `models/presets.py`.
             base: The classifier.
             teacher: A robust classifier, for `"ard"` and `"rslad"`.
             value_range: `(lower, upper)` bounds of the images; None as above.

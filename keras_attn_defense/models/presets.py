@@ -13,7 +13,7 @@ The paper's equations and its authors' code, side by side:
 | preservation | averaged over the batch | summed over the batch | averaged over the batch |
 | weights | 8 : 4 : 1 | 8 : 4 : 1 | 0.5 : 0.25 : 0.0625, the same ratio |
 
-Robust losses without attention terms, at 8/255 of the range:
+Robust losses without rectification, at 8/255 of the range:
 
 | | loss | attack | published with |
 | --- | --- | --- | --- |
@@ -25,15 +25,18 @@ Robust losses without attention terms, at 8/255 of the range:
 | `"ard"` | `ARD(teacher, temperature=30)` | PGD, 10 steps of 2/255 | weight decay 2e-4 |
 | `"rslad"` | `RSLAD(teacher)` | PGD, 10 steps of 2/255 | weight decay 2e-4, 300 epochs |
 | `"n-fgsm"` | `AdversarialCrossentropy()` | `NFGSM()`, one step | 30 epochs, cyclic learning rate up to 0.2 |
+| `"grad-align"` | `AdversarialCrossentropy()`, and `1 - cos` of the loss's gradients at the image and at a random point of the ball, weight 0.2 | `FGSM()`, one step | 30 epochs, cyclic learning rate up to 0.3 |
 
 The published code of TRADES, MART and RSLAD starts from noise of deviation
 0.001, PGD here from anywhere in the ball.
 """  # noqa: E501
 
+from ..attacks import FGSM
 from ..attacks import NFGSM
 from ..attacks import PGD
 from ..attacks import StepLL
 from ..attention import GradCAM
+from ..attention import InputGradients
 from ..losses import ARD
 from ..losses import MART
 from ..losses import RSLAD
@@ -99,6 +102,17 @@ def n_fgsm(extent):
     return _without_attention(AdversarialCrossentropy(), attack)
 
 
+def grad_align(extent):
+    """Arguments of `AttentionDefendedModel` for GradAlign."""
+    return {
+        **_without_attention(AdversarialCrossentropy(), FGSM(8 / 255 * extent)),
+        "attention": InputGradients(None, score="loss", normalization="signed"),
+        "preservation_loss": PreservationLoss("cosine", stop_gradient="clean"),
+        "preservation_pair": "noise",
+        "preservation_weight": 0.2,
+    }
+
+
 def _without_attention(loss, attack):
     return {
         "robust_loss": loss,
@@ -117,6 +131,7 @@ _PRESETS = {
     "alp": lambda: robust(LogitPairing(weight=0.5)),
     "score": lambda: robust(SCORE(beta=4.0)),
     "n-fgsm": lambda: n_fgsm,
+    "grad-align": lambda: grad_align,
 }
 _WITH_TEACHER = {
     "ard": lambda teacher: robust(ARD(teacher)),

@@ -211,6 +211,7 @@ def test_bad_input(loss, match):
         ("ard", kad.losses.ARD),
         ("rslad", kad.losses.RSLAD),
         ("n-fgsm", kad.losses.AdversarialCrossentropy),
+        ("grad-align", kad.losses.AdversarialCrossentropy),
     ],
 )
 def test_presets(name, loss):
@@ -220,9 +221,9 @@ def test_presets(name, loss):
     )
     assert type(model.robust_loss) is loss
     assert model.attack.epsilon == pytest.approx(16 / 255)
-    assert not model.uses_attention
+    assert model.uses_attention == (name == "grad-align")
     assert model.classification_weight == 1.0
-    if name != "n-fgsm":
+    if name not in ("n-fgsm", "grad-align"):
         assert model.attack.steps == 10
         assert model.attack.objective.loss is model.robust_loss
 

@@ -1,0 +1,219 @@
+"""Compares recipes of robust training under one budget.
+
+    python benchmarks/recipes.py --data cifar10.npz --network conv4 \\
+        --epsilon 10 --recipes fgsm grad-align --seeds 1 2 --out fgsm_conv4
+
+Each recipe sees the same images in the same order from the same initial
+weights. After each epoch the model is saved, so a run that was killed goes on
+where it was: call it again. `--minutes` ends a call early, for machines that
+lend time in pieces. Results go to `benchmarks/results/recipes_<out>.json`.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import sys
+import time
+
+import numpy as np
+
+_FOLDER = pathlib.Path(__file__).parent
+
+
+def main():
+    options = _options()
+    os.environ["KERAS_BACKEND"] = options.backend
+    sys.path[:0] = [str(_FOLDER.parent), str(_FOLDER)]
+    # Imported here: Keras reads its backend when it is imported.
+    import report
+
+    from keras_attn_defense.datasets import load_npz
+
+    train, test = load_npz(options.data)
+    train = train.images[: options.images], train.labels[: options.images]
+    test = test.images, test.labels
+    path = _FOLDER / "results" / f"recipes_{options.out}.json"
+    rows = json.loads(path.read_text())["results"] if path.exists() else []
+    known = {(row["recipe"], row["seed"]) for row in rows}
+    deadline = time.monotonic() + 60 * options.minutes
+    options.state.mkdir(parents=True, exist_ok=True)
+    for seed in options.seeds:
+        for recipe in options.recipes:
+            if (recipe, seed) in known:
+                continue
+            row = run(recipe, seed, train, test, options, deadline)
+            if row is None:
+                print("out of time: call again to go on")
+                return
+            rows.append(row)
+            show(row)
+            options.seed = options.seeds[0]
+            report.write(
+                path, options, settings=_settings(options), results=rows
+            )
+
+
+def run(recipe, seed, train, test, options, deadline):
+    """Trains one recipe to the end and measures it; None if time is out."""
+    import keras
+    import recipe_arms  # noqa: F401  Its learning rate is in saved models.
+
+    stem = f"{options.out}_{recipe}_{seed}".replace(" ", "_").replace(",", "")
+    log = options.state / f"{stem}.json"
+    history = json.loads(log.read_text()) if log.exists() else []
+
+    def saved(epochs):
+        return options.state / f"{stem}_{epochs}.keras"
+
+    keras.utils.set_random_seed(seed)
+    if history:
+        model = keras.saving.load_model(saved(len(history)))
+    else:
+        model = build(recipe, seed, len(train[0]), options)
+    for epoch in range(len(history), options.epochs):
+        if time.monotonic() > deadline:
+            return None
+        x, y = epoch_data(*train, seed, epoch)
+        start = time.process_time()
+        logs = model.fit(x, y, options.batch, shuffle=False, verbose=0).history
+        row = {"cpu_s": time.process_time() - start}
+        row |= {name: float(values[-1]) for name, values in logs.items()}
+        row |= watch(model, test, options)
+        history.append(row)
+        text = "  ".join(
+            f"{k} {row[k]:.3f}" for k in ("clean", "fgsm", "pgd_10")
+        )
+        print(f"{recipe}, seed {seed}, epoch {epoch + 1}:  {text}", flush=True)
+        # A kill between these lines repeats the epoch, no more.
+        model.save(saved(epoch + 1))
+        log.write_text(json.dumps(history))
+        saved(epoch).unlink(missing_ok=True)
+    measured = measure(model, test, options)
+    cpu = sum(epoch["cpu_s"] for epoch in history)
+    row = {"recipe": recipe, "seed": seed, **measured, "cpu_s": cpu}
+    return {**row, "epochs": history}
+
+
+def build(recipe, seed, num_images, options):
+    """Returns a compiled defended model."""
+    import keras
+    import networks
+    import recipe_arms
+
+    import keras_attn_defense as kad
+
+    base = networks.NETWORKS[options.network](seed=seed)
+    arguments = recipe_arms.arms(options.epsilon / 255)[recipe]()
+    model = kad.AttentionDefendedModel(
+        base, validation_attack=None, **arguments
+    )
+    steps = options.epochs * -(-num_images // options.batch)
+    schedule = recipe_arms.Triangle(options.rate, steps)
+    optimizer = keras.optimizers.Adam(schedule)
+    if options.sgd:
+        optimizer = keras.optimizers.SGD(
+            schedule, momentum=0.9, weight_decay=5e-4
+        )
+    model.compile(
+        optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    return model
+
+
+def epoch_data(x, y, seed, epoch):
+    """The images of an epoch, shuffled and half of them mirrored."""
+    random = np.random.default_rng((seed, epoch))
+    order = random.permutation(len(x))
+    x, y = x[order], y[order]
+    mirrored = random.random(len(x)) < 0.5
+    x[mirrored] = x[mirrored, :, ::-1]
+    return x, y
+
+
+def watch(model, test, options):
+    """Accuracy on a few test images, clean and attacked, after an epoch."""
+    import keras_attn_defense as kad
+
+    x, y = (part[:500] for part in test)
+    epsilon = options.epsilon / 255
+    attacks = {
+        "fgsm": kad.attacks.FGSM(epsilon),
+        "pgd_10": kad.attacks.PGD(epsilon, steps=10, seed=0),
+    }
+    found = {"clean": accuracy(model, x, y)}
+    for name, attack in attacks.items():
+        x_adv = attack.run(model.base, x, y, batch_size=500).images
+        found[name] = accuracy(model, x_adv, y)
+    return found
+
+
+def measure(model, test, options):
+    """Accuracy at the end: clean on all, the worst case on some images."""
+    import keras_attn_defense as kad
+
+    x, y = (part[: options.test_images] for part in test)
+    epsilon = options.epsilon / 255
+    attacks = {
+        "fgsm": kad.attacks.FGSM(epsilon),
+        "pgd_50_10": kad.attacks.PGD(
+            epsilon, epsilon / 4, steps=50, restarts=10, seed=0
+        ),
+    }
+    found = {"clean": accuracy(model, *test)}
+    for name, attack in attacks.items():
+        x_adv = attack.run(model.base, x, y, batch_size=500).images
+        found[name] = accuracy(model, x_adv, y)
+    if options.auto_attack:
+        x, y = x[: options.auto_attack], y[: options.auto_attack]
+        attack = kad.attacks.AutoAttack(epsilon, seed=0)
+        x_adv = attack.run(model.base, x, y, batch_size=500).images
+        found["autoattack"] = accuracy(model, x_adv, y)
+    return found
+
+
+def accuracy(model, x, y):
+    predicted = model.predict(x, batch_size=500, verbose=0).argmax(-1)
+    return float(np.mean(predicted == y))
+
+
+def show(row):
+    values = {k: v for k, v in row.items() if isinstance(v, float)}
+    text = "  ".join(
+        f"{name} {value:.0f}" if name == "cpu_s" else f"{name} {value:.1%}"
+        for name, value in values.items()
+    )
+    print(f"{row['recipe']:<30} seed {row['seed']}  {text}", flush=True)
+
+
+def _settings(options):
+    names = "network epsilon epochs batch rate sgd images test_images".split()
+    names += ["auto_attack"]
+    return {name: getattr(options, name) for name in names}
+
+
+def _options():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--data", required=True, help="a .npz file")
+    parser.add_argument("--out", required=True, help="name of the results")
+    parser.add_argument("--recipes", nargs="+", default=["fgsm", "grad-align"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--network", default="conv4")
+    parser.add_argument("--epsilon", type=float, default=10, help="of 255")
+    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--sgd", action="store_true", help="in place of Adam")
+    parser.add_argument("--images", type=int, default=50000)
+    parser.add_argument("--test-images", type=int, default=1000)
+    parser.add_argument("--auto-attack", type=int, default=0, help="images")
+    parser.add_argument("--minutes", type=float, default=1e6)
+    parser.add_argument("--backend", default="torch")
+    parser.add_argument(
+        "--state", type=pathlib.Path, default=pathlib.Path("recipes_state")
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
