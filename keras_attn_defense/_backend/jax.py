@@ -228,8 +228,38 @@ class AdversarialTrainer:
             (batch, adversarial), state = self._stateless(
                 self.training_batch, state, data, adversarial
             )
-            logs, state = super().train_step(state, batch)
+            logs, state = self._update(state, batch)
         return logs, state
+
+    def _update(self, state, batch):
+        if not self.perturbs_weights:
+            return super().train_step(state, batch)
+        weights, *rest = state
+        moves = self._moves(state, batch)
+        moved = _plus(weights, moves, 1.0)
+        logs, (weights, *rest) = super().train_step((moved, *rest), batch)
+        return logs, (_plus(weights, moves, -1.0), *rest)
+
+    def _moves(self, state, batch):
+        """Returns how the weights move against the training on a batch."""
+        weights, non_trainable, _, metrics = state
+        gradients, _ = jax.grad(self._scaled_loss, has_aux=True)(
+            weights, non_trainable, metrics, batch
+        )
+        return self.weight_perturbation.moves(weights, gradients)
+
+    def _scaled_loss(self, weights, non_trainable, metrics, batch):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        loss, aux = self.compute_loss_and_updates(
+            weights,
+            non_trainable,
+            metrics,
+            x,
+            y,
+            sample_weight,
+            training=True,
+        )
+        return loss, aux
 
     def test_step(self, state, data):
         batch, state = self._stateless(self.test_batch, state, data)
@@ -249,3 +279,8 @@ class AdversarialTrainer:
         split = len(non_trainable)
         non_trainable, metrics = updated[:split], updated[split:]
         return result, (trainable, non_trainable, *optimizer, metrics)
+
+
+def _plus(weights, moves, sign):
+    pairs = zip(weights, moves, strict=True)
+    return [w if v is None else w + sign * v for w, v in pairs]

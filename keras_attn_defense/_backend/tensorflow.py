@@ -4,6 +4,7 @@ import contextlib
 import functools
 import sys
 
+import keras
 import tensorflow as tf
 
 from .disconnected import disconnected_error
@@ -188,8 +189,41 @@ class AdversarialTrainer:
         adversarial = None
         for _ in range(self.adversarial_rounds):
             batch, adversarial = self.training_batch(data, adversarial)
-            logs = super().train_step(batch)
+            logs = self._update(batch)
         return logs
+
+    def _update(self, batch):
+        if not self.perturbs_weights:
+            return super().train_step(batch)
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            raise ValueError(
+                "`weight_perturbation` on several devices is not possible with "
+                "TensorFlow: each would move its own copy of the weights. "
+                "Train on one device, or with JAX."
+            )
+        variables = [v.value for v in self.trainable_variables]
+        moves = self._moves(batch, variables)
+        _shift(variables, moves, 1.0)
+        logs = super().train_step(batch)
+        _shift(variables, moves, -1.0)
+        return logs
+
+    def _moves(self, batch, variables):
+        """Returns how the weights move against the training on a batch."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        # Nothing but the gradient comes of this pass.
+        with keras.StatelessScope(), tf.GradientTape() as tape:
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(x, y, y_pred, sample_weight, True)
+            loss = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(loss, variables)
+        return self.weight_perturbation.moves(variables, gradients)
 
     def test_step(self, data):
         return super().test_step(self.test_batch(data))
+
+
+def _shift(variables, moves, sign):
+    for variable, move in zip(variables, moves, strict=True):
+        if move is not None:
+            variable.assign_add(sign * move)

@@ -3,6 +3,7 @@
 import contextlib
 import sys
 
+import keras
 import torch
 from torch.nn.attention import SDPBackend
 from torch.nn.attention import sdpa_kernel
@@ -218,8 +219,37 @@ class AdversarialTrainer:
             with torch.no_grad(), channels_stay_last():
                 batch, adversarial = self.training_batch(data, adversarial)
             with channels_stay_last():
-                logs = super().train_step(batch)
+                logs = self._update(batch)
         return logs
+
+    def _update(self, batch):
+        if not self.perturbs_weights:
+            return super().train_step(batch)
+        variables = [v.value for v in self.trainable_variables]
+        moves = self._moves(batch, variables)
+        _shift(variables, moves, 1.0)
+        logs = super().train_step(batch)
+        _shift(variables, moves, -1.0)
+        return logs
+
+    def _moves(self, batch, variables):
+        """Returns how the weights move against the training on a batch."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        # Nothing but the gradient comes of this pass.
+        with keras.StatelessScope():
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(x, y, y_pred, sample_weight, True)
+            loss = self.optimizer.scale_loss(loss)
+        gradients = torch.autograd.grad(loss, variables, allow_unused=True)
+        with torch.no_grad():
+            return self.weight_perturbation.moves(variables, gradients)
 
     def test_step(self, data):
         return super().test_step(self.test_batch(data))
+
+
+@torch.no_grad()
+def _shift(variables, moves, sign):
+    for variable, move in zip(variables, moves, strict=True):
+        if move is not None:
+            variable.add_(move, alpha=sign)

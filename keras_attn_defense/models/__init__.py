@@ -6,6 +6,10 @@ from .attention_defended_model import (
 )
 from .robust_objective import RobustObjective as RobustObjective
 from .sample_selection import StrongSampleSelection as StrongSampleSelection
+from .smooth_activations import smooth_activations as smooth_activations
+from .weight_perturbation import (
+    AdversarialWeightPerturbation as AdversarialWeightPerturbation,
+)
 
 
 def __dir__():

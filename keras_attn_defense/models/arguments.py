@@ -29,6 +29,7 @@ from ..losses.function_loss import FunctionLoss
 from ..losses.preservation_loss import DISTANCES
 from .robust_objective import RobustObjective
 from .sample_selection import StrongSampleSelection
+from .weight_perturbation import AdversarialWeightPerturbation
 
 
 def dtype_policy(base):
@@ -172,6 +173,19 @@ def sample_selection(selection):
             f" or None. Received: sample_selection={selection!r}"
         )
     return selection
+
+
+def perturbation(perturbation):
+    """Returns the weight perturbation, or None."""
+    if not isinstance(
+        perturbation, (AdversarialWeightPerturbation, type(None))
+    ):
+        raise ValueError(
+            "`weight_perturbation` should be a "
+            "`kad.models.AdversarialWeightPerturbation`, or None. Received: "
+            f"weight_perturbation={perturbation!r}"
+        )
+    return perturbation
 
 
 def _attack(attack, value_range, image_shape):

@@ -1,6 +1,5 @@
 """The model that trains a classifier to keep its attention."""
 
-import inspect
 from typing import Any
 from typing import Self
 
@@ -31,13 +30,13 @@ from . import arguments
 from . import presets
 from . import serialization
 from .adaptive_objective import AdaptiveObjective
-from .data_watch import check_usable
 from .preparation import Preparation
 from .sample_selection import StrongSampleSelection
 from .settings import Settings
 from .training_step import TrainingStep
 from .training_step import compiled_functions
 from .training_step import new_trackers
+from .weight_perturbation import AdversarialWeightPerturbation
 
 
 @register
@@ -99,6 +98,7 @@ class AttentionDefendedModel(
             only; `"default"` is `PGD(steps=10)` with the epsilon and norm of
             `attack`.
         sample_selection: A `StrongSampleSelection`, or None.
+        weight_perturbation: An `AdversarialWeightPerturbation`, or None.
         augmentation: A layer of Keras' image preprocessing, or a list of
             them: `RandAugment`, `MixUp`, `CutMix`, ... They change the clean
             images of each training step before these are attacked, on every
@@ -142,6 +142,7 @@ class AttentionDefendedModel(
         preservation_pair: str = "adversarial",
         validation_attack: Attack | str | None = "default",
         sample_selection: StrongSampleSelection | None = None,
+        weight_perturbation: AdversarialWeightPerturbation | None = None,
         augmentation: keras.Layer | list[keras.Layer] | None = None,
         adversarial_rounds: int = 1,
         value_range: ValueRange | None = None,
@@ -174,6 +175,7 @@ class AttentionDefendedModel(
         self.preservation_loss = preservation_loss
         self.preservation_pair = preservation_pair
         self.sample_selection = sample_selection
+        self.weight_perturbation = weight_perturbation
         self.augmentation = augmentation
         self.adversarial_rounds = adversarial_rounds
         # A variable, so that a schedule takes effect in compiled steps.
@@ -203,8 +205,9 @@ class AttentionDefendedModel(
         Args:
             preset: `"paper"`, the paper's equations; `"authors"`, its
                 authors' code; or another paper's recipe: `"madry"`,
-                `"trades"`, `"mart"`, `"alp"`, `"score"`, `"ard"`, `"rslad"`,
-                `"n-fgsm"`, `"grad-align"`. See `models/presets.py`.
+                `"trades"`, `"trades-awp"`, `"mart"`, `"alp"`, `"score"`,
+                `"ard"`, `"rslad"`, `"n-fgsm"`, `"grad-align"`. See
+                `models/presets.py`.
             base: The classifier.
             teacher: A robust classifier, for `"ard"` and `"rslad"`.
             value_range: `(lower, upper)` bounds of the images; None as above.
@@ -283,50 +286,6 @@ class AttentionDefendedModel(
             return self._code(self, y)["map"](images, None)
         y = None if y is None else class_indices(y, self.classifier.num_classes)
         return self._code(self)["map"](images, y)
-
-    def fit(
-        self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
-    ) -> Any:
-        """Trains the model, as `keras.Model.fit` does.
-
-        Args:
-            x: As in Keras. Arrays are checked whole, data sets by their first
-                batch, before any weight moves.
-            y: As in Keras.
-            *args: As in Keras.
-            **kwargs: As in Keras.
-
-        Returns:
-            A `keras.callbacks.History`.
-        """
-        given = inspect.signature(super().fit).bind(x, y, *args, **kwargs)
-        arguments = self.prepare_for_fit(given.arguments)
-        return super().fit(**arguments)
-
-    def evaluate(
-        self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
-    ) -> Any:
-        """Evaluates on clean and attacked images, as Keras does otherwise."""
-        # Keras' `fit` passes this on: the data was looked at before.
-        if "_use_cached_eval_dataset" not in kwargs:
-            x, y = self.prepare_for(x, y)
-        logs = super().evaluate(x, y, *args, **kwargs)
-        check_usable(self, "A batch cannot be evaluated.")
-        return logs
-
-    def train_on_batch(
-        self, x: Any, y: Any = None, *args: Any, **kwargs: Any
-    ) -> Any:
-        """One update on one batch, as `keras.Model.train_on_batch` does."""
-        x, y = self.prepare_for(x, y)
-        return super().train_on_batch(x, y, *args, **kwargs)
-
-    def test_on_batch(
-        self, x: Any, y: Any = None, *args: Any, **kwargs: Any
-    ) -> Any:
-        """Evaluates one batch, as `keras.Model.test_on_batch` does."""
-        x, y = self.prepare_for(x, y)
-        return super().test_on_batch(x, y, *args, **kwargs)
 
     def export(
         self, filepath: Path, format: str = "tf_saved_model", **kwargs: Any

@@ -54,7 +54,7 @@ class DataWatch(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch, self._seen = epoch, 0
         self._next_look = time.monotonic() + _PAUSE
-        self.model.refresh()
+        self.model.begin_epoch(epoch)
 
     def on_train_batch_begin(self, batch, logs=None):
         if time.monotonic() > self._next_look:

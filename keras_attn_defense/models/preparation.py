@@ -1,5 +1,9 @@
 """Compile the model where nobody has, and check data before the first step."""
 
+import inspect
+from typing import TYPE_CHECKING
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -13,15 +17,65 @@ from .compilation import check_compiled
 from .compilation import check_labels_form
 from .compilation import ensure_compiled
 from .data_watch import DataWatch
+from .data_watch import check_usable
+
+if TYPE_CHECKING:  # It is a mixin, whose `super()` is a model.
+    from keras import Model as _Model
+else:
+    _Model = object
 
 
-class Preparation:
+class Preparation(_Model):
     """The work of `AttentionDefendedModel` before its first step, a mixin."""
 
     #: Belongs to the last `compile` whose settings were checked.
     _checked_compile = None
     #: Whether the form of the labels is known since that `compile`.
     _labels_are_settled = False
+
+    def fit(
+        self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Trains the model, as `keras.Model.fit` does.
+
+        Args:
+            x: As in Keras. Arrays are checked whole, data sets by their first
+                batch, before any weight moves.
+            y: As in Keras.
+            *args: As in Keras.
+            **kwargs: As in Keras.
+
+        Returns:
+            A `keras.callbacks.History`.
+        """
+        given = inspect.signature(super().fit).bind(x, y, *args, **kwargs)
+        arguments = self.prepare_for_fit(given.arguments)
+        return super().fit(**arguments)
+
+    def evaluate(
+        self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Evaluates on clean and attacked images, as Keras does otherwise."""
+        # Keras' `fit` passes this on: the data was looked at before.
+        if "_use_cached_eval_dataset" not in kwargs:
+            x, y = self.prepare_for(x, y)
+        logs = super().evaluate(x, y, *args, **kwargs)
+        check_usable(self, "A batch cannot be evaluated.")
+        return logs
+
+    def train_on_batch(
+        self, x: Any, y: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """One update on one batch, as `keras.Model.train_on_batch` does."""
+        x, y = self.prepare_for(x, y)
+        return super().train_on_batch(x, y, *args, **kwargs)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Evaluates one batch, as `keras.Model.test_on_batch` does."""
+        x, y = self.prepare_for(x, y)
+        return super().test_on_batch(x, y, *args, **kwargs)
 
     def prepare_for(self, x, y):
         """Prepares the model for data.

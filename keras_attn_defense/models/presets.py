@@ -19,6 +19,7 @@ Robust losses without rectification, at 8/255 of the range:
 | --- | --- | --- | --- |
 | `"madry"` | `AdversarialCrossentropy()` | PGD, 10 steps of 2/255 | SGD, learning rate 0.1, weight decay 5e-4, batches of 128 |
 | `"trades"` | `TRADES(beta=6)` | PGD, 10 steps of 0.007 | the same, weight decay 2e-4 |
+| `"trades-awp"` | the same, with `AdversarialWeightPerturbation(5e-3, start_epoch=10)` | the same | weight decay 5e-4, 200 epochs |
 | `"mart"` | `MART(beta=5)` | PGD, 10 steps of 0.007 | learning rate 0.01, weight decay 3.5e-3 |
 | `"alp"` | `LogitPairing(weight=0.5)` | PGD, 10 steps of 2/255 | epsilon 16/255 |
 | `"score"` | `SCORE(beta=4)` | PGD, 10 steps of 2/255 | weight decay 5e-4, averaged weights |
@@ -47,6 +48,7 @@ from ..losses import LogitPairing
 from ..losses import PreservationLoss
 from ..losses import RectificationLoss
 from .robust_objective import RobustObjective
+from .weight_perturbation import AdversarialWeightPerturbation
 
 _WEIGHTS = {
     "classification_weight": 8.0,
@@ -96,6 +98,13 @@ def robust(loss, step_size=2 / 255):
     return arguments
 
 
+def trades_awp(extent):
+    """Arguments for TRADES with perturbed weights."""
+    perturbation = AdversarialWeightPerturbation(5e-3, start_epoch=10)
+    trades = robust(TRADES(beta=6.0), step_size=0.007)(extent)
+    return {**trades, "weight_perturbation": perturbation}
+
+
 def n_fgsm(extent):
     """Arguments of `AttentionDefendedModel` for N-FGSM."""
     attack = NFGSM(8 / 255 * extent)
@@ -127,6 +136,7 @@ _PRESETS = {
     "authors": lambda: authors,
     "madry": lambda: robust(AdversarialCrossentropy()),
     "trades": lambda: robust(TRADES(beta=6.0), step_size=0.007),
+    "trades-awp": lambda: trades_awp,
     "mart": lambda: robust(MART(beta=5.0), step_size=0.007),
     "alp": lambda: robust(LogitPairing(weight=0.5)),
     "score": lambda: robust(SCORE(beta=4.0)),

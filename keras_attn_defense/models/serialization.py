@@ -12,6 +12,7 @@ _OBJECTS = (
     "preservation_loss",
     "validation_attack",
     "sample_selection",
+    "weight_perturbation",
     "augmentation",
 )
 _VALUES = (

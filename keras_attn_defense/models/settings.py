@@ -54,6 +54,7 @@ _CHECKS = {
         value, model.attack
     ),
     "sample_selection": lambda model, value: arguments.sample_selection(value),
+    "weight_perturbation": lambda model, value: arguments.perturbation(value),
     "augmentation": lambda model, value: check_augmentation(
         value, model.value_range, model.classifier.num_outputs
     ),
@@ -92,6 +93,7 @@ class Settings:
     rectification_weight: float
     preservation_weight: float
     preservation_pair: str
+    weight_perturbation: Any
 
     @property
     def training_attack(self) -> Any:
@@ -116,6 +118,19 @@ class Settings:
         return bool(self.rectification_weight) or (
             bool(self.preservation_weight) and not self.compares_noise
         )
+
+    @property
+    def perturbs_weights(self) -> bool:
+        """Whether steps perturb the weights, in the epoch that `fit` is in."""
+        perturbation = self.weight_perturbation
+        return perturbation is not None and (
+            vars(self).get("_epoch", 0) >= perturbation.start_epoch
+        )
+
+    def begin_epoch(self, epoch):
+        """Obeys what has been set, and what begins with this epoch."""
+        vars(self)["_epoch"] = epoch
+        self.refresh()
 
     def __setattr__(self, name, value):
         if name in _FIXED and self._is_complete():
@@ -167,6 +182,7 @@ class Settings:
     def signature(self):
         """Returns what is equal as long as compiled steps may be kept."""
         parts = [getattr(self, name) for name in _CHECKS]
+        parts = [*parts, self.perturbs_weights]
         return parts, _text([_configuration(part) for part in parts])
 
     def _is_complete(self):

@@ -205,6 +205,7 @@ def test_bad_input(loss, match):
     [
         ("madry", kad.losses.AdversarialCrossentropy),
         ("trades", kad.losses.TRADES),
+        ("trades-awp", kad.losses.TRADES),
         ("mart", kad.losses.MART),
         ("alp", kad.losses.LogitPairing),
         ("score", kad.losses.SCORE),
