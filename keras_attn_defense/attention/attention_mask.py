@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from .._arguments import check_count
 from .._arguments import check_number
 from .._arguments import plain_errors
 from .._registration import register
@@ -43,6 +44,10 @@ class AttentionMask(keras.layers.Layer):
         fill: Value of the hidden pixels, a number or one for each channel;
             None means mid-gray, the middle of `value_range`.
         value_range: `(lower, upper)` bounds of the images.
+        place: `"attention"`, or `"random"`: the area keeps its shape but is
+            moved to a random place, across the borders. Such a mask is a
+            control: what it does as well is not due to the attention.
+        seed: Whole number that seeds the places, or None.
         name: Name of the layer.
 
     Example:
@@ -69,9 +74,16 @@ class AttentionMask(keras.layers.Layer):
         sharpness: float = 10.0,
         fill: float | Sequence[float] | None = None,
         value_range: ValueRange = (0.0, 1.0),
+        place: str = "attention",
+        seed: int | None = None,
         name: str | None = None,
     ) -> None:
         super().__init__(name=name, dtype="float32", autocast=False)
+        if place not in ("attention", "random"):
+            raise ValueError(
+                "`place` should be 'attention' or 'random'. Received: "
+                f"place={place!r}"
+            )
         if not isinstance(threshold, str) or threshold not in _THRESHOLDS:
             raise ValueError(
                 f"`threshold` should be one of {_THRESHOLDS}; a number belongs "
@@ -96,6 +108,10 @@ class AttentionMask(keras.layers.Layer):
         self.sharpness = check_number("sharpness", sharpness)
         self.fill = check_fill(fill)
         self.value_range = check_value_range(value_range)
+        self.place = place
+        self.seed = None if seed is None else check_count("seed", seed, None)
+        if place == "random":  # Otherwise it has no variable to save.
+            self.seed_generator = keras.random.SeedGenerator(self.seed)
         self.built = True
 
     def __call__(self, x: Tensor, maps: Tensor) -> Tensor:
@@ -119,11 +135,28 @@ class AttentionMask(keras.layers.Layer):
             )
         x = full_precision(ops.convert_to_tensor(x))
         area = ops.cast(self.area(upsampled(maps, x)), x.dtype)
+        if self.place == "random":
+            area = self._moved(area)
         area = ops.expand_dims(area, channel_axis())
         fill = sum(self.value_range) / 2 if self.fill is None else self.fill
         if isinstance(fill, tuple):
             fill = ops.convert_to_tensor(along_channels(fill), x.dtype)
         return x * (1.0 - area) + fill * area
+
+    def _moved(self, area):
+        """Moves the area of each image to a random place."""
+        shape = ops.shape(area)
+        for axis in (1, 2):
+            size = shape[axis]
+            share = keras.random.uniform(
+                (shape[0], 1), seed=self.seed_generator
+            )
+            offset = ops.cast(share * ops.cast(size, "float32"), "int32")
+            index = (ops.arange(size, dtype="int32")[None] + offset) % size
+            index = ops.expand_dims(index, 3 - axis)
+            index = ops.broadcast_to(index, shape)
+            area = ops.take_along_axis(area, index, axis=axis)
+        return area
 
     def area(self, maps: Tensor) -> Tensor:
         """Computes the attention area of maps `(batch, h, w)`.
@@ -188,6 +221,8 @@ class AttentionMask(keras.layers.Layer):
             "sharpness": self.sharpness,
             "fill": self.fill,
             "value_range": self.value_range,
+            "place": self.place,
+            "seed": self.seed,
             "name": self.name,
         }
 

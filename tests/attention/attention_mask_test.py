@@ -198,3 +198,31 @@ def test_channels_first():
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         AttentionMask(**arguments)
+
+
+def test_a_random_place_keeps_the_shape_of_the_area():
+    maps = np.zeros((64, 6, 8), "float32")
+    maps[:, 1:3, 2:5] = 1.0
+    images = np.ones((64, 6, 8, 3), "float32")
+    mask = AttentionMask(place="random", fill=0.0, seed=1)
+    hidden = 1.0 - to_numpy(mask(images, maps))[..., 0]
+    np.testing.assert_array_equal(hidden.sum((1, 2)), 6.0)
+    places = set()
+    for area in hidden:
+        rows, columns = area.max(1), area.max(0)
+        np.testing.assert_array_equal(area, np.outer(rows, columns))
+        assert (rows.sum(), columns.sum()) == (2, 3)
+        # Neighbors, across the borders.
+        for line in (rows, columns):
+            assert np.abs(np.diff(line, append=line[:1])).sum() == 2
+        places.add(area.tobytes())
+    assert len(places) > 20
+    again = AttentionMask.from_config(mask.get_config())
+    first = 1.0 - to_numpy(again(images, maps))[..., 0]
+    np.testing.assert_array_equal(first, hidden)
+    assert not AttentionMask().variables
+
+
+def test_unknown_place():
+    with pytest.raises(ValueError, match="`place` should be"):
+        AttentionMask(place="elsewhere")

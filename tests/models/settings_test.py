@@ -220,3 +220,15 @@ def test_attacks_and_maps_see_the_network_as_it_is(change):
     np.testing.assert_allclose(maps, to_numpy(other), rtol=1e-3, atol=1e-5)
     assert abs(before[0] - crafted).max() > 0.01
     assert abs(before[1] - maps).max() > 1e-3
+
+
+def test_a_mask_at_a_random_place_draws_again_in_each_step():
+    mask = kad.attention.AttentionMask(place="random", seed=2)
+    model = defended(networks.sequential(), mask=mask)
+    model.compile(keras.optimizers.SGD(0.0))
+    logs = model.fit(X, Y, 8, 4, shuffle=False, verbose=0).history
+    assert len(set(np.round(logs["rectification_loss"], 7))) > 1
+    plain = defended(networks.sequential())
+    plain.compile(keras.optimizers.SGD(0.0))
+    fixed = plain.fit(X, Y, 8, 4, shuffle=False, verbose=0).history
+    assert len(set(np.round(fixed["rectification_loss"], 7))) == 1
