@@ -115,6 +115,8 @@ def with_lambda(function):
     return keras.Model(inputs, plain(scaled))
 
 
+# In PyTorch it takes a process.
+@pytest.mark.backend("tensorflow", "jax")
 def test_a_model_with_a_lambda(tmp_path):
     model = with_lambda(lambda x: x * 0.5)
     export(model, tmp_path / "1")
@@ -214,6 +216,8 @@ def test_preprocessing_config():
     assert again.get_config() == layer.get_config()
 
 
+# In PyTorch it takes a process.
+@pytest.mark.backend("tensorflow", "jax")
 def test_replaces_a_folder_only_when_told(served, tmp_path):
     model = networks.sequential()
     with pytest.raises(ValueError, match="exists. Choose the next version"):
@@ -231,6 +235,8 @@ def test_replaces_a_folder_only_when_told(served, tmp_path):
     np.testing.assert_allclose(answer["predictions"], expected, atol=1e-6)
 
 
+# In PyTorch it takes a process.
+@pytest.mark.backend("tensorflow", "jax")
 def test_a_failure_leaves_nothing_behind(tmp_path):
     class Broken(keras.layers.Layer):
         def call(self, images):

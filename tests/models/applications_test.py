@@ -11,6 +11,8 @@ from keras import ops
 import keras_attn_defense as kad
 from tests.models.helpers import last
 
+# To compile them takes TensorFlow a quarter of a minute each and JAX a whole
+# one: there ResNet50 and MobileNet stand for all.
 pytestmark = pytest.mark.slow
 IMAGENET = os.environ.get("IMAGENET_FOLDER")
 
@@ -21,14 +23,7 @@ def images(size, value_range=(0.0, 1.0), num=2):
     return generator.uniform(*value_range, shape).astype("float32")
 
 
-# To compile an attack takes JAX a minute, and TensorFlow a quarter of one:
-# there it is left to ResNet50.
-ATTACKED = keras.backend.backend() == "torch"
-
-
-def check(
-    base, size, layer, positions, value_range=(0.0, 1.0), attacked=ATTACKED
-):
+def check(base, size, layer, positions, value_range=(0.0, 1.0)):
     """Attacks and explains `base` through the layer that is expected."""
     model = kad.AttentionDefendedModel(
         base,
@@ -39,10 +34,9 @@ def check(
     )
     assert model.classifier.feature_layer().name == layer
     x, y = images(size, value_range), np.array([0, 1])
-    if attacked:
-        x_adv = ops.convert_to_numpy(model.craft(x, y))
-        epsilon = 8 / 255 * (value_range[1] - value_range[0])
-        assert 0.99 * epsilon < np.abs(x_adv - x).max() <= epsilon
+    x_adv = ops.convert_to_numpy(model.craft(x, y))
+    epsilon = 8 / 255 * (value_range[1] - value_range[0])
+    assert 0.99 * epsilon < np.abs(x_adv - x).max() <= epsilon
     maps = ops.convert_to_numpy(model.attention_map(x, y))
     assert maps.shape == (2, size, size)
     assert np.isfinite(maps).all()
@@ -64,11 +58,12 @@ def test_mobilenet_is_trained():
     assert np.abs(base.get_weights()[0] - before).max() > 0
 
 
+@pytest.mark.once
 def test_mobilenet_v2():
     base = keras.applications.MobileNetV2(
         weights=None, input_shape=(96, 96, 3), classes=10
     )
-    check(base, 96, "out_relu", 9, (-1.0, 1.0), attacked=False)
+    check(base, 96, "out_relu", 9, (-1.0, 1.0))
 
 
 @pytest.mark.filterwarnings("ignore:The attention map of layer")
@@ -77,9 +72,10 @@ def test_resnet50():
         weights=None, input_shape=(64, 64, 3), classes=10
     )
     classifier = kad.preprocessing.with_preprocessing(base, "caffe")
-    check(classifier, 64, "conv5_block3_out", 4, (0.0, 255.0), attacked=True)
+    check(classifier, 64, "conv5_block3_out", 4, (0.0, 255.0))
 
 
+@pytest.mark.once
 def test_inception_v3():
     base = keras.applications.InceptionV3(
         weights=None, input_shape=(139, 139, 3), classes=10
@@ -90,6 +86,7 @@ def test_inception_v3():
     check(classifier, 139, "mixed10", 9)
 
 
+@pytest.mark.once
 @pytest.mark.filterwarnings("ignore:The attention map of layer")
 def test_efficientnet_b0():
     base = keras.applications.EfficientNetB0(
