@@ -242,15 +242,10 @@ class AdversarialTrainer:
 
     def _moves(self, state, batch):
         """Returns how the weights move against the training on a batch."""
-        weights, non_trainable, _, metrics = state
-        gradients, _ = jax.grad(self._scaled_loss, has_aux=True)(
-            weights, non_trainable, metrics, batch
-        )
-        return self.weight_perturbation.moves(weights, gradients)
-
-    def _scaled_loss(self, weights, non_trainable, metrics, batch):
+        weights, non_trainable, optimizer, metrics = state
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
-        loss, aux = self.compute_loss_and_updates(
+        # Nothing but the gradient comes of this pass.
+        gradients, _ = jax.grad(self.compute_loss_and_updates, has_aux=True)(
             weights,
             non_trainable,
             metrics,
@@ -258,8 +253,9 @@ class AdversarialTrainer:
             y,
             sample_weight,
             training=True,
+            optimizer_variables=optimizer,
         )
-        return loss, aux
+        return self.weight_perturbation.moves(weights, gradients)
 
     def test_step(self, state, data):
         batch, state = self._stateless(self.test_batch, state, data)
