@@ -243,6 +243,7 @@ def test_saved_and_loaded(results, tmp_path):
         load_study(path)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "changes, message",
     [
@@ -268,6 +269,7 @@ def test_foreign_and_damaged_studies(results, tmp_path, changes, message):
         load_study(path)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "name", ["net[v2]", "[/]", ":fire:", r"$\bad$", "_net"]
 )

@@ -15,6 +15,8 @@ from tests.cli.helpers import fails
 from tests.cli.helpers import run
 from tests.testing import to_numpy
 
+pytestmark = pytest.mark.once
+
 Image = pytest.importorskip("PIL.Image")
 NAMES = ["ant", "bee", "cow", "doe"]
 ORDER = ["doe", "ant", "bee", "cow"]

@@ -12,6 +12,8 @@ import keras_attn_defense as kad
 from tests import networks
 from tests.attention.helpers import bilinear
 
+pytestmark = pytest.mark.once
+
 IMAGES, _ = networks.images_and_labels(3)
 MAPS = np.random.default_rng(1).uniform(0, 2, (3, 8, 8)).astype("float32")
 

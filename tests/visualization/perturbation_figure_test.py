@@ -10,6 +10,8 @@ from tests.visualization.helpers import captions
 from tests.visualization.helpers import pictures
 from tests.visualization.helpers import titles
 
+pytestmark = pytest.mark.once
+
 IMAGES, LABELS = networks.images_and_labels(3)
 CHANGES = np.random.default_rng(1).uniform(-0.1, 0.1, IMAGES.shape)
 CHANGES[0].flat[0] = -0.1

@@ -1,8 +1,12 @@
 """Tests of the figure of a report; its values are tested with the report."""
 
+import pytest
+
 import keras_attn_defense as kad
 from tests.evaluation.helpers import evaluate
 from tests.visualization.helpers import assert_legible
+
+pytestmark = pytest.mark.once
 
 
 def test_comparison_has_a_curve_for_each_model():

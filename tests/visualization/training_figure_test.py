@@ -7,6 +7,8 @@ import pytest
 import keras_attn_defense as kad
 from tests.visualization.helpers import assert_legible
 
+pytestmark = pytest.mark.once
+
 LOGS = {
     "accuracy": [0.25, 0.5, 0.75],
     "classification_loss": [3.0, 2.0, 1.0],
