@@ -228,9 +228,10 @@ class AdversarialTrainer:
         variables = [v.value for v in self.trainable_variables]
         moves = self._moves(batch, variables)
         _shift(variables, moves, 1.0)
-        logs = super().train_step(batch)
-        _shift(variables, moves, -1.0)
-        return logs
+        try:
+            return super().train_step(batch)
+        finally:
+            _shift(variables, moves, -1.0)
 
     def _moves(self, batch, variables):
         """Returns how the weights move against the training on a batch."""

@@ -1,5 +1,7 @@
 """Base class of losses that learn robustness from a teacher."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -83,6 +85,12 @@ class DistillationLoss(RobustLoss):
             ValueError: If the loss has no teacher.
         """
         return ops.stop_gradient(self.required_teacher().logits(images))
+
+    def weights(self) -> list[Any]:
+        """Returns the teacher's present weights, which JAX compiles in."""
+        if self._classifier is None:
+            return []
+        return [variable.value for variable in self._classifier.variables]
 
     def required_teacher(self) -> Classifier:
         """Returns the teacher as a classifier.

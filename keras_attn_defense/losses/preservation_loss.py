@@ -23,11 +23,11 @@ class PreservationLoss(keras.losses.Loss):
             authors tried too; `"mean_absolute_error"`, the mean of its
             absolute value; or `"cosine"`, one minus the cosine of both maps,
             zero where one of them is zero.
-        stop_gradient: `"clean"` takes the clean maps as constants; None lets
-            gradients flow through both.
         reduction: As in `keras.losses.Loss`. The authors' code sums over the
             batch: `"sum"`.
         name: Name of the loss.
+        stop_gradient: `"clean"` takes the clean maps as constants; None lets
+            gradients flow through both.
 
     Call arguments:
         y_true: Maps of the clean images, `(batch, height, width)`, or with
@@ -53,9 +53,10 @@ class PreservationLoss(keras.losses.Loss):
     def __init__(
         self,
         distance: str = "squared_error",
-        stop_gradient: str | None = None,
         reduction: str = "sum_over_batch_size",
         name: str = "preservation_loss",
+        *,
+        stop_gradient: str | None = None,
     ) -> None:
         super().__init__(name=name, reduction=reduction, dtype="float32")
         if distance not in DISTANCES:

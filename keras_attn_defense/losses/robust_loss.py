@@ -1,4 +1,4 @@
-"""What a defended model minimizes on clean and adversarial predictions."""
+"""Base class of losses of clean and adversarial predictions."""
 
 from typing import Any
 

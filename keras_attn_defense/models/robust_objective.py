@@ -1,4 +1,4 @@
-"""What the attack of a robust loss maximizes."""
+"""The objective of an attack that follows a robust loss."""
 
 from typing import Any
 from typing import Self

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from .._arguments import check_count
+from ..losses import DistillationLoss
 from . import arguments
 from .augmentation import check_augmentation
 
@@ -183,7 +184,10 @@ class Settings:
         """Returns what is equal as long as compiled steps may be kept."""
         parts = [getattr(self, name) for name in _CHECKS]
         parts = [*parts, self.perturbs_weights]
-        return parts, _text([_configuration(part) for part in parts])
+        text = _text([_configuration(part) for part in parts])
+        if isinstance(self.robust_loss, DistillationLoss):
+            parts.append(_Identical(self.robust_loss.weights()))
+        return parts, text
 
     def _is_complete(self):
         return vars(self).get("built", False)
@@ -213,6 +217,22 @@ class Settings:
                 self._compiled_trainable_state.setdefault(
                     layer, layer.trainable
                 )
+
+
+class _Identical:
+    """Tensors that equal others only if they are the same objects."""
+
+    def __init__(self, tensors):
+        self.tensors = tensors
+
+    def __eq__(self, other):
+        if not isinstance(other, _Identical):
+            return NotImplemented
+        pairs = zip(self.tensors, other.tensors, strict=False)
+        same_count = len(self.tensors) == len(other.tensors)
+        return same_count and all(own is its for own, its in pairs)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def _configuration(part):

@@ -19,9 +19,10 @@ class AdversarialWeightPerturbation:
     the gradient `g` of the training loss on the batch; the update takes the
     gradient there, and `v` is taken back after it. This flattens the loss over
     the weights, and narrows the gap between training and test. Tensors with
-    fewer than two axes (biases, normalization) do not move, and moving
-    averages and metrics see the unmoved weights' batch once. It costs one more
-    forward and backward pass of the training loss.
+    fewer than two axes (biases, normalization) do not move. Images are
+    attacked at the weights themselves; moving averages, metrics and the logged
+    loss are those at the moved weights, as in the authors' code. It costs one
+    more forward and backward pass of the training loss.
 
     Args:
         gamma: Length of the move, as a share of the length of the weights.

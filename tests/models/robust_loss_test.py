@@ -170,6 +170,25 @@ def test_a_teacher_is_neither_trained_nor_saved(tmp_path):
     loaded.fit(X, Y, verbose=0)
 
 
+def test_a_teacher_that_has_changed_is_obeyed():
+    teacher = networks.functional(seed=4, scale=3.0)
+    still = kad.attacks.FGSM(0.0)
+
+    def loss(model):
+        logs = model.fit(X, Y, 8, shuffle=False, verbose=0)
+        return last(logs)["loss"]
+
+    model, _ = trained(attack=still, robust_loss=RSLAD(teacher), **NO_ATTENTION)
+    model.compile(keras.optimizers.SGD(0.0))
+    before = loss(model)
+    teacher.set_weights(networks.functional(seed=9, scale=3.0).get_weights())
+    logits = [to_numpy(m(X)) for m in (model.base, teacher)]
+    student, teaching = (to_numpy(ops.log_softmax(z)) for z in logits)
+    expected = (np.exp(teaching) * (teaching - student)).sum(-1).mean()
+    assert loss(model) == pytest.approx(expected, rel=1e-4)
+    assert before != pytest.approx(expected, rel=1e-2)
+
+
 def test_a_student_learns_from_a_teacher():
     teacher = networks.functional(scale=3.0, seed=4)
     x = networks.images_and_labels(32)[0]
