@@ -7,6 +7,7 @@ from keras import ops
 
 from .._registration import register
 from .._typing import Tensor
+from .robust_loss import squared_distance
 
 _TINY = 1e-7
 
@@ -89,7 +90,7 @@ class RectificationLoss(keras.losses.Loss):
 
 
 def _squared_error(log_p, log_q):
-    return ops.sum(ops.square(ops.exp(log_p) - ops.exp(log_q)), axis=-1)
+    return squared_distance(ops.exp(log_p), ops.exp(log_q))
 
 
 def _mean_squared_error(log_p, log_q):

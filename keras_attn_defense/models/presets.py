@@ -83,25 +83,21 @@ def authors(extent):
     }
 
 
-def robust(loss, step_size=2 / 255):
+def robust(extent, loss, step_size=2 / 255):
     """Arguments for a robust loss and ten steps of what it says."""
-
-    def arguments(extent):
-        attack = PGD(
-            8 / 255 * extent,
-            step_size * extent,
-            steps=10,
-            objective=RobustObjective(loss),
-        )
-        return _without_attention(loss, attack)
-
-    return arguments
+    attack = PGD(
+        8 / 255 * extent,
+        step_size * extent,
+        steps=10,
+        objective=RobustObjective(loss),
+    )
+    return _without_attention(loss, attack)
 
 
 def trades_awp(extent):
     """Arguments for TRADES with perturbed weights."""
     perturbation = AdversarialWeightPerturbation(5e-3, start_epoch=10)
-    trades = robust(TRADES(beta=6.0), step_size=0.007)(extent)
+    trades = robust(extent, TRADES(beta=6.0), step_size=0.007)
     return {**trades, "weight_perturbation": perturbation}
 
 
@@ -132,20 +128,20 @@ def _without_attention(loss, attack):
 
 
 _PRESETS = {
-    "paper": lambda: paper,
-    "authors": lambda: authors,
-    "madry": lambda: robust(AdversarialCrossentropy()),
-    "trades": lambda: robust(TRADES(beta=6.0), step_size=0.007),
-    "trades-awp": lambda: trades_awp,
-    "mart": lambda: robust(MART(beta=5.0), step_size=0.007),
-    "alp": lambda: robust(LogitPairing(weight=0.5)),
-    "score": lambda: robust(SCORE(beta=4.0)),
-    "n-fgsm": lambda: n_fgsm,
-    "grad-align": lambda: grad_align,
+    "paper": paper,
+    "authors": authors,
+    "madry": lambda extent: robust(extent, AdversarialCrossentropy()),
+    "trades": lambda extent: robust(extent, TRADES(beta=6.0), 0.007),
+    "trades-awp": trades_awp,
+    "mart": lambda extent: robust(extent, MART(beta=5.0), 0.007),
+    "alp": lambda extent: robust(extent, LogitPairing(weight=0.5)),
+    "score": lambda extent: robust(extent, SCORE(beta=4.0)),
+    "n-fgsm": n_fgsm,
+    "grad-align": grad_align,
 }
 _WITH_TEACHER = {
-    "ard": lambda teacher: robust(ARD(teacher)),
-    "rslad": lambda teacher: robust(RSLAD(teacher)),
+    "ard": lambda extent, teacher: robust(extent, ARD(teacher)),
+    "rslad": lambda extent, teacher: robust(extent, RSLAD(teacher)),
 }
 
 
@@ -168,6 +164,7 @@ def get(name, value_range, teacher=None):
             f"The preset '{name}' {needs} `teacher`; {[*_WITH_TEACHER]} have "
             f"one. Received: teacher={teacher!r}"
         )
-    given = () if teacher is None else (teacher,)
-    make = {**_PRESETS, **_WITH_TEACHER}[name](*given)
-    return make(value_range[1] - value_range[0])
+    extent = value_range[1] - value_range[0]
+    if teacher is None:
+        return _PRESETS[name](extent)
+    return _WITH_TEACHER[name](extent, teacher)

@@ -7,6 +7,7 @@ from keras import ops
 from ..._arguments import check_number
 from ..._registration import register
 from ..._typing import Tensor
+from ...losses.robust_loss import cross_entropy as cross_entropy_of_rows
 from .naming import named
 from .objective import Objective
 
@@ -66,15 +67,11 @@ def cross_entropy(
     np.testing.assert_allclose(values, expected, rtol=1e-5)
     ```
     """
-    log_probabilities = ops.log_softmax(logits, axis=-1)
     if len(labels.shape) == 2:
         target = ops.cast(labels, logits.dtype)
     else:
         target = ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
-    if label_smoothing:
-        uniform = label_smoothing / logits.shape[-1]
-        target = target * (1.0 - label_smoothing) + uniform
-    return -ops.sum(target * log_probabilities, axis=-1)
+    return cross_entropy_of_rows(target, logits, label_smoothing)
 
 
 def smoothed(objective: Objective, label_smoothing: float) -> CrossEntropy:
