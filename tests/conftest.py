@@ -54,14 +54,35 @@ gc.freeze()
 gc.set_threshold(20_000, 20, 50)
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--everywhere",
+        action="store_true",
+        help="runs the tests marked `once` on each backend",
+    )
+
+
+def runs_elsewhere(item):
+    """Tells whether another backend runs a test for all of them."""
+    once = {"once": True, "everywhere": False}
+    # The mark of a test comes before that of its file.
+    marks = [m.name for m in item.iter_markers() if m.name in once]
+    return (
+        not item.config.getoption("everywhere")
+        and bool(marks)
+        and once[marks[0]]
+        and RUNS_ONCE not in (None, keras.backend.backend())
+    )
+
+
 def pytest_collection_modifyitems(items):
     # Files of slow tests come first: the short ones fill the end evenly.
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
     backend = keras.backend.backend()
     for item in items:
-        if item.get_closest_marker("once") and RUNS_ONCE not in (None, backend):
-            reason = f"is the same on each backend: runs on {RUNS_ONCE}"
+        if runs_elsewhere(item):
+            reason = f"runs on {RUNS_ONCE} unless `--everywhere` is given"
             item.add_marker(pytest.mark.skip(reason=reason))
         for marker in item.iter_markers("backend"):
             unknown = set(marker.args) - set(BACKENDS)

@@ -1,7 +1,7 @@
 """The examples of docstrings, README and docs run as they are written.
 
 All run on PyTorch, where they take least time. The other backends run every
-fourth, without evaluations, which compile for long: each part of the package
+eighth, without evaluations, which compile for long: each part of the package
 has its own tests on all of them.
 """
 
@@ -36,7 +36,7 @@ TEXTS = [
 ]
 RUN = EXAMPLES
 if keras.backend.backend() != "torch":
-    RUN = [e for e in EXAMPLES[::4] if "evaluate_robustness" not in e.source]
+    RUN = [e for e in EXAMPLES[::8] if "evaluate_robustness" not in e.source]
 
 
 def network():

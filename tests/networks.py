@@ -11,10 +11,10 @@ from keras import layers
 IMAGE_SHAPE = (8, 8, 3)
 NUM_CLASSES = 4
 ENDINGS = {
-    "logits": (NUM_CLASSES, None),
     "softmax": (NUM_CLASSES, "softmax"),
-    "softmax_layer": (NUM_CLASSES, None),
     "sigmoid": (1, "sigmoid"),
+    "logits": (NUM_CLASSES, None),
+    "softmax_layer": (NUM_CLASSES, None),
     "logit": (1, None),
 }
 

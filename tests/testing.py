@@ -13,6 +13,14 @@ from keras_attn_defense.classifier import Classifier
 BACKEND = keras.backend.backend()
 
 
+def few_everywhere(values, count=2):
+    """Parameters of a test: the first few run on each backend, all on one."""
+    return [
+        pytest.param(value, marks=[pytest.mark.once] if i >= count else [])
+        for i, value in enumerate(values)
+    ]
+
+
 def to_numpy(x):
     return np.array(ops.convert_to_numpy(x))
 

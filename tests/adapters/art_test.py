@@ -12,6 +12,8 @@ from tests.testing import BACKEND
 from tests.testing import to_numpy
 from tests.torch_oracles import channels_first_module
 
+pytestmark = pytest.mark.once
+
 evasion = pytest.importorskip("art.attacks.evasion")
 
 X, Y = networks.images_and_labels(6)
@@ -52,6 +54,7 @@ def native_images(model):
     return to_numpy(attack(model, X, Y))
 
 
+@pytest.mark.everywhere
 def test_same_images_as_on_its_own_classifier():
     expected = native_images(networks.functional())
 

@@ -16,6 +16,8 @@ from tests.testing import jitted
 from tests.testing import state
 from tests.testing import to_numpy
 
+pytestmark = pytest.mark.once
+
 X, Y = networks.images_and_labels(6)
 WEIGHTS = np.random.default_rng(1).normal(size=(6, 4)).astype("float32")
 
@@ -33,6 +35,7 @@ def by_batches(logits, x=X, weights=WEIGHTS):
     return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("form", ["functional", "subclassed"])
 def test_logits_and_gradients(form):
     # The same weights, with logits as outputs.
@@ -98,6 +101,7 @@ def test_defended_model_is_seen_as_its_base():
     np.testing.assert_allclose(logits.predict(X, 8), expected, atol=1e-6)
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
 def test_gradients_survive_half_precision(dtype):
     model, reference = (

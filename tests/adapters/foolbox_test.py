@@ -12,12 +12,15 @@ from tests.testing import to_numpy
 from tests.torch_oracles import as_torch
 from tests.torch_oracles import channels_first_module
 
+pytestmark = pytest.mark.once
+
 foolbox = pytest.importorskip("foolbox")
 
 X, Y = networks.images_and_labels(6)
 ATTACK = {"abs_stepsize": 0.02, "steps": 4, "random_start": False}
 
 
+@pytest.mark.everywhere
 def test_same_images_as_on_its_own_model():
     attack = foolbox.attacks.LinfPGD(**ATTACK)
     reference = networks.functional()

@@ -15,6 +15,8 @@ from tests.evaluation.helpers import brightness
 from tests.evaluation.helpers import evaluate
 from tests.testing import to_numpy
 
+pytestmark = pytest.mark.once
+
 
 def darken(model, images, labels, epsilon):
     """Succeeds on bright images within epsilon of the boundary."""
@@ -50,6 +52,7 @@ def foreign(built=Darken, **arguments):
     return kad.adapters.ForeignAttack(connect, **arguments)
 
 
+@pytest.mark.everywhere
 def test_worst_case_over_ours_and_theirs():
     report = evaluate(
         attacks=[darken, lighten, FGSM(), darken],

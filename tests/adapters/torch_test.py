@@ -13,6 +13,8 @@ from tests.testing import to_numpy
 from tests.torch_oracles import as_torch
 from tests.torch_oracles import channels_first_module
 
+pytestmark = pytest.mark.once
+
 torch = pytest.importorskip("torch")
 
 X, Y = networks.images_and_labels(6)

@@ -22,6 +22,8 @@ from keras_attn_defense.attention.compiled_method import CompiledMethod
 from keras_attn_defense.classifier.predictor import Predictor
 from tests.visualization.helpers import assert_legible
 
+pytestmark = pytest.mark.once
+
 BOX = (0.0, 0.25, 0.5, 0.75)
 ATTACK = BIM(epsilon=0.05, steps=2)
 NUM = 22
@@ -85,6 +87,7 @@ def results(study):
     }
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize(
     "incomplete_first, expected",
     [(True, "holds"), (False, "the opposite holds")],
@@ -220,6 +223,7 @@ def test_attack_without_a_radius(model, tmp_path):
     assert load_study(tmp_path / "study.json").settings["epsilon"] is None
 
 
+@pytest.mark.everywhere
 def test_saved_and_loaded(results, tmp_path):
     path = tmp_path / "study.json"
     results[True].save(path)
@@ -243,7 +247,6 @@ def test_saved_and_loaded(results, tmp_path):
         load_study(path)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     "changes, message",
     [
@@ -269,7 +272,6 @@ def test_foreign_and_damaged_studies(results, tmp_path, changes, message):
         load_study(path)
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     "name", ["net[v2]", "[/]", ":fire:", r"$\bad$", "_net"]
 )

@@ -9,6 +9,8 @@ from keras_attn_defense.analysis.groups import compare_shares
 from keras_attn_defense.analysis.groups import share
 from keras_attn_defense.analysis.groups import verdict
 
+pytestmark = pytest.mark.once
+
 
 def test_against_scipy_and_pairs():
     rng = np.random.default_rng(0)

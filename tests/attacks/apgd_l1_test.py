@@ -16,6 +16,8 @@ from tests.testing import to_numpy
 from tests.torch_oracles import as_torch
 from tests.torch_oracles import channels_first_module
 
+pytestmark = pytest.mark.once
+
 X, _ = networks.images_and_labels(5)
 
 
@@ -62,6 +64,7 @@ def test_comes_close_to_the_best(attack, least):
     assert (share > least).all() and (share < 1 + 1e-4).all()
 
 
+@pytest.mark.everywhere
 def test_only_the_last_radius_counts():
     """Points of the larger balls are adversarial, but not the result."""
     model = networks.linear(classes=2, scale=0.2)

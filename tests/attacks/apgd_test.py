@@ -17,6 +17,8 @@ from tests.testing import perturbation_size
 from tests.testing import to_numpy
 from tests.torch_oracles import as_torch
 
+pytestmark = pytest.mark.once
+
 X, Y = networks.images_and_labels(6)
 
 
@@ -121,6 +123,7 @@ def test_the_first_step_is_a_whole_one(model):
     assert (abs(x_adv - X) > 0.9e-3).mean() > 0.9
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("objective", ["cross_entropy", "dlr"])
 def test_better_than_its_start_and_inside(model, objective):
     attack = APGD(0.02, 12, objective=objective, seed=0)

@@ -29,6 +29,8 @@ from keras_attn_defense.attention import FeatureMethod
 from tests import networks
 from tests.testing import to_numpy
 
+pytestmark = pytest.mark.once
+
 X, Y = networks.images_and_labels()
 F, N = np.float32, np.int64
 

@@ -17,6 +17,8 @@ from tests.testing import run_attack_test
 from tests.testing import run_config_test
 from tests.testing import to_numpy
 
+pytestmark = pytest.mark.once
+
 X, Y = networks.images_and_labels()
 STILL = {"random_start": False}
 
@@ -40,6 +42,7 @@ def overlap(areas, others):
     return (areas & others).sum((1, 2)) / (areas | others).sum((1, 2))
 
 
+@pytest.mark.everywhere
 def test_contract():
     attack = AttentionAttack(
         0.2,
@@ -55,6 +58,7 @@ def test_contract():
     run_attack_test(attack, networks.stateful(), X, Y, epsilon=0.2)
 
 
+@pytest.mark.everywhere
 def test_a_step_follows_finite_differences():
     # The authors' form; the first image, whose clean area is that of row 0.
     pixels = np.random.default_rng(0).choice(X[0].size, 40, replace=False)
@@ -188,6 +192,7 @@ def test_schedule(model, path):
     assert (abs(moved - scheduled[2]) < 1e-6).mean() > 0.99
 
 
+@pytest.mark.everywhere
 def test_trains_in_a_step():
     base = networks.functional("softmax")
     attack = AttentionAttack(0.1, steps=1, **STILL)

@@ -15,6 +15,8 @@ from tests.testing import assert_inside
 from tests.testing import run_config_test
 from tests.testing import to_numpy
 
+pytestmark = pytest.mark.once
+
 X, _ = networks.images_and_labels(8)
 
 
@@ -95,6 +97,7 @@ def test_few_classes_are_adapted_to_and_said(classes, dlr, targeted):
     assert attack.components(classes).keys() == parts.keys()  # Said once.
 
 
+@pytest.mark.everywhere
 def test_each_attacks_what_still_stands_from_the_clean_image(model, labels):
     # One attack after another by hand.
     version = [

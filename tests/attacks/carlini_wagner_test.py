@@ -12,6 +12,8 @@ from tests.testing import to_numpy
 from tests.torch_oracles import as_torch
 from tests.torch_oracles import channels_first_module
 
+pytestmark = pytest.mark.once
+
 # Powers of two, so that JAX compiles for few sizes.
 X, _ = networks.images_and_labels(2)
 DUAL = {"l2": 2, "linf": 1}
@@ -24,6 +26,7 @@ def predicted(model, x=X):
     return to_numpy(model(x)).argmax(-1).astype("int32")
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("norm", ["l2", "linf"])
 def test_linear_classifier(norm):
     model = networks.linear()

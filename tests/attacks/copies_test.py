@@ -18,6 +18,8 @@ from tests.attacks.changed_network_test import Counted
 from tests.attacks.changed_network_test import needs_compilation
 from tests.testing import to_numpy
 
+pytestmark = pytest.mark.once
+
 X, Y = networks.images_and_labels()
 
 
@@ -59,6 +61,7 @@ def test_training_the_original_leaves_a_copy_alone():
     np.testing.assert_array_equal(seed_of(other), before)
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize(
     "build",
     [

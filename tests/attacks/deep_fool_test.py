@@ -12,6 +12,8 @@ from tests.testing import to_numpy
 from tests.torch_oracles import as_torch
 from tests.torch_oracles import channels_first_module
 
+pytestmark = pytest.mark.once
+
 X, _ = networks.images_and_labels(6)
 DUAL = {"l2": 2, "linf": 1}
 

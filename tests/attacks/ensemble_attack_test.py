@@ -21,6 +21,8 @@ from tests.testing import run_config_test
 from tests.testing import state
 from tests.testing import to_numpy
 
+pytestmark = pytest.mark.once
+
 X, Y = networks.images_and_labels(6)
 
 
@@ -57,6 +59,7 @@ def mean_of(models):
     return function
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("include_victim", [False, True])
 def test_joint(models, victim, include_victim):
     attack = EnsembleAttack(
@@ -91,6 +94,7 @@ def test_rotate(models, victim):
     np.testing.assert_array_equal(result.backward_passes, [0, 0, 1] * 2)
 
 
+@pytest.mark.everywhere
 def test_rotate_in_a_step(models, victim):
     attack = EnsembleAttack(models, FGSM(0.1), mode="rotate")
     x, y = X[:5], Y[:5]

@@ -13,6 +13,8 @@ from tests.testing import to_numpy
 from tests.torch_oracles import as_torch
 from tests.torch_oracles import channels_first_module
 
+pytestmark = pytest.mark.once
+
 X, _ = networks.images_and_labels(5)
 NORMS = ("linf", "l2", "l1")
 
@@ -45,6 +47,7 @@ def l1_distances(model, y):
     return distances
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("num_targets", [None, 3])
 @pytest.mark.parametrize("norm", NORMS)
 def test_linear_classifier(linear, norm, num_targets):

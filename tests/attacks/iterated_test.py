@@ -18,6 +18,8 @@ from tests.testing import assert_inside
 from tests.testing import cross_entropy
 from tests.testing import to_numpy
 
+pytestmark = pytest.mark.once
+
 GENERATOR = np.random.default_rng(4)
 X = GENERATOR.uniform(0.05, 0.95, (6, 4, 4, 2)).astype("float32")
 Y = np.array([0, 1, 2, 0, 1, 2])
@@ -65,6 +67,7 @@ def project(x, epsilon, norm):
     return np.clip(X + change, 0, 1)
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("norm, epsilon", [("linf", 0.1), ("l2", 0.6)])
 def test_bim_and_pgd(model, norm, epsilon):
     x = X.astype("float64")

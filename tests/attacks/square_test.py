@@ -12,6 +12,8 @@ from keras_attn_defense.classifier import Classifier
 from tests import networks
 from tests.testing import to_numpy
 
+pytestmark = pytest.mark.once
+
 X, _ = networks.images_and_labels(6)
 
 
@@ -76,6 +78,7 @@ def test_needs_no_gradient(model):
     assert (after > before + 0.1 * abs(before)).all()
 
 
+@pytest.mark.everywhere
 def test_targeted(model):
     y = to_numpy(Classifier(model).logits(X)).argsort(-1)[:, -2]
 

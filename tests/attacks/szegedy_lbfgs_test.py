@@ -10,6 +10,8 @@ from tests.testing import perturbation_size
 from tests.testing import run_config_test
 from tests.testing import to_numpy
 
+pytestmark = pytest.mark.once
+
 X, _ = networks.images_and_labels(2)
 
 
@@ -17,6 +19,7 @@ def predicted(model, x=X):
     return to_numpy(model(x)).argmax(-1).astype("int32")
 
 
+@pytest.mark.everywhere
 def test_two_linear_classes():
     model = networks.linear(classes=2)
     y = predicted(model)

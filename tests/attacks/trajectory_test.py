@@ -12,6 +12,8 @@ from tests.testing import assert_same_state
 from tests.testing import state
 from tests.testing import to_numpy
 
+pytestmark = pytest.mark.once
+
 X, Y = networks.images_and_labels(5)
 MOMENTUM = {"step_size": 0.02, "decay": 0.7}
 
@@ -41,6 +43,7 @@ def test_each_step_is_that_of_a_shorter_attack(model):
     assert abs(moved - path[3, :4]).max() > 1e-3
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize(
     "build",
     [

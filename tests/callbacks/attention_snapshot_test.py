@@ -16,6 +16,8 @@ from tests.models.helpers import data
 from tests.models.helpers import defended
 from tests.testing import to_numpy
 
+pytestmark = pytest.mark.once
+
 IMAGES, LABELS = data(8)
 SHOWN = IMAGES[:2], LABELS[:2]
 
@@ -98,6 +100,7 @@ def test_pictures_show_the_weights_of_their_epoch(tmp_path):
     assert abs(saved[2] - saved[0]).mean() > 1e-3
 
 
+@pytest.mark.everywhere
 def test_training_is_the_same_with_and_without(tmp_path):
     def trained(*callbacks):
         keras.utils.set_random_seed(1)

@@ -11,6 +11,8 @@ from tests import networks
 from tests.models.helpers import data
 from tests.models.helpers import defended
 
+pytestmark = pytest.mark.once
+
 
 def test_strengths():
     schedule = kad.callbacks.DefenseSchedule(attack_warmup=2, epsilon_ramp=3)
@@ -20,6 +22,7 @@ def test_strengths():
     assert default.attack_strength(0) == 1.0
 
 
+@pytest.mark.everywhere
 def test_schedule_takes_effect_in_compiled_steps():
     x, y = data(8)
     base = networks.functional()

@@ -68,6 +68,7 @@ def fit(*callbacks, epochs=5, model=None, **arguments):
     ).history
 
 
+@pytest.mark.once
 def test_every_epoch_in_closed_form():
     assert len(set(SHARES)) == 5
     robustness = evaluation()
@@ -131,6 +132,7 @@ def test_between_measurements_the_last_value_is_logged_again(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.once
 def test_training_that_is_stopped_ends_with_a_measurement():
     robustness = evaluation(every=5)
     stop = keras.callbacks.EarlyStopping(KEY, mode="max", patience=2)
@@ -150,6 +152,7 @@ def test_training_that_is_stopped_ends_with_a_measurement():
     assert robustness.accuracies == {0: SHARES[0]}
 
 
+@pytest.mark.once
 def test_each_image_has_to_withstand_every_attack():
     weak, strong = FGSM(0.001), FGSM(EPSILON)
 

@@ -14,6 +14,8 @@ from tests import networks
 from tests.models.helpers import data
 from tests.models.helpers import defended
 
+pytestmark = pytest.mark.once
+
 X, Y = np.ones((4, 2)), np.ones((4, 1))
 
 
@@ -54,6 +56,7 @@ def scalars(folder):
     return values
 
 
+@pytest.mark.everywhere
 def test_defended_training_in_all_three_forms(tmp_path):
     table, lines = tmp_path / "new" / "log.csv", tmp_path / "log.jsonl"
     model = defended(networks.sequential(), validation_attack=None)

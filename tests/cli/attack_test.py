@@ -10,6 +10,8 @@ from tests.cli.helpers import MEANS
 from tests.cli.helpers import fails
 from tests.cli.helpers import run
 
+pytestmark = pytest.mark.once
+
 COMMAND = "attack model.keras --data test.npz --out adversarial.npz "
 
 
@@ -42,6 +44,7 @@ def test_its_file_is_data_for_another_command():
         np.testing.assert_array_equal(file["x"], IMAGES[rows])
 
 
+@pytest.mark.everywhere
 def test_other_value_range_and_norm(capsys):
     np.savez("wide.npz", images=IMAGES * 2 - 1, labels=LABELS)
     command = COMMAND.replace("test.npz", "wide.npz")

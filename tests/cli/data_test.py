@@ -10,6 +10,8 @@ from keras_attn_defense.cli.data import data_name
 from keras_attn_defense.cli.data import load_data
 from keras_attn_defense.datasets import ImageSplit
 
+pytestmark = pytest.mark.once
+
 BYTES = np.array([0, 51, 255], "uint8").reshape(3, 1, 1, 1)
 
 

@@ -15,6 +15,8 @@ from tests.cli.helpers import fails
 from tests.cli.helpers import robust_share
 from tests.cli.helpers import run
 
+pytestmark = pytest.mark.once
+
 FGSM = "evaluate model.keras --data test.npz --attacks fgsm --no-checks "
 
 
@@ -96,6 +98,7 @@ def test_several_attacks_by_name():
     assert card["autoattack_acc"] is None
 
 
+@pytest.mark.everywhere
 def test_interrupted_and_continued(capsys, monkeypatch, folder):
     command = FGSM + "--epsilon 0.04 0.1 --out card.json"
     attack = attacks.FGSM.run

@@ -10,6 +10,8 @@ from tests.cli.helpers import fails
 from tests.cli.helpers import run
 from tests.testing import to_numpy
 
+pytestmark = pytest.mark.once
+
 COMMAND = "explain net.keras --data images.npz --out maps.npz "
 IMAGES, LABELS = networks.images_and_labels(5)
 
@@ -42,6 +44,7 @@ def test_predicted_class(network, capsys, folder):
     assert (folder / "maps.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.everywhere
 def test_true_class_at_a_layer(network):
     command = COMMAND.replace("images.npz", "labeled.npz")
     assert run(command + "--labels true --layer first --limit 3") == 0

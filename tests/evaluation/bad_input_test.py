@@ -12,6 +12,8 @@ from tests.evaluation.helpers import LABELS
 from tests.evaluation.helpers import brightness
 from tests.evaluation.helpers import evaluate
 
+pytestmark = pytest.mark.once
+
 
 class Cheat(FGSM):
     """Leaves the ball, or the value range."""

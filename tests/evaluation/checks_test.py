@@ -22,6 +22,8 @@ from tests.evaluation.helpers import LABELS
 from tests.evaluation.helpers import brightness
 from tests.evaluation.helpers import images_of
 
+pytestmark = pytest.mark.once
+
 NAMES = list(CHECKS)
 
 
@@ -60,6 +62,7 @@ def is_raised(name, *args, **arguments):
     return CHECKS[name](context_of(*args, **arguments))[0]
 
 
+@pytest.mark.everywhere
 def test_honest_model_trips_none():
     flags = evaluate(brightness()).flags
     assert [flag.name for flag in flags] == NAMES
@@ -308,6 +311,7 @@ class WrongSlope(layers.Layer):
         return ops.stop_gradient(x - other) + other
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize(
     "slope",
     [

@@ -12,6 +12,8 @@ from tests.evaluation.helpers import IMAGES
 from tests.evaluation.helpers import LABELS
 from tests.evaluation.helpers import brightness
 
+pytestmark = pytest.mark.once
+
 
 def evaluate(model, num=24, **arguments):
     arguments = {

@@ -16,6 +16,8 @@ import keras_attn_defense as kad
 from keras_attn_defense.evaluation.content import Content
 from tests import networks
 
+pytestmark = pytest.mark.once
+
 ROOT = pathlib.Path(__file__).parents[2]
 
 
@@ -145,6 +147,7 @@ def twin_class(number):
     return Twin
 
 
+@pytest.mark.everywhere
 @pytest.mark.filterwarnings("ignore:The object being serialized")
 @pytest.mark.parametrize("kind", DIFFERENT)
 def test_tells_apart(kind):
@@ -225,7 +228,6 @@ def test_values_that_hold_themselves():
     assert digest(endless) != digest([1, [1]])
 
 
-@pytest.mark.once
 def test_equal_in_every_process():
     program = (
         "from tests.evaluation import content_test as t; print("

@@ -14,6 +14,8 @@ from tests.evaluation.helpers import LABELS
 from tests.evaluation.helpers import brightness
 from tests.evaluation.helpers import gradient_attacks
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def report():

@@ -20,6 +20,8 @@ from tests.evaluation import helpers
 from tests.evaluation.interrupted import evaluate
 from tests.evaluation.interrupted import numbers
 
+pytestmark = pytest.mark.once
+
 ROOT = pathlib.Path(__file__).parents[2]
 
 
@@ -41,7 +43,6 @@ def units(path):
         return int(file["units"])
 
 
-@pytest.mark.once
 @pytest.mark.slow
 def test_killed_three_times_and_started_again(tmp_path):
     path = tmp_path / "state.npz"
@@ -75,6 +76,7 @@ def finished(tmp_path, written):
     return path, expected
 
 
+@pytest.mark.everywhere
 def test_finished_state_is_not_attacked_again(finished, monkeypatch):
     path, expected = finished
     monkeypatch.setattr(PGD, "run", None)
@@ -176,6 +178,7 @@ MODELS = {
 }
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("kind", MODELS)
 def test_other_model_is_recognized(kind, tmp_path):
     path = tmp_path / "state.npz"

@@ -16,6 +16,8 @@ from keras_attn_defense.classifier import as_classifier
 from tests import networks
 from tests.testing import to_numpy
 
+pytestmark = pytest.mark.once
+
 X, _ = networks.images_and_labels(16)
 STILL = PGD(steps=5, random_start=False, name="pgd")
 

@@ -43,6 +43,7 @@ def check(base, size, layer, positions, value_range=(0.0, 1.0)):
     assert len(np.unique(maps[0])) >= positions
 
 
+@pytest.mark.once
 @pytest.mark.filterwarnings("ignore:The attention map of layer")
 def test_mobilenet_is_trained():
     base = keras.applications.MobileNet(

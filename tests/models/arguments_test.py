@@ -43,6 +43,7 @@ def test_names_stand_for_attacks_and_methods():
     assert model.preservation_loss.distance == "l1"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "loss",
     [
@@ -83,6 +84,7 @@ def test_a_loss_of_a_user_is_saved_and_loaded(tmp_path):
     assert loaded.preservation_loss.function is largest_difference
 
 
+@pytest.mark.once
 def test_a_rectification_loss_of_the_wrong_sign_is_warned_of():
     base = networks.sequential()
     for loss in (keras.losses.MeanSquaredError(), largest_difference_of_logits):

@@ -14,6 +14,7 @@ from tests import networks
 from tests.models.helpers import data
 from tests.models.helpers import defended
 from tests.models.helpers import flat_weights
+from tests.testing import few_everywhere
 from tests.testing import to_numpy
 
 X, Y = data(8)
@@ -112,7 +113,9 @@ def test_compiled_steps_draw_again_and_are_traced_once():
 
 
 @pytest.mark.parametrize("form", ["class indices", "one-hot"])
-@pytest.mark.parametrize("validation_attack", [None, "default"])
+@pytest.mark.parametrize(
+    "validation_attack", few_everywhere(["default", None], 1)
+)
 def test_metrics_and_validation_see_labels_of_any_form(form, validation_attack):
     y = Y if form == "class indices" else ONE_HOT
     model = defended(
@@ -130,6 +133,7 @@ def test_metrics_and_validation_see_labels_of_any_form(form, validation_attack):
     np.testing.assert_allclose(history["val_accuracy"], [accuracy])
 
 
+@pytest.mark.once
 def test_evaluated_before_it_is_trained():
     model = defended(networks.functional(), augmentation=Negative())
     before = model.evaluate(X, Y, verbose=0, return_dict=True)
@@ -139,6 +143,7 @@ def test_evaluated_before_it_is_trained():
         np.testing.assert_allclose(logs[f"val_{name}"], [value], rtol=1e-5)
 
 
+@pytest.mark.once
 def test_default_compilation_fits():
     layers = [keras.layers.RandomFlip(seed=1), keras.layers.CutMix(seed=2)]
     model = defended(networks.functional(), augmentation=layers)

@@ -51,6 +51,7 @@ def test_fit_refuses(case, entrance):
     np.testing.assert_array_equal(flat_weights(model.base), before)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("case", [c for c in CASES if c != "no labels"])
 def test_attack_and_attention_map_refuse(case):
     x, y, match = CASES[case]
@@ -108,6 +109,7 @@ def test_bases_that_cannot_be_defended(make, match):
         kad.AttentionDefendedModel(make())
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "kwargs, match",
     [

@@ -11,6 +11,7 @@ from tests.models.helpers import defended
 from tests.models.helpers import last
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("ending", networks.ENDINGS)
 def test_the_loss_is_read_off_the_base(ending):
     base = networks.sequential(ending)
@@ -35,6 +36,7 @@ def test_the_loss_is_read_off_the_base(ending):
     assert logs["accuracy"] == np.mean(probabilities.argmax(-1) == y)
 
 
+@pytest.mark.once
 def test_the_settings_of_the_base_are_taken_over():
     base = networks.sequential("softmax")
     base.compile(
@@ -50,6 +52,7 @@ def test_the_settings_of_the_base_are_taken_over():
     assert "mean_absolute_error" in logs
 
 
+@pytest.mark.once
 def test_sgd_is_taken_over(recwarn):
     base = networks.sequential("softmax")
     base.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
@@ -62,6 +65,7 @@ def test_sgd_is_taken_over(recwarn):
     assert float(model.optimizer.learning_rate) == pytest.approx(0.1)
 
 
+@pytest.mark.once
 def test_sgd_is_taken_over_with_a_warning_if_weights_do_not_fit():
     base = networks.sequential("softmax")
     base.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
@@ -70,6 +74,7 @@ def test_sgd_is_taken_over_with_a_warning_if_weights_do_not_fit():
         model.fit(*data(4), verbose=0)
 
 
+@pytest.mark.once
 def test_compile_replaces_everything():
     model = defended(networks.sequential("softmax"))
     model.compile("rmsprop", "sparse_categorical_crossentropy")

@@ -11,6 +11,7 @@ from tests.testing import to_numpy
 keras_hub = pytest.importorskip("keras_hub")
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.once,
     # keras-hub's and its imports' own; maps of 2x2 positions.
     pytest.mark.filterwarnings("ignore"),
 ]
@@ -58,6 +59,7 @@ def preprocessor(converter=None, **arguments):
     )
 
 
+@pytest.mark.everywhere
 def test_without_a_preprocessor(network):
     model = kad.AttentionDefendedModel(
         network,

@@ -117,6 +117,7 @@ def test_export_on_pytorch_names_what_does_it(tmp_path):
         model.export(tmp_path / "model")
 
 
+@pytest.mark.once
 def test_a_file_from_before_the_attack_had_its_name(tmp_path):
     # `attack` was the attribute `training_attack`, and so in files.
     x, y = data(4)

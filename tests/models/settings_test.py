@@ -158,6 +158,7 @@ def test_a_replaced_attack_is_trained_saved_and_loaded(tmp_path):
     np.testing.assert_array_equal(*crafted)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "name, value, match",
     [

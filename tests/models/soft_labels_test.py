@@ -65,6 +65,7 @@ def test_the_attack_climbs_the_soft_cross_entropy(plain):
     np.testing.assert_array_equal(to_numpy(plain.craft(X, ONE_HOT)), of_classes)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "attack",
     [

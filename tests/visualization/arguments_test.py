@@ -11,6 +11,8 @@ from tests import networks
 from tests.visualization.helpers import captions
 from tests.visualization.helpers import pictures
 
+pytestmark = pytest.mark.once
+
 IMAGES, LABELS = networks.images_and_labels(3)
 MAPS = np.random.default_rng(1).uniform(0, 1, (3, 8, 8)).astype("float32")
 FORMS = {"lists": np.ndarray.tolist, "tensors": ops.convert_to_tensor}

@@ -17,6 +17,8 @@ from tests.visualization.helpers import frames
 from tests.visualization.helpers import pictures
 from tests.visualization.helpers import titles
 
+pytestmark = pytest.mark.once
+
 # One size of batches: few compilations.
 IMAGES, LABELS = networks.images_and_labels(2)
 BOXES = [(0, 0, 0.5, 0.5)] * 2
@@ -132,6 +134,7 @@ def test_steps_of_an_attack():
     np.testing.assert_array_equal(pictures(plain), path[:, 0])
 
 
+@pytest.mark.everywhere
 def test_defended_model_draws_with_its_own_attention():
     base = networks.sequential()
     model = defended(

@@ -11,6 +11,8 @@ from tests.visualization.helpers import frames
 from tests.visualization.helpers import pictures
 from tests.visualization.helpers import titles
 
+pytestmark = pytest.mark.once
+
 IMAGES, LABELS = networks.images_and_labels(5)
 MAPS = np.random.default_rng(1).uniform(0, 1, (5, 8, 8)).astype("float32")
 LONG = "a class name that is far longer than any picture is wide " * 2

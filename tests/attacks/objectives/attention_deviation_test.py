@@ -16,6 +16,8 @@ from tests.testing import float64_enabled
 from tests.testing import no_gradients
 from tests.testing import to_numpy
 
+pytestmark = pytest.mark.once
+
 X, Y = networks.images_and_labels(3)
 MOVED = np.clip(X + 0.1 * np.random.default_rng(2).normal(size=X.shape), 0, 1)
 MOVED = MOVED.astype("float32")
@@ -56,6 +58,7 @@ def test_value():
     assert (deviation.sum((1, 2)) > 1e-3).all()
 
 
+@pytest.mark.everywhere
 def test_gradient_is_of_second_order():
     # Through the weights of the map too: finite differences in float64.
     with float64_enabled():

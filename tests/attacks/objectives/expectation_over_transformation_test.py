@@ -16,6 +16,8 @@ from tests.testing import run_config_test
 from tests.testing import state
 from tests.testing import to_numpy
 
+pytestmark = pytest.mark.once
+
 X, Y = networks.images_and_labels(4, classes=2)
 # All change of an image, as there is neither bound nor projection.
 FREE = {"norm": "l2", "epsilon": 10.0, "step_size": 0.01}
@@ -38,6 +40,7 @@ def unmoved(model, objective, steps):
     return (to_numpy(attack(model, X, Y)) == X).mean()
 
 
+@pytest.mark.everywhere
 def test_mean_gradient():
     model, plain = networks.masked_linear(0.5)
     before = state(model)
@@ -88,6 +91,7 @@ def test_every_step_and_sample_has_noise_of_its_own(samples):
     assert unmoved(model, objective, 3) == share
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("as_function", [False, True])
 def test_random_transformation(as_function):
     plain = networks.linear(classes=2)
