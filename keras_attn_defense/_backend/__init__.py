@@ -13,6 +13,8 @@ line by line:
 - `differentiable(function, variables)`: the same for a caller that takes
   gradients of it.
 - `values_inside(variables)`: a scope for shape inference inside a step.
+- `write_back(model)`: what compiled steps hold comes back into the model's
+  variables, before `fit` does so itself.
 - `is_traced(x)`: whether `x` belongs to a step that is being compiled.
 - `accelerators()`: the names of GPUs and TPUs.
 - `differentiates(function)`: whether a function takes gradients.
@@ -63,3 +65,4 @@ unscaled = _chosen.unscaled
 values_inside = _chosen.values_inside
 vjp = _chosen.vjp
 vjp_inside = _chosen.vjp_inside
+write_back = _chosen.write_back

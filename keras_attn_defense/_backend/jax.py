@@ -158,6 +158,11 @@ def values_inside(variables):
     return keras.StatelessScope(values)
 
 
+def write_back(model):
+    """Writes what `fit` hands from step to step into the variables."""
+    model.jax_state_sync()
+
+
 def is_traced(x):
     """Tells whether `x` stands for a value inside a transformation."""
     return isinstance(x, jax.core.Tracer)

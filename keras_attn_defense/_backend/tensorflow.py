@@ -111,6 +111,10 @@ def values_inside(variables):
     return contextlib.nullcontext()
 
 
+def write_back(model):
+    """Steps write into the variables themselves."""
+
+
 def is_traced(x):
     """Tells whether `x` is a tensor of a graph under construction."""
     return tf.is_tensor(x) and not hasattr(x, "numpy")

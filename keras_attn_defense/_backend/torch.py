@@ -152,6 +152,10 @@ def values_inside(variables):
     return contextlib.nullcontext()
 
 
+def write_back(model):
+    """Steps write into the variables themselves."""
+
+
 def is_traced(x):
     """Tells whether `x` has no values (never so in eager PyTorch)."""
     return isinstance(x, torch.Tensor) and x.device.type == "meta"

@@ -1,9 +1,13 @@
-"""What callbacks share: repeated values, attack state, TensorBoard events."""
+"""What callbacks share: data, repeated values, attack state, TensorBoard."""
 
 import contextlib
+import sys
 
 import numpy as np
 from keras import ops
+
+from .._arguments import check_count
+from ..data import blocks
 
 
 class Carried(float):
@@ -30,6 +34,22 @@ def at_full_strength(attack):
     finally:
         for variable, value in zip(attack.variables, before, strict=True):
             variable.assign(value)
+
+
+def in_memory(x, y, limit):
+    """Reads images and labels as one block.
+
+    Args:
+        x: Images, or a data set of `(images, labels)` batches.
+        y: Labels, if `x` are images.
+        limit: The number of images to read, or None for all.
+    """
+    limit = None if limit is None else check_count("limit", limit)
+    size = limit or sys.maxsize
+    everything = next(blocks(x, y, size=size, limit=limit), None)
+    if everything is None:
+        raise ValueError("There are no images in `x`.")
+    return everything
 
 
 def summary_writer(folder):

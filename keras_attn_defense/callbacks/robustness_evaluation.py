@@ -1,6 +1,5 @@
 """A callback that logs robust accuracy during training."""
 
-import sys
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -13,11 +12,11 @@ from .._typing import Norm
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..attacks import Attack
-from ..data import blocks
 from ..data import check_value_range
 from ..evaluation.attack_entries import named_attacks
 from ..evaluation.runner import EvaluationRunner
 from ._support import Carried
+from ._support import in_memory
 
 _Attack = Attack | Callable[..., Any]
 
@@ -109,7 +108,7 @@ class RobustnessEvaluation(keras.callbacks.Callback):
         self.epsilons = epsilons
         self.name = name or _name(attacks, self.attacks)
         self.accuracies = {}
-        self._images, self._labels = _in_memory(x, y, limit)
+        self._images, self._labels = in_memory(x, y, limit)
         self._runner = None
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -173,16 +172,6 @@ class RobustnessEvaluation(keras.callbacks.Callback):
         size = len(self._images)
         self._blocks = list(runner.blocks(self._images, self._labels, size))
         _ = runner.entries  # Checks the attacks.
-
-
-def _in_memory(x, y, limit):
-    """Reads images and labels as one block."""
-    limit = None if limit is None else check_count("limit", limit)
-    size = limit or sys.maxsize
-    everything = next(blocks(x, y, size=size, limit=limit), None)
-    if everything is None:
-        raise ValueError("There are no images in `x`.")
-    return everything
 
 
 def _name(given, attacks):
