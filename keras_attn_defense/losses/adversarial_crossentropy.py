@@ -53,6 +53,10 @@ class AdversarialCrossentropy(RobustLoss):
             "label_smoothing", label_smoothing, 0.0, 1.0
         )
 
+    @property
+    def reads_clean(self) -> bool:  # type: ignore[override]
+        return bool(self.clean_weight)
+
     def call(self, labels: Tensor, logits: tuple[Tensor, ...]) -> Tensor:
         clean, adversarial = logits
         loss = cross_entropy(labels, adversarial, self.label_smoothing)

@@ -43,6 +43,10 @@ class RobustLoss(keras.losses.Loss):
     ```
     """
 
+    #: Whether `call` reads the clean logits. If neither it nor an attention
+    #: loss needs them, training runs the model on adversarial images alone.
+    reads_clean = True
+
     #: Whether `attacked` reads the clean logits, for which the attack runs the
     #: model once more.
     compares_clean = False
@@ -60,7 +64,8 @@ class RobustLoss(keras.losses.Loss):
         Args:
             labels: Labels `(batch, classes)`, one-hot or soft.
             logits: `(clean, adversarial)`, each `(batch, classes)`; a
-                `DistillationLoss` adds those of the teacher.
+                `DistillationLoss` adds those of the teacher. Unless
+                `reads_clean`, both may be the adversarial ones.
 
         Returns:
             `(batch,)`.

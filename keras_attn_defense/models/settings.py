@@ -94,6 +94,7 @@ class Settings:
     rectification_weight: float
     preservation_weight: float
     preservation_pair: str
+    robust_loss: Any
     weight_perturbation: Any
 
     @property
@@ -118,6 +119,15 @@ class Settings:
         """Whether a loss needs the maps of clean and adversarial images."""
         return bool(self.rectification_weight) or (
             bool(self.preservation_weight) and not self.compares_noise
+        )
+
+    @property
+    def needs_clean(self) -> bool:
+        """Whether a loss needs what the model makes of clean images."""
+        return (
+            self.robust_loss is None
+            or self.robust_loss.reads_clean
+            or self.maps_both
         )
 
     @property

@@ -2,7 +2,7 @@
 
 images, labels = the batch, augmented; harmless where it cannot be learned
 x_adv = attack(images)  # further where attention has not moved yet
-batch = images and x_adv, interleaved
+batch = images and x_adv, interleaved; x_adv alone where that is enough
 predictions, logits, maps = model(batch)
 loss = classification + rectification + preservation
 """
@@ -23,6 +23,10 @@ from ..losses import DistillationLoss
 from .augmentation import augmented
 from .data_watch import harmless
 from .data_watch import is_usable
+from .pairs import double
+from .pairs import halves
+from .pairs import interleave
+from .pairs import split
 
 
 class TrainingStep:
@@ -49,7 +53,7 @@ class TrainingStep:
         return images, labels, sample_weight
 
     def training_batch(self, data, previous=None):
-        """Returns the interleaved batch of a training step, and its `x_adv`.
+        """Returns the batch of a training step, and its adversarial images.
 
         Args:
             data: What `clean_batch` returned.
@@ -59,7 +63,12 @@ class TrainingStep:
         labels = class_indices(y, self.classifier.num_classes)
         adversarial = self._crafted(images, y, labels, previous)
         adversarial = ops.stop_gradient(adversarial)
-        batch = self._interleaved(images, adversarial, y, labels, sample_weight)
+        if self.needs_clean:
+            batch = self._interleaved(
+                images, adversarial, y, labels, sample_weight
+            )
+        else:
+            batch = self._alone(images, adversarial, y, labels, sample_weight)
         return batch, adversarial
 
     def test_batch(self, data):
@@ -138,8 +147,20 @@ class TrainingStep:
             targets = class_probabilities(y, self.classifier.num_classes)
             inputs["targets"] = double(targets)
         if self.compares_noise:
-            inputs["noisy"] = self._noisy(images)
+            inputs["noisy"] = interleave(images, self._noisy(images))
         return inputs, double(self._as_trained(y)), double(sample_weight)
+
+    def _alone(self, images, adversarial, y, labels, sample_weight):
+        """Returns a batch of adversarial images, where no loss reads others."""
+        targets = class_probabilities(y, self.classifier.num_classes)
+        inputs = {
+            "adversarial": adversarial,
+            "labels": labels,
+            "targets": targets,
+        }
+        if self.compares_noise:
+            inputs["noisy"] = interleave(images, self._noisy(images))
+        return inputs, self._as_trained(y), sample_weight
 
     def _noisy(self, images):
         """Returns random points of the attack's balls around the images."""
@@ -164,11 +185,11 @@ class TrainingStep:
             # metrics and losses, for labels that nothing has changed so far.
             y = self._as_trained(y)
             return super().compute_loss(x, y, y_pred, sample_weight, training)
-        weights = split(sample_weight)
+        weights = halves(x, sample_weight)
         if self.robust_loss is None:
             loss = self._classification_loss(y, y_pred, sample_weight, training)
         else:
-            loss = self._robust_loss(x, y_pred, weights[0])
+            loss = self._robust_loss(x, y_pred, weights[1])
         self._log("classification_loss", loss, y_pred)
         total = self.classification_weight * loss
         strength = ops.convert_to_tensor(self.attention_strength)
@@ -180,13 +201,13 @@ class TrainingStep:
             maps = y_pred.get("maps")
             if self.compares_noise:
                 maps = self._noisy_maps(x, training)
-            loss = self.preservation_loss(*split(maps), weights[0])
+            loss = self.preservation_loss(*split(maps), weights[1])
             self._log("preservation_loss", loss, y_pred)
             total += self.preservation_weight * strength * loss
         return total
 
     def _log(self, name, loss, y_pred):
-        batch_size = ops.shape(y_pred["logits"])[0] // 2
+        batch_size = ops.shape(y_pred["logits"])[0]
         self.trackers[name].update_state(unscaled(loss), batch_size)
 
     def _classification_loss(self, y, y_pred, sample_weight, training):
@@ -209,16 +230,17 @@ class TrainingStep:
 
     def _robust_loss(self, x, y_pred, weights):
         """Returns the robust loss, and the network's own losses once."""
-        logits = split(y_pred["logits"])
+        logits = halves(x, y_pred["logits"])
         if isinstance(self.robust_loss, DistillationLoss):
             clean = split(x["images"])[0]
             logits += (self.robust_loss.teacher_logits(clean),)
-        targets = split(x["targets"])[0]
+        targets = halves(x, x["targets"])[1]
         return self.robust_loss(targets, logits, weights) + self._own_loss()
 
     def read_pairs(self, inputs, training):
-        """Returns the `predictions` of interleaved images, `logits`, `maps`."""
-        images, labels = inputs["images"], inputs["labels"]
+        """Returns the `predictions` of a step's images, `logits` and `maps`."""
+        labels = inputs["labels"]
+        images = inputs.get("images", inputs.get("adversarial"))
         if not self.maps_both:
             logits, outputs = self.classifier(images, training=training)
             return {"predictions": outputs, "logits": logits}
@@ -227,10 +249,9 @@ class TrainingStep:
 
     def _noisy_maps(self, x, training):
         """Returns the maps of clean and noisy images, interleaved."""
-        clean = split(x["images"])[0]
-        pairs = interleave(clean, x["noisy"])
+        labels = double(halves(x, x["labels"])[1])
         with self.classifier.stateless():
-            return self._explain_pairs(pairs, x["labels"], training)[1]
+            return self._explain_pairs(x["noisy"], labels, training)[1]
 
     def _explain_pairs(self, images, labels, training):
         """Explains interleaved images as the attention method does.
@@ -266,10 +287,14 @@ class TrainingStep:
             y = self._as_trained(y)
             logs = super().compute_metrics(x, y, y_pred, sample_weight)
             return {k: v for k, v in logs.items() if k not in self.trackers}
-        predicted = ops.argmax(split(y_pred["logits"])[1], axis=-1)
-        labels = split(x["labels"])[1]
+        predicted = ops.argmax(halves(x, y_pred["logits"])[1], axis=-1)
+        labels = halves(x, x["labels"])[1]
         correct = ops.cast(predicted, labels.dtype) == labels
         self.trackers["robust_accuracy"].update_state(correct)
+        if "adversarial" in x:  # The metrics are those of clean images.
+            known = {"loss", *self.trackers}
+            logs = self.get_metrics_result()
+            return {name: v for name, v in logs.items() if name in known}
         clean = (split(v)[0] for v in (y, y_pred["predictions"], sample_weight))
         return super().compute_metrics(x, *clean)
 
@@ -316,27 +341,3 @@ def _functions(model, choice=None):
         return upsampled(model._explained(images, labels), images)
 
     return {"craft": craft, "map": map_of}
-
-
-def interleave(clean, adversarial):
-    """Orders a batch as clean, adversarial, clean, adversarial, ...
-
-    Neighbors stay on one device under data parallelism, where one half after
-    the other would have to be exchanged between devices.
-    """
-    pairs = ops.stack([clean, adversarial], axis=1)
-    return ops.reshape(pairs, (-1, *ops.shape(clean)[1:]))
-
-
-def double(values):
-    """Repeats labels or weights for an interleaved batch; None stays."""
-    if values is None:
-        return None
-    return ops.repeat(ops.convert_to_tensor(values), 2, axis=0)
-
-
-def split(values):
-    """Splits an interleaved batch into its clean and its adversarial half."""
-    if values is None:
-        return None, None
-    return values[0::2], values[1::2]

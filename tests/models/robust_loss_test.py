@@ -269,3 +269,63 @@ def test_presets_and_teachers(name, teacher, match):
         kad.AttentionDefendedModel.from_preset(
             name, networks.functional(), teacher=teacher
         )
+
+
+class ReadsBoth(AdversarialCrossentropy):
+    """Madry's loss, for which clean images run through the network too."""
+
+    reads_clean = True
+
+
+@pytest.mark.parametrize("weights", [None, np.linspace(0.1, 2, 8)])
+def test_clean_images_are_left_out_where_no_loss_reads_them(weights):
+    def run(loss):
+        return trained(
+            decaying(), sample_weight=weights, robust_loss=loss, **NO_ATTENTION
+        )
+
+    both, alone = run(ReadsBoth()), run(AdversarialCrossentropy())
+    # Metrics are those of clean images, which validation goes on to measure.
+    both[1].pop("accuracy", None)
+    assert_same(alone, both)
+    assert set(alone[1]) == {"loss", "classification_loss", "robust_accuracy"}
+
+
+def test_validation_sees_clean_images_all_the_same():
+    model = kad.AttentionDefendedModel(
+        networks.functional(),
+        kad.attacks.FGSM(0.05),
+        robust_loss=AdversarialCrossentropy(),
+        **NO_ATTENTION,
+    )
+    model.compile("sgd", metrics=["accuracy"])
+    logs = last(model.fit(X, Y, validation_data=(X, Y), verbose=0))
+    assert "accuracy" not in logs
+    predicted = to_numpy(model.base(X)).argmax(-1)
+    assert logs["val_accuracy"] == pytest.approx((predicted == Y).mean())
+    # A loss that reads them brings them back.
+    model.robust_loss = TRADES()
+    assert "accuracy" in last(model.fit(X, Y, verbose=0))
+
+
+def test_statistics_are_those_of_adversarial_images_alone():
+    base = keras.Sequential(
+        [
+            keras.Input(networks.IMAGE_SHAPE),
+            keras.layers.BatchNormalization(momentum=0.0),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(4),
+        ]
+    )
+    model = kad.AttentionDefendedModel(
+        base,
+        kad.attacks.FGSM(0.3),
+        robust_loss=AdversarialCrossentropy(),
+        **NO_ATTENTION,
+    )
+    model.compile(keras.optimizers.SGD(0.0))
+    x_adv = to_numpy(model.craft(X, Y))
+    model.fit(X, Y, batch_size=8, verbose=0)
+    statistics = to_numpy(base.layers[0].moving_mean)
+    np.testing.assert_allclose(statistics, x_adv.mean((0, 1, 2)), rtol=1e-4)
+    assert abs(statistics - X.mean((0, 1, 2))).max() > 1e-3
