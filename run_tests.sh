@@ -40,6 +40,7 @@ stage "ruff check" python -m ruff check .
 stage "ruff format" python -m ruff format --check .
 stage "mypy" python -m mypy
 stage "documentation" python docs/site/build.py
+stage "list of mutants" python benchmarks/mutants.py --check
 for backend in ${BACKENDS:-tensorflow jax torch}; do
   stage "pytest, ${backend}" env KERAS_BACKEND="$backend" \
     python -m pytest -q --durations=10 -n "$workers" --dist loadfile \

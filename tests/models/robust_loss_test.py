@@ -291,6 +291,28 @@ def test_clean_images_are_left_out_where_no_loss_reads_them(weights):
     assert set(alone[1]) == {"loss", "classification_loss", "robust_accuracy"}
 
 
+@pytest.mark.parametrize(
+    "pair, alone", [("adversarial", False), ("noise", True)]
+)
+def test_attention_losses_have_the_images_that_they_compare(pair, alone):
+    def run(loss):
+        return trained(
+            robust_loss=loss,
+            rectification_weight=0,
+            preservation_weight=5.0,
+            preservation_pair=pair,
+            attack=kad.attacks.FGSM(0.05, seed=1),
+        )
+
+    both, madry = run(ReadsBoth()), run(AdversarialCrossentropy())
+    assert madry[0].needs_clean is not alone
+    assert madry[1]["preservation_loss"] > 0
+    if alone:
+        assert "accuracy" not in madry[1]
+        both[1].pop("accuracy", None)
+    assert_same(madry, both)
+
+
 def test_validation_sees_clean_images_all_the_same():
     model = kad.AttentionDefendedModel(
         networks.functional(),
