@@ -59,7 +59,7 @@ def test_script(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.backend("tensorflow", "jax")
+@pytest.mark.backend("jax")
 def test_saved_model_cli(served, expected, tmp_path):
     pytest.importorskip("tensorflow")
     np.save(tmp_path / "images.npy", IMAGES)
