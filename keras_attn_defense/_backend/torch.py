@@ -153,7 +153,7 @@ def values_inside(variables):
 
 
 def write_back(model):
-    """Steps write into the variables themselves."""
+    """Does nothing: steps write into the variables themselves."""
 
 
 def is_traced(x):

@@ -1,4 +1,4 @@
-"""A callback that notices when one-step training stops to defend."""
+"""A callback that notices when one-step training stops defending."""
 
 import warnings
 from typing import Any

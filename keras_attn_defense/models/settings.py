@@ -127,6 +127,7 @@ class Settings:
         return (
             self.robust_loss is None
             or self.robust_loss.reads_clean
+            or isinstance(self.robust_loss, DistillationLoss)  # The teacher.
             or self.maps_both
         )
 
