@@ -34,7 +34,7 @@ def main():
     train = train.images[: options.images], train.labels[: options.images]
     test = test.images, test.labels
     path = _FOLDER / "results" / f"recipes_{options.out}.json"
-    rows = json.loads(path.read_text())["results"] if path.exists() else []
+    rows = rows_of(path, options)
     known = {(row["recipe"], row["seed"]) for row in rows}
     deadline = time.monotonic() + 60 * options.minutes
     options.state.mkdir(parents=True, exist_ok=True)
@@ -46,12 +46,26 @@ def main():
             if row is None:
                 print("out of time: call again to go on")
                 return
-            rows.append(row)
             show(row)
+            # Another call may have written rows of other seeds meanwhile.
+            rows = [*rows_of(path, options), row]
             options.seed = options.seeds[0]
             report.write(
                 path, options, settings=_settings(options), results=rows
             )
+
+
+def rows_of(path, options):
+    """Returns the results so far, which are of the same settings."""
+    if not path.exists():
+        return []
+    report = json.loads(path.read_text())
+    if report["settings"] != _settings(options):
+        raise ValueError(
+            f"{path} has results of other settings, {report['settings']}. "
+            f"These are {_settings(options)}. Give another `--out`."
+        )
+    return report["results"]
 
 
 def run(recipe, seed, train, test, options, deadline):
