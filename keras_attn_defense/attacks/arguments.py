@@ -1,5 +1,7 @@
 """Checks of the arguments that all attacks share."""
 
+import numpy as np
+
 from .._arguments import check_count
 from .._arguments import check_number
 
@@ -28,6 +30,13 @@ def check_step_size(step_size):
     if step_size is None:
         return None
     return check_number("step_size", step_size, above=True, unit=_UNIT)
+
+
+def check_random_start(random_start):
+    """Returns True, False, or a standard deviation above zero."""
+    if isinstance(random_start, (bool, np.bool_)):
+        return bool(random_start)
+    return check_number("random_start", random_start, above=True, unit=_UNIT)
 
 
 def check_seed(seed):

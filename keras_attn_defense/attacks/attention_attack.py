@@ -71,7 +71,7 @@ class AttentionAttack(PGD):
         mask: The `AttentionMask` that tells the area of a map, for `form`,
             `region` and `stop_at_iou`. None means the authors': above 0.2
             times the maximum.
-        random_start: Whether to start at a random point of the ball.
+        random_start: As in `GradientAttack`.
         restarts: Number of runs; the worst result is kept for each image.
         **kwargs: Arguments of every attack: `norm`, `value_range`, `seed`,
             `name`; see `Attack`.

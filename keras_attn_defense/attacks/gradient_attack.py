@@ -15,6 +15,7 @@ from typing import Self
 
 import numpy as np
 from keras import ops
+from keras import random
 
 from .._arguments import check_count
 from .._arguments import check_number
@@ -27,6 +28,7 @@ from ..classifier import ClassifierView
 from ..classifier import as_classifier
 from ..data import padded_batches
 from . import objectives
+from .arguments import check_random_start
 from .arguments import check_step_size
 from .arguments import check_targets
 from .attack import Attack
@@ -53,7 +55,8 @@ class GradientAttack(Attack):
         steps: Number of gradient steps.
         objective: What is maximized: a name, an `Objective`, or a function
             `(logits, labels) -> values`; see `kad.attacks.objectives`.
-        random_start: Whether to start at a random point of the ball.
+        random_start: Whether to start at a random point of the ball; or a
+            number, the standard deviation of normal noise around the image.
         label_smoothing: Smoothing of the labels in the cross-entropy.
         **kwargs: Arguments of every attack: `norm`, `targeted`, `restarts`,
             `value_range`, `seed`, `name`; see `Attack`.
@@ -82,7 +85,7 @@ class GradientAttack(Attack):
         objective: Objective
         | Callable[[Tensor, Tensor], Tensor]
         | str = "cross_entropy",
-        random_start: bool = False,
+        random_start: bool | float = False,
         label_smoothing: float = 0.0,
         **kwargs: Any,
     ) -> None:
@@ -91,7 +94,7 @@ class GradientAttack(Attack):
         self.steps = check_count("steps", steps)
         self.objective = objectives.get(objective)
         check_targets(self)
-        self.random_start = bool(random_start)
+        self.random_start = check_random_start(random_start)
         self.label_smoothing = check_number(
             "label_smoothing", label_smoothing, 0.0, 1.0
         )
@@ -203,8 +206,10 @@ class GradientAttack(Attack):
         """Returns where the first step begins; it is projected afterwards."""
         if not self.random_start:
             return images
-        shape = ops.shape(images)
-        return images + self.ball.sample(shape, epsilon, self.seed_generator)
+        shape, seed = ops.shape(images), self.seed_generator
+        if self.random_start is True:
+            return images + self.ball.sample(shape, epsilon, seed)
+        return images + random.normal(shape, 0.0, self.random_start, seed=seed)
 
     def target(
         self, victim: ClassifierView, images: Tensor, labels: Tensor
@@ -306,15 +311,7 @@ class GradientAttack(Attack):
 
 
 def worst_case(candidates: Any, task: Task) -> Tensor:
-    """Chooses the candidate that does most harm, for each image alone.
-
-    Args:
-        candidates: Batches of adversarial images, in an iterable.
-        task: The `Task` that they were crafted for.
-
-    Returns:
-        A batch of images.
-    """
+    """Returns, for each image alone, the candidate that does most harm."""
     worst, *others = candidates
     if not others:
         return worst

@@ -54,8 +54,8 @@ class NFGSM(GradientAttack):
         self.noise = check_number("noise", noise)
 
     def start(self, images: Tensor, epsilon: Any) -> Tensor:
-        if not self.random_start:
-            return images
+        if self.random_start is not True:
+            return super().start(images, epsilon)
         shape = ops.shape(images)
         noise = self.ball.sample(shape, epsilon, self.seed_generator)
         return images + self.noise * noise

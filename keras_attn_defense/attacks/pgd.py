@@ -16,7 +16,8 @@ class PGD(GradientAttack):
             of the value range.
         step_size: Length of one step; None means `2.5 * epsilon / steps`.
         steps: Number of steps.
-        random_start: Whether to start at a random point of the ball.
+        random_start: Whether to start at a random point of the ball; or a
+            number, the standard deviation of normal noise around the image.
         restarts: Number of runs; the worst result is kept for each image.
         **kwargs: Arguments of every attack: `norm`, `targeted`,
             `value_range`, `seed`, `name` and more; see `GradientAttack`.
@@ -40,7 +41,7 @@ class PGD(GradientAttack):
         step_size: float | None = None,
         steps: int = 10,
         *,
-        random_start: bool = True,
+        random_start: bool | float = True,
         restarts: int = 1,
         **kwargs: Any,
     ) -> None:

@@ -47,8 +47,8 @@ class RandomizedStepLL(StepLL):
         super().__init__(epsilon, label_smoothing=label_smoothing, **kwargs)
 
     def start(self, images: Tensor, epsilon: Any) -> Tensor:
-        if not self.random_start:
-            return images
+        if self.random_start is not True:
+            return super().start(images, epsilon)
         noise = keras.random.normal(ops.shape(images), seed=self.seed_generator)
         return images + epsilon / 2 * self.ball.ascent_direction(noise)
 

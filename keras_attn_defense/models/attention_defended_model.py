@@ -1,5 +1,6 @@
 """The model that trains a classifier to keep its attention."""
 
+from collections.abc import Sequence
 from typing import Any
 from typing import Self
 
@@ -197,6 +198,7 @@ class AttentionDefendedModel(
         base: keras.Model,
         *,
         teacher: keras.Model | None = None,
+        sources: Sequence[keras.Model] | None = None,
         value_range: ValueRange | None = None,
         **kwargs: Any,
     ) -> Self:
@@ -206,10 +208,12 @@ class AttentionDefendedModel(
             preset: `"paper"`, the paper's equations; `"authors"`, its
                 authors' code; or another paper's recipe: `"madry"`,
                 `"trades"`, `"trades-awp"`, `"mart"`, `"alp"`, `"score"`,
-                `"ard"`, `"rslad"`, `"n-fgsm"`, `"grad-align"`. See
-                `models/presets.py`.
+                `"ard"`, `"rslad"`, `"ensemble"`, `"fgsm-rs"`, `"n-fgsm"`,
+                `"grad-align"`. See `models/presets.py`.
             base: The classifier.
             teacher: A robust classifier, for `"ard"` and `"rslad"`.
+            sources: Classifiers that the training images of `"ensemble"` are
+                crafted on too.
             value_range: `(lower, upper)` bounds of the images; None as above.
             **kwargs: Arguments that replace the preset's.
 
@@ -217,7 +221,10 @@ class AttentionDefendedModel(
             An `AttentionDefendedModel`.
         """
         value_range = resolve_value_range(base, value_range)
-        kwargs = {**presets.get(preset, value_range, teacher), **kwargs}
+        published = presets.get(
+            preset, value_range, teacher=teacher, sources=sources
+        )
+        kwargs = {**published, **kwargs}
         return cls(base, value_range=value_range, **kwargs)
 
     @property

@@ -25,16 +25,20 @@ Robust losses without rectification, at 8/255 of the range:
 | `"score"` | `SCORE(beta=4)` | PGD, 10 steps of 2/255 | weight decay 5e-4, averaged weights |
 | `"ard"` | `ARD(teacher, temperature=30)` | PGD, 10 steps of 2/255 | weight decay 2e-4 |
 | `"rslad"` | `RSLAD(teacher)` | PGD, 10 steps of 2/255 | weight decay 2e-4, 300 epochs |
+| `"ensemble"` | the default: cross-entropy of clean and adversarial images | `FGSM()` on the model or one of `sources`, in turn | the loss's halves weighted equally |
+| `"fgsm-rs"` | `AdversarialCrossentropy()` | PGD, one step of 1.25 epsilon from a random start | 15 epochs, cyclic learning rate up to 0.2 |
 | `"n-fgsm"` | `AdversarialCrossentropy()` | `NFGSM()`, one step | 30 epochs, cyclic learning rate up to 0.2 |
 | `"grad-align"` | `AdversarialCrossentropy()`, and `1 - cos` of the loss's gradients at the image and at a random point of the ball, weight 0.2 | `FGSM()`, one step | 30 epochs, cyclic learning rate up to 0.3 |
 
-The published code of TRADES, MART and RSLAD starts from noise of deviation
-0.001, PGD here from anywhere in the ball.
+`"trades"`, `"trades-awp"`, `"mart"` and `"rslad"` start their attack from normal
+noise of deviation 0.001, as the published code does, the others at a random
+point of the ball.
 """  # noqa: E501
 
 from ..attacks import FGSM
 from ..attacks import NFGSM
 from ..attacks import PGD
+from ..attacks import EnsembleAttack
 from ..attacks import StepLL
 from ..attention import GradCAM
 from ..attention import InputGradients
@@ -83,22 +87,42 @@ def authors(extent):
     }
 
 
-def robust(extent, loss, step_size=2 / 255):
+def robust(extent, loss, step_size=2 / 255, **kwargs):
     """Arguments for a robust loss and ten steps of what it says."""
     attack = PGD(
         8 / 255 * extent,
         step_size * extent,
         steps=10,
         objective=RobustObjective(loss),
+        **kwargs,
     )
     return _without_attention(loss, attack)
+
+
+def near(extent, loss, step_size):
+    """Arguments for the same, with an attack that starts near the image."""
+    return robust(extent, loss, step_size, random_start=0.001 * extent)
 
 
 def trades_awp(extent):
     """Arguments for TRADES with perturbed weights."""
     perturbation = AdversarialWeightPerturbation(5e-3, start_epoch=10)
-    trades = robust(extent, TRADES(beta=6.0), step_size=0.007)
+    trades = near(extent, TRADES(beta=6.0), step_size=0.007)
     return {**trades, "weight_perturbation": perturbation}
+
+
+def ensemble(extent, sources):
+    """Arguments for images of other models, one model for each image."""
+    attack = EnsembleAttack(
+        sources, FGSM(8 / 255 * extent), mode="rotate", include_victim=True
+    )
+    return _without_attention(None, attack)
+
+
+def fgsm_rs(extent):
+    """Arguments for one step from a random start."""
+    attack = PGD(8 / 255 * extent, 10 / 255 * extent, steps=1)
+    return _without_attention(AdversarialCrossentropy(), attack)
 
 
 def n_fgsm(extent):
@@ -131,40 +155,50 @@ _PRESETS = {
     "paper": paper,
     "authors": authors,
     "madry": lambda extent: robust(extent, AdversarialCrossentropy()),
-    "trades": lambda extent: robust(extent, TRADES(beta=6.0), 0.007),
+    "trades": lambda extent: near(extent, TRADES(beta=6.0), 0.007),
     "trades-awp": trades_awp,
-    "mart": lambda extent: robust(extent, MART(beta=5.0), 0.007),
+    "mart": lambda extent: near(extent, MART(beta=5.0), 0.007),
     "alp": lambda extent: robust(extent, LogitPairing(weight=0.5)),
     "score": lambda extent: robust(extent, SCORE(beta=4.0)),
+    "fgsm-rs": fgsm_rs,
     "n-fgsm": n_fgsm,
     "grad-align": grad_align,
 }
-_WITH_TEACHER = {
-    "ard": lambda extent, teacher: robust(extent, ARD(teacher)),
-    "rslad": lambda extent, teacher: robust(extent, RSLAD(teacher)),
+# Those that need other models, with the name of the argument.
+_OF_OTHERS = {
+    "ard": ("teacher", lambda extent, teacher: robust(extent, ARD(teacher))),
+    "rslad": (
+        "teacher",
+        lambda extent, teacher: near(extent, RSLAD(teacher), 2 / 255),
+    ),
+    "ensemble": ("sources", ensemble),
 }
 
 
-def get(name, value_range, teacher=None):
+def get(name, value_range, **others):
     """Returns the arguments that belong to a preset's name.
 
     Args:
         name: Name of the preset.
         value_range: `(lower, upper)` bounds of the images.
-        teacher: A robust classifier, for the presets that need one.
+        **others: Other models by the name of their argument, or None.
     """
-    if name not in {**_PRESETS, **_WITH_TEACHER}:
+    if name not in {**_PRESETS, **_OF_OTHERS}:
         raise ValueError(
             "The preset should be one of "
-            f"{[*_PRESETS, *_WITH_TEACHER]}. Received: {name!r}"
+            f"{[*_PRESETS, *_OF_OTHERS]}. Received: {name!r}"
         )
-    if (teacher is None) == (name in _WITH_TEACHER):
-        needs = "needs a" if name in _WITH_TEACHER else "has no"
+    needed, function = _OF_OTHERS.get(name, (None, None))
+    for argument, models in others.items():
+        if (models is not None) == (argument == needed):
+            continue
+        having = [k for k, (of, _) in _OF_OTHERS.items() if of == argument]
         raise ValueError(
-            f"The preset '{name}' {needs} `teacher`; {[*_WITH_TEACHER]} have "
-            f"one. Received: teacher={teacher!r}"
+            f"The preset '{name}' {'needs' if models is None else 'has no'} "
+            f"`{argument}`, which is for {having}. Received: "
+            f"{argument}={models!r}"
         )
     extent = value_range[1] - value_range[0]
-    if teacher is None:
+    if needed is None:
         return _PRESETS[name](extent)
-    return _WITH_TEACHER[name](extent, teacher)
+    return function(extent, others[needed])

@@ -152,10 +152,9 @@ class Settings:
         if name not in _CHECKS:
             super().__setattr__(name, value)
             return
-        if (
-            name == "attack"
-        ):  # Ours takes up a new robust loss, theirs does not.
-            vars(self)["_attack_is_default"] = value is None
+        if name in ("attack", "classification_weight"):
+            # Our own follow a new robust loss, a user's do not.
+            vars(self)[f"_{name}_is_default"] = value is None
         value = _CHECKS[name](self, value)
         if not self._is_complete():
             super().__setattr__(name, value)
@@ -168,6 +167,8 @@ class Settings:
             self._attack_is_default or arguments.climbs_robust_loss(self.attack)
         ):
             self.attack.objective = arguments.robust_objective(value)
+        if name == "robust_loss" and self._classification_weight_is_default:
+            self.classification_weight = None
         if self.uses_attention and not used_attention:
             self.attention.check(self.classifier)
 

@@ -259,3 +259,20 @@ def test_untargeted_leaves_the_class(model):
 def test_negative_decay():
     with pytest.raises(ValueError, match="`decay` should be"):
         MomentumBIM(decay=-1.0)
+
+
+def test_a_start_near_the_image(model):
+    # A step of no length shows where the first step begins.
+    tiny = {"step_size": 1e-9, "steps": 1}
+    attack = PGD(0.1, random_start=0.001, seed=1, **tiny)
+    images = np.full((64, 4, 4, 2), 0.5, "float32")
+    noise = to_numpy(attack(model, images, np.zeros(64, int))) - 0.5
+    assert noise.mean() == pytest.approx(0.0, abs=1e-4)
+    assert noise.std() == pytest.approx(0.001, rel=0.05)
+    assert attack.get_config()["random_start"] == 0.001
+    with pytest.raises(ValueError, match="`random_start` should be a number"):
+        PGD(random_start="normal")
+    # What starts in its own way starts near the image, if told to.
+    attack = RandomizedStepLL(0.1, random_start=0.001, seed=1)
+    near = to_numpy(attack(model, images, np.zeros(64, int))) - 0.5
+    assert abs(np.abs(near) - 0.05).max() < 0.006

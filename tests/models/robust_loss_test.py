@@ -230,22 +230,28 @@ def test_bad_input(loss, match):
         ("score", kad.losses.SCORE),
         ("ard", kad.losses.ARD),
         ("rslad", kad.losses.RSLAD),
+        ("ensemble", type(None)),
+        ("fgsm-rs", kad.losses.AdversarialCrossentropy),
         ("n-fgsm", kad.losses.AdversarialCrossentropy),
         ("grad-align", kad.losses.AdversarialCrossentropy),
     ],
 )
 def test_presets(name, loss):
-    teacher = networks.functional(seed=4) if name in ("ard", "rslad") else None
+    other = networks.functional(seed=4)
+    others = {"ensemble": {"sources": [other]}}
+    others |= dict.fromkeys(("ard", "rslad"), {"teacher": other})
     model = kad.AttentionDefendedModel.from_preset(
-        name, networks.functional(), teacher=teacher, value_range=(-1, 1)
+        name, networks.functional(), value_range=(-1, 1), **others.get(name, {})
     )
     assert type(model.robust_loss) is loss
     assert model.attack.epsilon == pytest.approx(16 / 255)
     assert model.uses_attention == (name == "grad-align")
-    assert model.classification_weight == 1.0
-    if name not in ("n-fgsm", "grad-align"):
+    assert model.classification_weight == (0.5 if name == "ensemble" else 1.0)
+    if model.robust_loss and name not in ("fgsm-rs", "n-fgsm", "grad-align"):
         assert model.attack.steps == 10
         assert model.attack.objective.loss is model.robust_loss
+        near = name in ("trades", "trades-awp", "mart", "rslad")
+        assert model.attack.random_start == (0.002 if near else True)
 
 
 def test_a_preset_trains():
@@ -258,17 +264,31 @@ def test_a_preset_trains():
 
 
 @pytest.mark.parametrize(
-    "name, teacher, match",
+    "name, others, match",
     [
-        ("rslad", None, "'rslad' needs a `teacher`"),
-        ("trades", networks.functional(), "'trades' has no `teacher`"),
+        ("rslad", {}, "'rslad' needs `teacher`, which is for .*'ard', 'rslad'"),
+        ("trades", {"teacher": networks.linear()}, "'trades' has no `teacher`"),
+        ("ensemble", {}, "'ensemble' needs `sources`"),
+        ("ard", {"sources": [networks.linear()]}, "'ard' (needs|has no)"),
     ],
 )
-def test_presets_and_teachers(name, teacher, match):
+def test_presets_and_other_models(name, others, match):
     with pytest.raises(ValueError, match=match):
         kad.AttentionDefendedModel.from_preset(
-            name, networks.functional(), teacher=teacher
+            name, networks.functional(), **others
         )
+
+
+def test_the_weight_follows_a_new_loss_unless_it_was_given():
+    for given, expected in [(None, [1.0, 0.5]), (0.5, [0.5, 0.5])]:
+        model = kad.AttentionDefendedModel(
+            networks.functional(), classification_weight=given
+        )
+        weights = []
+        for loss in (TRADES(), None):
+            model.robust_loss = loss
+            weights.append(model.classification_weight)
+        assert weights == expected
 
 
 class ReadsBoth(AdversarialCrossentropy):
