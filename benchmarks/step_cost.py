@@ -24,6 +24,7 @@ _VARIANTS = [
     "preservation",
     "rectification",
     "defended",
+    "every_fourth",
 ]
 _FOLDER = pathlib.Path(__file__).parent
 
@@ -74,7 +75,7 @@ def _options():
     parser.add_argument("--network", default="resnet20")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--attack-steps", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=2, help="per round")
+    parser.add_argument("--steps", type=int, default=4, help="per round")
     parser.add_argument("--repeats", type=int, default=15, help="rounds")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(

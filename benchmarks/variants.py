@@ -22,12 +22,14 @@ PASSES = {
     "preservation": lambda steps: 2 * steps + 6,
     "rectification": lambda steps: 2 * steps + 12,
     "defended": lambda steps: 2 * steps + 12,
+    "every_fourth": lambda steps: 2 * steps + 7.5,
 }
 _OFF = {
     "both": {"rectification_weight": 0, "preservation_weight": 0},
     "preservation": {"rectification_weight": 0},
     "rectification": {"preservation_weight": 0},
     "defended": {},
+    "every_fourth": {"attention_every": 4},
 }
 
 

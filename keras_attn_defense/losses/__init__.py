@@ -5,7 +5,12 @@ from .adversarial_crossentropy import (
     AdversarialCrossentropy as AdversarialCrossentropy,
 )
 from .ard import ARD as ARD
+from .debiased_rectification_loss import (
+    DebiasedRectificationLoss as DebiasedRectificationLoss,
+)
 from .distillation_loss import DistillationLoss as DistillationLoss
+from .elle import ELLE as ELLE
+from .igdm import IGDM as IGDM
 from .label_crossentropy import LabelCrossentropy as LabelCrossentropy
 from .logit_pairing import LogitPairing as LogitPairing
 from .mart import MART as MART

@@ -41,6 +41,10 @@ class DistillationLoss(RobustLoss):
     ```
     """
 
+    #: Whether `call` reads the teacher's logits of all its images, in their
+    #: order, and not of the clean ones alone.
+    teaches_all = False
+
     def __init__(
         self,
         teacher: keras.Model | None = None,
@@ -73,7 +77,7 @@ class DistillationLoss(RobustLoss):
                 )
 
     def teacher_logits(self, images: Tensor) -> Tensor:
-        """Computes the teacher's logits of clean images, without gradients.
+        """Computes the teacher's logits, without gradients.
 
         Args:
             images: `(batch, height, width, channels)`.

@@ -1,5 +1,6 @@
 """Base class of losses of clean and adversarial predictions."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -63,22 +64,42 @@ class RobustLoss(keras.losses.Loss):
 
         Args:
             labels: Labels `(batch, classes)`, one-hot or soft.
-            logits: `(clean, adversarial)`, each `(batch, classes)`; a
-                `DistillationLoss` adds those of the teacher. Unless
-                `reads_clean`, both may be the adversarial ones.
+            logits: `(clean, adversarial)`, each `(batch, classes)`, then those
+                of `neighbors`, then those of a teacher (`DistillationLoss`).
+                Unless `reads_clean`, both may be the adversarial ones.
 
         Returns:
             `(batch,)`.
         """
         raise not_defined(self, "call", "it returns the values to minimize")
 
+    def neighbors(
+        self,
+        images: Tensor,
+        adversarial: Tensor,
+        draw: Callable[[], Tensor],
+    ) -> tuple[Tensor, ...]:
+        """Returns further images whose logits `call` reads.
+
+        Args:
+            images: Clean images `(batch, height, width, channels)`.
+            adversarial: Their adversarial images.
+            draw: Returns random points of the attack's balls around the
+                images.
+
+        Returns:
+            A tuple of batches as large as that of the images. Their logits
+            follow the adversarial ones.
+        """
+        return ()
+
     def attacked(self, labels: Tensor, logits: tuple[Tensor, ...]) -> Tensor:
         """Computes what the attack maximizes by the adversarial logits.
 
         Args:
             labels: As in `call`.
-            logits: As in `call`; the clean logits are None unless
-                `compares_clean`.
+            logits: As in `call`, without `neighbors`; the clean logits are
+                None unless `compares_clean`.
 
         Returns:
             `(batch,)`.

@@ -8,6 +8,7 @@ from ..attacks.objectives import ImageObjective
 from ..attacks.objectives import cross_entropy
 from ..attacks.objectives.attention_deviation import check_attention
 from ..classifier import frozen
+from ..losses import DebiasedRectificationLoss
 
 _PARTS = ("attention", "mask", "rectification_loss", "preservation_loss")
 
@@ -48,8 +49,8 @@ class AdaptiveObjective(ImageObjective):
         self.rectification_loss = rectification_loss
         self.preservation_loss = preservation_loss
         self.weights = tuple(weights)
-        # The masked image is a second pass.
-        passes = 2 if self.weights[1] else 1
+        # The masked image is a second pass, unless the target is fixed.
+        passes = 2 if self.weights[1] and not self._is_debiased() else 1
         self.passes = (passes, passes)
 
     @classmethod
@@ -68,15 +69,24 @@ class AdaptiveObjective(ImageObjective):
 
     def reference(self, task):
         with frozen(task.victim.variables, task.victim.draw):
-            maps = self._explained(task.victim, task.images, task.labels)[1]
-        return {"maps": ops.stop_gradient(maps)}
+            logits, maps = self._explained(
+                task.victim, task.images, task.labels
+            )
+            reference = {"maps": maps}
+            if self._is_debiased():
+                rest = task.victim(self.mask(task.images, maps))[0]
+                reference["target"] = (logits, rest)
+        return keras.tree.map_structure(ops.stop_gradient, reference)
 
     def call_on_images(self, victim, x, labels, reference):
         classification, rectification, preservation = self.weights
         with frozen(victim.variables, victim.draw):
             logits, maps = self._explained(victim, x, labels)
             values = classification * cross_entropy(logits, labels)
-            if rectification:
+            if rectification and self._is_debiased():
+                loss = self.rectification_loss.call(reference["target"], logits)
+                values = values + rectification * loss
+            elif rectification:
                 rest = victim(self.mask(x, maps))[0]
                 loss = self.rectification_loss.call(logits, rest)
                 values = values + rectification * loss
@@ -84,6 +94,9 @@ class AdaptiveObjective(ImageObjective):
             loss = self.preservation_loss.call(reference["maps"], maps)
             values = values + preservation * loss
         return values, logits
+
+    def _is_debiased(self):
+        return isinstance(self.rectification_loss, DebiasedRectificationLoss)
 
     def _explained(self, victim, images, labels):
         return self.attention.explain(victim, images, labels)[:2]

@@ -21,6 +21,7 @@ from ..attention import AttentionMethod
 from ..attention import GradCAM
 from ..attention import get as named_method
 from ..classifier import all_layers
+from ..losses import DebiasedRectificationLoss
 from ..losses import DistillationLoss
 from ..losses import PreservationLoss
 from ..losses import RectificationLoss
@@ -136,7 +137,8 @@ def rectification_loss(loss, num_classes):
     if isinstance(loss, str):
         return RectificationLoss({"mse": "mean_squared_error"}.get(loss, loss))
     loss = _loss("rectification_loss", loss)
-    _check_sign(loss, num_classes)
+    if not isinstance(loss, DebiasedRectificationLoss):
+        _check_sign(loss, num_classes)
     return loss
 
 
@@ -149,18 +151,35 @@ def preservation_loss(loss):
     return _loss("preservation_loss", loss)
 
 
-def pair(name, attack):
+def pair(name, attack, robust_loss):
     """Returns which images' maps the preservation loss compares."""
-    if name not in ("adversarial", "noise"):
+    if name not in ("adversarial", "noise", "teacher"):
         raise ValueError(
-            "`preservation_pair` should be 'adversarial' or 'noise'. Received: "
-            f"preservation_pair={name!r}"
+            "`preservation_pair` should be 'adversarial', 'noise' or "
+            f"'teacher'. Received: preservation_pair={name!r}"
+        )
+    if name == "teacher" and not isinstance(robust_loss, DistillationLoss):
+        raise ValueError(
+            "preservation_pair='teacher' compares with the maps of the teacher "
+            "of a robust loss. Give one, as in robust_loss="
+            f"kad.losses.RSLAD(teacher). Received: robust_loss={robust_loss!r}"
         )
     if name == "noise" and attack.minimal and attack.epsilon is None:
         raise ValueError(
             "preservation_pair='noise' draws from the attack's ball, but "
             f"{type(attack).__name__} has epsilon=None, which here is no "
             "radius. Give it an epsilon."
+        )
+    return name
+
+
+def statistics(name):
+    """Returns which images batch normalization sees together."""
+    names = ("mixed", "apart", "adversarial")
+    if name not in names:
+        raise ValueError(
+            f"`batch_statistics` should be one of {list(names)}. Received: "
+            f"batch_statistics={name!r}"
         )
     return name
 

@@ -93,7 +93,15 @@ class AttentionDefendedModel(
             `PreservationLoss`, the default.
         preservation_pair: The preservation loss compares the map of `x` with
             that of `x_adv` (`"adversarial"`) or of a random point of the
-            attack's ball (`"noise"`).
+            attack's ball (`"noise"`); or the map of `x_adv` with that of the
+            teacher of a `DistillationLoss` (`"teacher"`).
+        attention_every: The attention losses are computed in the first of this
+            many steps, with their weight times this, and cost nothing in the
+            others but the maps.
+        batch_statistics: How batch normalization sees a step: both kinds of
+            images together (`"mixed"`), each by itself (`"apart"`), or each by
+            itself with averages of the adversarial ones alone
+            (`"adversarial"`).
         validation_attack: The attack of `evaluate` and of validation in
             `fit`, for `val_robust_accuracy`. None validates on clean images
             only; `"default"` is `PGD(steps=10)` with the epsilon and norm of
@@ -141,6 +149,8 @@ class AttentionDefendedModel(
         rectification_loss: LossLike | None = None,
         preservation_loss: LossLike | None = None,
         preservation_pair: str = "adversarial",
+        attention_every: int = 1,
+        batch_statistics: str = "mixed",
         validation_attack: Attack | str | None = "default",
         sample_selection: StrongSampleSelection | None = None,
         weight_perturbation: AdversarialWeightPerturbation | None = None,
@@ -175,6 +185,8 @@ class AttentionDefendedModel(
         self.rectification_loss = rectification_loss
         self.preservation_loss = preservation_loss
         self.preservation_pair = preservation_pair
+        self.attention_every = attention_every
+        self.batch_statistics = batch_statistics
         self.sample_selection = sample_selection
         self.weight_perturbation = weight_perturbation
         self.augmentation = augmentation

@@ -3,13 +3,13 @@
 from keras import ops
 
 
-def interleave(clean, adversarial):
+def interleave(clean, *others):
     """Orders a batch as clean, adversarial, clean, adversarial, ...
 
     Neighbors stay on one device under data parallelism, where one half after
     the other would have to be exchanged between devices.
     """
-    pairs = ops.stack([clean, adversarial], axis=1)
+    pairs = ops.stack([clean, *others], axis=1)
     return ops.reshape(pairs, (-1, *ops.shape(clean)[1:]))
 
 

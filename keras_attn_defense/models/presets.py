@@ -32,7 +32,9 @@ Robust losses without rectification, at 8/255 of the range:
 
 `"trades"`, `"trades-awp"`, `"mart"` and `"rslad"` start their attack from normal
 noise of deviation 0.001, as the published code does, the others at a random
-point of the ball.
+point of the ball. The presets with ten steps run clean and adversarial images
+through the network one after the other, as the code of TRADES and MART does
+(`batch_statistics="apart"`).
 """  # noqa: E501
 
 from ..attacks import FGSM
@@ -96,7 +98,8 @@ def robust(extent, loss, step_size=2 / 255, **kwargs):
         objective=RobustObjective(loss),
         **kwargs,
     )
-    return _without_attention(loss, attack)
+    arguments = _without_attention(loss, attack)
+    return {**arguments, "batch_statistics": "apart"}
 
 
 def near(extent, loss, step_size):

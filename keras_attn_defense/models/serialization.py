@@ -20,6 +20,8 @@ _VALUES = (
     "rectification_weight",
     "preservation_weight",
     "preservation_pair",
+    "attention_every",
+    "batch_statistics",
     "adversarial_rounds",
     "value_range",
     "name",

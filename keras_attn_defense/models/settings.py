@@ -52,8 +52,12 @@ _CHECKS = {
         value
     ),
     "preservation_pair": lambda model, value: arguments.pair(
-        value, model.attack
+        value, model.attack, model.robust_loss
     ),
+    "attention_every": lambda model, value: check_count(
+        "attention_every", value
+    ),
+    "batch_statistics": lambda model, value: arguments.statistics(value),
     "sample_selection": lambda model, value: arguments.sample_selection(value),
     "weight_perturbation": lambda model, value: arguments.perturbation(value),
     "augmentation": lambda model, value: check_augmentation(
@@ -94,6 +98,8 @@ class Settings:
     rectification_weight: float
     preservation_weight: float
     preservation_pair: str
+    attention_every: int
+    batch_statistics: str
     robust_loss: Any
     weight_perturbation: Any
 

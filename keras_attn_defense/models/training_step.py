@@ -7,12 +7,13 @@ predictions, logits, maps = model(batch)
 loss = classification + rectification + preservation
 """
 
+from functools import partial
+
 import keras
 from keras import ops
 
 from .._backend import ensure_shape
 from .._backend import unscaled
-from ..attention.class_choice import score_weights
 from ..attention.resizing import upsampled
 from ..classifier import CompiledFunctions
 from ..data import as_images
@@ -20,6 +21,7 @@ from ..data import class_indices
 from ..data import class_probabilities
 from ..data import has_columns
 from ..losses import DistillationLoss
+from .attention_terms import ATTENTION_TERMS
 from .augmentation import augmented
 from .data_watch import harmless
 from .data_watch import is_usable
@@ -27,6 +29,7 @@ from .pairs import double
 from .pairs import halves
 from .pairs import interleave
 from .pairs import split
+from .reading import read
 
 
 class TrainingStep:
@@ -59,6 +62,7 @@ class TrainingStep:
             data: What `clean_batch` returned.
             previous: Adversarial images of the round before, to go on from.
         """
+        self.trackers["steps"].update_state(1.0)
         images, y, sample_weight = data
         labels = class_indices(y, self.classifier.num_classes)
         adversarial = self._crafted(images, y, labels, previous)
@@ -146,21 +150,31 @@ class TrainingStep:
         if self.robust_loss is not None:
             targets = class_probabilities(y, self.classifier.num_classes)
             inputs["targets"] = double(targets)
-        if self.compares_noise:
-            inputs["noisy"] = interleave(images, self._noisy(images))
+        inputs |= self._further(images, adversarial)
         return inputs, double(self._as_trained(y)), double(sample_weight)
 
     def _alone(self, images, adversarial, y, labels, sample_weight):
         """Returns a batch of adversarial images, where no loss reads others."""
-        targets = class_probabilities(y, self.classifier.num_classes)
         inputs = {
             "adversarial": adversarial,
             "labels": labels,
-            "targets": targets,
+            "targets": class_probabilities(y, self.classifier.num_classes),
         }
-        if self.compares_noise:
-            inputs["noisy"] = interleave(images, self._noisy(images))
+        inputs |= self._further(images, adversarial)
         return inputs, self._as_trained(y), sample_weight
+
+    def _further(self, images, adversarial):
+        """Returns the further images that losses read, by their use."""
+        found = {}
+        if self.compares_noise:
+            found["noisy"] = interleave(images, self._noisy(images))
+        if self.robust_loss is not None:
+            neighbors = self.robust_loss.neighbors(
+                images, adversarial, lambda: self._noisy(images)
+            )
+            if neighbors:
+                found["neighbors"] = tuple(neighbors)
+        return found
 
     def _noisy(self, images):
         """Returns random points of the attack's balls around the images."""
@@ -189,26 +203,39 @@ class TrainingStep:
         if self.robust_loss is None:
             loss = self._classification_loss(y, y_pred, sample_weight, training)
         else:
-            loss = self._robust_loss(x, y_pred, weights[1])
+            loss = self._robust_loss(x, y_pred, weights[1], training)
         self._log("classification_loss", loss, y_pred)
         total = self.classification_weight * loss
         strength = ops.convert_to_tensor(self.attention_strength)
-        if self.rectification_weight:
-            loss = self._rectification(x["images"], y_pred, weights, training)
-            self._log("rectification_loss", loss, y_pred)
-            total += self.rectification_weight * strength * loss
-        if self.preservation_weight:
-            maps = y_pred.get("maps")
-            if self.compares_noise:
-                maps = self._noisy_maps(x, training)
-            loss = self.preservation_loss(*split(maps), weights[1])
-            self._log("preservation_loss", loss, y_pred)
-            total += self.preservation_weight * strength * loss
+        for name, term in ATTENTION_TERMS.items():
+            weight = getattr(self, f"{name}_weight")
+            if weight:
+                arguments = (self, x, y_pred, weights, training)
+                loss = self._when_due(
+                    name, partial(term, *arguments), y_pred, training
+                )
+                total += weight * strength * loss
         return total
 
-    def _log(self, name, loss, y_pred):
-        batch_size = ops.shape(y_pred["logits"])[0]
-        self.trackers[name].update_state(unscaled(loss), batch_size)
+    def _when_due(self, name, term, y_pred, training):
+        """Computes a term in the steps that have it, for those that do not."""
+        if self.attention_every == 1 or not training:
+            loss = term()
+            self._log(f"{name}_loss", loss, y_pred)
+            return loss
+        steps = ops.convert_to_tensor(self.trackers["steps"].total)
+        is_due = ops.equal(ops.mod(steps - 1.0, self.attention_every), 0.0)
+        loss = ops.cond(
+            is_due,
+            lambda: ops.cast(term(), "float32"),
+            lambda: ops.zeros((), "float32"),
+        )
+        self._log(f"{name}_loss", loss, y_pred, ops.cast(is_due, "float32"))
+        return self.attention_every * loss
+
+    def _log(self, name, loss, y_pred, share=1.0):
+        size = ops.cast(ops.shape(y_pred["logits"])[0], "float32")
+        self.trackers[name].update_state(unscaled(loss), share * size)
 
     def _classification_loss(self, y, y_pred, sample_weight, training):
         """Adds the losses of both halves, and the network's own losses once."""
@@ -228,59 +255,36 @@ class TrainingStep:
         """Sums the losses of the network itself, such as weight decay."""
         return sum(map(self._aggregate_additional_loss, self.losses))
 
-    def _robust_loss(self, x, y_pred, weights):
+    def _robust_loss(self, x, y_pred, weights, training):
         """Returns the robust loss, and the network's own losses once."""
         logits = halves(x, y_pred["logits"])
+        logits += self._neighbors(x, training)
         if isinstance(self.robust_loss, DistillationLoss):
-            clean = split(x["images"])[0]
-            logits += (self.robust_loss.teacher_logits(clean),)
+            logits += self._taught(x)
         targets = halves(x, x["targets"])[1]
         return self.robust_loss(targets, logits, weights) + self._own_loss()
 
+    def _neighbors(self, x, training):
+        """Returns the logits of further images, a tuple."""
+        if "neighbors" not in x:
+            return ()
+        # As with masked images, the averages are those of the images alone.
+        with self.classifier.stateless():
+            logits = self.classifier(interleave(*x["neighbors"]), training)[0]
+        count = len(x["neighbors"])
+        return tuple(logits[i::count] for i in range(count))
+
+    def _taught(self, x):
+        """Returns the teacher's logits, a tuple."""
+        clean, adversarial = split(x["images"])
+        images = [clean]
+        if self.robust_loss.teaches_all:
+            images += [adversarial, *x.get("neighbors", ())]
+        return tuple(map(self.robust_loss.teacher_logits, images))
+
     def read_pairs(self, inputs, training):
         """Returns the `predictions` of a step's images, `logits` and `maps`."""
-        labels = inputs["labels"]
-        images = inputs.get("images", inputs.get("adversarial"))
-        if not self.maps_both:
-            logits, outputs = self.classifier(images, training=training)
-            return {"predictions": outputs, "logits": logits}
-        logits, maps, outputs = self._explain_pairs(images, labels, training)
-        return {"predictions": outputs, "logits": logits, "maps": maps}
-
-    def _noisy_maps(self, x, training):
-        """Returns the maps of clean and noisy images, interleaved."""
-        labels = double(halves(x, x["labels"])[1])
-        with self.classifier.stateless():
-            return self._explain_pairs(x["noisy"], labels, training)[1]
-
-    def _explain_pairs(self, images, labels, training):
-        """Explains interleaved images as the attention method does.
-
-        The two images of a pair have the same strongest other class, that of
-        the clean one: else the margins of different classes were compared.
-        """
-
-        def margins(logits):
-            clean = ops.repeat(split(logits)[0], 2, axis=0)
-            return score_weights("margin", labels, logits, ranked_by=clean)
-
-        chosen = margins if self.attention.score == "margin" else labels
-        return self.attention.explain(
-            self.classifier, images, chosen, training=training
-        )
-
-    def _rectification(self, images, y_pred, weights, training):
-        masked = self.mask(images, y_pred["maps"])
-        # In the same mode as the whole images: between batch statistics and
-        # moving averages the distance could grow although no defense is
-        # learned. The scope keeps gray images out of the averages.
-        with self.classifier.stateless():
-            masked = self.classifier(masked, training=training)[0]
-        whole = split(y_pred["logits"])
-        return sum(
-            self.rectification_loss(*arguments)
-            for arguments in zip(whole, split(masked), weights, strict=True)
-        )
+        return read(self, inputs, training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         if not isinstance(y_pred, dict):
@@ -300,7 +304,7 @@ class TrainingStep:
 
     def get_metrics_result(self):
         logs = super().get_metrics_result()
-        hidden = ["unusable_batches"]
+        hidden = ["unusable_batches", "steps"]
         if not self.rectification_weight:
             hidden.append("rectification_loss")
         if not self.preservation_weight:
@@ -316,9 +320,10 @@ def new_trackers():
         "rectification_loss",
         "preservation_loss",
     )
+    sums = ("unusable_batches", "steps")
     return {
         **{name: keras.metrics.Mean(name=name) for name in means},
-        "unusable_batches": keras.metrics.Sum(name="unusable_batches"),
+        **{name: keras.metrics.Sum(name=name) for name in sums},
     }
 
 

@@ -8,12 +8,15 @@ from keras import ops
 import keras_attn_defense as kad
 from keras_attn_defense.losses.robust_loss import cross_entropy
 from tests import networks
+from tests.testing import gradient
 from tests.testing import to_numpy
 
 RANDOM = np.random.default_rng(0)
 CLEAN = RANDOM.normal(0, 2, (6, 4))
 ATTACKED = RANDOM.normal(0, 2, (6, 4))
 TEACHER = RANDOM.normal(0, 2, (6, 4))
+NEAR = RANDOM.normal(0, 2, (3, 6, 4))
+TAUGHT = RANDOM.normal(0, 2, (2, 6, 4))
 CLASSES = np.array([0, 1, 2, 3, 0, 1])
 LABELS = np.eye(4)[CLASSES]
 
@@ -40,6 +43,19 @@ def mart():
     rows = np.arange(len(CLASSES))
     boosted = ce(ATTACKED) - np.log(1.0001 - p_attacked[rows, strongest])
     return boosted + 6 * kl(CLEAN, ATTACKED) * (1 - p_clean[rows, CLASSES])
+
+
+def elle():
+    first, second, between = map(ce, NEAR)
+    share = (np.arange(6) + 0.5) / 6
+    error = between - (1 - share) * first - share * second
+    return ce(ATTACKED) + 10 * error**2
+
+
+def igdm():
+    change = kl(TAUGHT[0] - TAUGHT[1], ATTACKED - NEAR[0])
+    soft = 5 / 6 * kl(TEACHER, ATTACKED) + 1 / 6 * kl(TEACHER, CLEAN)
+    return soft + 20 * change
 
 
 def smooth(share):
@@ -82,7 +98,11 @@ PUBLISHED = {
         kad.losses.RSLAD(),
         lambda: 5 / 6 * kl(TEACHER, ATTACKED) + 1 / 6 * kl(TEACHER, CLEAN),
     ),
+    "elle": (kad.losses.ELLE(10.0), elle),
+    "igdm": (kad.losses.IGDM(), igdm),
 }
+# Logits of neighbors.
+FURTHER = {kad.losses.ELLE: [*NEAR], kad.losses.IGDM: [NEAR[0]]}
 # What the inner attack maximizes.
 ATTACKS = {
     "madry": lambda: ce(ATTACKED),
@@ -92,13 +112,18 @@ ATTACKS = {
     "score": lambda: ((softmax(ATTACKED) - softmax(CLEAN)) ** 2).sum(-1),
     "ard": lambda: ce(ATTACKED),
     "rslad": lambda: kl(TEACHER, ATTACKED),
+    "elle": lambda: ce(ATTACKED),
+    "igdm": lambda: kl(TEACHER, ATTACKED),
 }
 
 
-def tensors(loss):
-    logits = [CLEAN, ATTACKED]
+def tensors(loss, attack=False):
+    further = [] if attack else FURTHER.get(type(loss), [])
+    logits = [CLEAN, ATTACKED, *further]
     if isinstance(loss, kad.losses.DistillationLoss):
         logits.append(TEACHER)
+        if loss.teaches_all and not attack:
+            logits += [*TAUGHT]
     return tuple(ops.convert_to_tensor(z, "float32") for z in logits)
 
 
@@ -119,7 +144,7 @@ def test_published_formula(name):
 def test_what_the_attack_maximizes(name):
     loss = PUBLISHED[name][0]
     labels = ops.convert_to_tensor(LABELS, "float32")
-    actual = to_numpy(loss.attacked(labels, tensors(loss)))
+    actual = to_numpy(loss.attacked(labels, tensors(loss, attack=True)))
     np.testing.assert_allclose(actual, ATTACKS[name](), rtol=2e-5, atol=1e-6)
 
 
@@ -130,6 +155,42 @@ def test_config(name):
     loaded = keras.saving.deserialize_keras_object(config)
     assert type(loaded) is type(loss)
     assert loaded.get_config() == loss.get_config()
+
+
+def test_neighbors():
+    x, y = networks.images_and_labels(4)
+    points = iter([x + 0.1, x - 0.1])
+    first, second, between = (
+        to_numpy(each)
+        for each in kad.losses.ELLE().neighbors(x, x, lambda: next(points))
+    )
+    np.testing.assert_allclose(first - x, 0.1, atol=1e-6)
+    np.testing.assert_allclose(second - x, -0.1, atol=1e-6)
+    shares = np.array([0.125, 0.375, 0.625, 0.875])[:, None, None, None]
+    expected = np.broadcast_to(0.1 - 0.2 * shares, x.shape)
+    np.testing.assert_allclose(between - x, expected, atol=1e-6)
+    (opposite,) = kad.losses.IGDM().neighbors(x, x + 0.1, None)
+    np.testing.assert_allclose(opposite, x - 0.1, atol=1e-6)
+
+
+def test_debiased_rectification():
+    loss = kad.losses.DebiasedRectificationLoss()
+    whole, rest, attacked = tensors(kad.losses.RSLAD())[:3]
+    value = to_numpy(loss.call((whole, rest), attacked))
+    np.testing.assert_allclose(value, kl(CLEAN - ATTACKED, TEACHER), rtol=2e-5)
+
+    def of(changed, number):
+        logits = [whole, rest, attacked]
+        logits[number] = changed
+        return ops.sum(loss.call((logits[0], logits[1]), logits[2]))
+
+    values = [whole, rest, attacked]
+    lengths = [
+        np.abs(gradient(lambda z, i=i: of(z, i), values[i])).max()
+        for i in range(3)
+    ]
+    # The rest is a constant.
+    assert lengths[0] > 0.1 and lengths[1] == 0.0 and lengths[2] > 0.1
 
 
 def test_smoothing_is_that_of_keras():
