@@ -83,12 +83,11 @@ class AdaptiveObjective(ImageObjective):
         with frozen(victim.variables, victim.draw):
             logits, maps = self._explained(victim, x, labels)
             values = classification * cross_entropy(logits, labels)
-            if rectification and self._is_debiased():
-                loss = self.rectification_loss.call(reference["target"], logits)
-                values = values + rectification * loss
-            elif rectification:
-                rest = victim(self.mask(x, maps))[0]
-                loss = self.rectification_loss.call(logits, rest)
+            if rectification:
+                pair = reference.get("target"), logits
+                if not self._is_debiased():
+                    pair = logits, victim(self.mask(x, maps))[0]
+                loss = self.rectification_loss.call(*pair)
                 values = values + rectification * loss
         if preservation:
             loss = self.preservation_loss.call(reference["maps"], maps)
