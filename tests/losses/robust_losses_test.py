@@ -158,19 +158,20 @@ def test_config(name):
 
 
 def test_neighbors():
-    x, y = networks.images_and_labels(4)
+    x = ops.convert_to_tensor(networks.images_and_labels(4)[0])
     points = iter([x + 0.1, x - 0.1])
     first, second, between = (
         to_numpy(each)
         for each in kad.losses.ELLE().neighbors(x, x, lambda: next(points))
     )
-    np.testing.assert_allclose(first - x, 0.1, atol=1e-6)
-    np.testing.assert_allclose(second - x, -0.1, atol=1e-6)
+    images = to_numpy(x)
+    np.testing.assert_allclose(first - images, 0.1, atol=1e-6)
+    np.testing.assert_allclose(second - images, -0.1, atol=1e-6)
     shares = np.array([0.125, 0.375, 0.625, 0.875])[:, None, None, None]
-    expected = np.broadcast_to(0.1 - 0.2 * shares, x.shape)
-    np.testing.assert_allclose(between - x, expected, atol=1e-6)
+    expected = np.broadcast_to(0.1 - 0.2 * shares, images.shape)
+    np.testing.assert_allclose(between - images, expected, atol=1e-6)
     (opposite,) = kad.losses.IGDM().neighbors(x, x + 0.1, None)
-    np.testing.assert_allclose(opposite, x - 0.1, atol=1e-6)
+    np.testing.assert_allclose(to_numpy(opposite), images - 0.1, atol=1e-6)
 
 
 def test_debiased_rectification():
