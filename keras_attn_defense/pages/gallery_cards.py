@@ -1,5 +1,9 @@
 """Images of an evaluation, before and after attacks, as parts of a page."""
 
+import functools
+
+import numpy as np
+
 from ..visualization.overlay import overlay
 from .page import percent
 from .pictures import encoded
@@ -28,21 +32,67 @@ def gallery_cards(report, names, budget=BUDGET):
     if report.gallery is None:
         return None
     album = _Album(report, names)
-    cards = []
-    for place in range(len(report.gallery.index)):
-        card = album.card(place)
-        budget -= _size(card)
-        if cards and budget < 0:
-            break
-        cards.append(card)
+    places = range(len(report.gallery.index))
+    cards = list(_within(budget, map(album.card, places)))
     return {
         "cards": cards,
-        "drawn": len(report.gallery.index),
+        "drawn": len(places),
         "total": report.num_images,
         "attention": report.gallery.attention,
         "note": report.gallery.note,
-        "classes": sorted({(card["label"], card["name"]) for card in cards}),
+        "classes": _classes(cards),
     }
+
+
+def compared_cards(reports, epsilons, names, budget=BUDGET):
+    """Returns what the page shows of the images that several galleries share.
+
+    Args:
+        reports: The `RobustnessReport` of each model, on the same images.
+        epsilons: The radii that all of them have.
+        names: The `ClassNames`.
+        budget: The number of characters that all pictures may have.
+
+    Returns:
+        A dict as of `gallery_cards`, where each card has one of each model in
+        `models`; None unless all reports have a gallery.
+    """
+    if not reports or any(each.gallery is None for each in reports):
+        return None
+    rows = [each.gallery.index for each in reports]
+    shared = functools.reduce(np.intersect1d, rows)
+    albums = [_Album(each, names, epsilons) for each in reports]
+
+    def card(row):
+        places = [np.searchsorted(index, row) for index in rows]
+        models = [
+            album.card(place)
+            for album, place in zip(albums, places, strict=True)
+        ]
+        return {**models[0], "variants": [], "map": None, "models": models}
+
+    cards = list(_within(budget, map(card, shared)))
+    if not cards:
+        return None
+    return {
+        "cards": cards,
+        "drawn": len(shared),
+        "total": reports[0].num_images,
+        "classes": _classes(cards),
+    }
+
+
+def _classes(cards):
+    return sorted({(card["label"], card["name"]) for card in cards})
+
+
+def _within(budget, cards):
+    """Yields cards as long as their pictures fit; one fits always."""
+    for number, card in enumerate(cards):
+        budget -= _size(card)
+        if number and budget < 0:
+            return
+        yield card
 
 
 class _Album:
@@ -51,10 +101,13 @@ class _Album:
     Args:
         report: The `RobustnessReport`.
         names: The `ClassNames`.
+        epsilons: The radii to show the worst case of; None shows all attacks
+            at all radii.
     """
 
-    def __init__(self, report, names):
+    def __init__(self, report, names, epsilons=None):
         self.names = names
+        self.epsilons = epsilons
         self.gallery = report.gallery
         self.threat = report.threat_model
         self.attacks = list(report.to_dict()["attacks"])
@@ -82,9 +135,12 @@ class _Album:
     def _variants(self, place):
         """Different attacked images, each with the attacks that gave it."""
         found = {}
-        for number, epsilon in enumerate(self.threat.epsilons):
+        epsilons = self.epsilons or self.threat.epsilons
+        for number, epsilon in enumerate(epsilons):
             worst = self._worst(place, epsilon)
             for attack, name in enumerate(self.attacks):
+                if self.epsilons and name != worst:
+                    continue
                 column = f"{name}@{self.threat.label(epsilon)}"
                 content = self.gallery.adversarial[column][place].tobytes()
                 fell = self._fell(place, name, epsilon)
@@ -147,7 +203,7 @@ class _Album:
 
 
 def _number(value):
-    return f"{value:.3f}"
+    return f"{value:.2f}"
 
 
 def _times(size, width):
@@ -157,7 +213,8 @@ def _times(size, width):
 def _size(card):
     """Counts the characters of a card's pictures."""
     shown = [card, *card["variants"]]
-    return sum(
+    of_models = sum(map(_size, card.get("models", [])))
+    return of_models + sum(
         len(each.get(name) or "")
         for each in shown
         for name in ("picture", "change", "map")

@@ -26,3 +26,13 @@ class ClassNames:
         if self._names is None:
             return f"class {label}"
         return self._names[label]
+
+
+def largest_class(report):
+    """Returns the largest class index that the page of a report shows."""
+    samples, gallery = report.per_sample, report.gallery
+    seen = [samples["label"], samples["prediction"]]
+    if gallery is not None:
+        answers = [gallery.clean, *gallery.attacked.values()]
+        seen += [each.predictions for each in answers]
+    return int(max(each.max() for each in seen))

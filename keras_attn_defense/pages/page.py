@@ -70,14 +70,14 @@ def render(template, **content):
 
 
 def percent(share):
-    """Writes a share between 0 and 1 as `43.2 %`."""
-    return f"{100 * share:.1f} %"
+    """Writes a share between 0 and 1 as `43.2 %`, with a space that holds."""
+    return f"{100 * share:.1f}\xa0%"
 
 
 def interval(bounds):
     """Writes an interval of shares as `40.1 to 46.3 %`."""
     low, high = bounds
-    return f"{100 * low:.1f} to {100 * high:.1f} %"
+    return f"{100 * low:.1f} to {100 * high:.1f}\xa0%"
 
 
 @functools.cache

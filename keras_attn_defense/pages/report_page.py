@@ -7,6 +7,7 @@ from .chart import Curve
 from .chart import Point
 from .gallery_cards import gallery_cards
 from .names import ClassNames
+from .names import largest_class
 from .page import interval
 from .page import percent
 from .page import render
@@ -25,9 +26,7 @@ def report_page(report, class_names=None):
         class_names: Names of the classes, or None.
     """
     card, label = report.to_dict(), report.threat_model.label
-    samples = report.per_sample
-    largest = max(samples["label"].max(), samples["prediction"].max())
-    names = ClassNames(class_names, _needed(report.gallery, largest) + 1)
+    names = ClassNames(class_names, 1 + largest_class(report))
     epsilons = card["threat_model"]["epsilons"]
     return render(
         "report.html",
@@ -85,14 +84,6 @@ def _point(row):
         tuple(100 * bound for bound in row["interval"]),
         f"{percent(row['accuracy'])} ({interval(row['interval'])})",
     )
-
-
-def _needed(gallery, largest):
-    """The largest class index on the page."""
-    if gallery is None:
-        return int(largest)
-    answers = [gallery.clean, *gallery.attacked.values()]
-    return int(max(largest, *(each.predictions.max() for each in answers)))
 
 
 def _flags(card):

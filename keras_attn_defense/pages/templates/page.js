@@ -74,26 +74,26 @@
   const cards = all(".card", gallery);
   const dialog = document.getElementById("large");
   const value = (name) => document.getElementById(`filter-${name}`)?.value ?? "";
-  const shown = (card) => card.querySelector(".variant:not([hidden])");
+  const shown = (card) => all(".variant:not([hidden])", card);
   const orders = {
     index: (card) => Number(card.dataset.index),
     clean: (card) => Number(card.dataset.clean),
-    margin: (card) => Number(shown(card).dataset.margin),
-    moved: (card) => -Number(shown(card).dataset.moved),
+    margin: (card) => Number(shown(card)[0].dataset.margin),
+    moved: (card) => -Number(shown(card)[0].dataset.moved),
   };
 
   const update = () => {
-    const wanted = value("attack") + value("epsilon");
+    const wanted = (value("attack") || "w") + value("epsilon");
+    const needed = value("outcome").split(" ").filter(Boolean);
     for (const card of cards) {
       for (const variant of all(".variant", card)) {
         variant.hidden = !variant.dataset.shows.split(" ").includes(wanted);
       }
-      const kept =
-        ["", card.dataset.class].includes(value("class")) &&
-        ["", shown(card).dataset.outcome].includes(value("outcome"));
-      card.hidden = !kept;
+      const outcomes = shown(card).map((variant) => variant.dataset.outcome);
+      const isOfClass = ["", card.dataset.class].includes(value("class"));
+      card.hidden = !isOfClass || needed.some((each) => !outcomes.includes(each));
     }
-    const order = orders[value("sort")];
+    const order = orders[value("sort") || "index"];
     gallery.append(...cards.sort((one, other) => order(one) - order(other)));
     const count = cards.filter((card) => !card.hidden).length;
     form.querySelector("output").textContent = `${count} of ${cards.length} shown`;
