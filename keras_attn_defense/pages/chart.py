@@ -8,9 +8,9 @@ import math
 from typing import NamedTuple
 
 _WIDTH, _HEIGHT = 640, 360
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 20, 14, 58
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 40, 36, 62
 #: Labels of the horizontal axis that are closer than this would overlap.
-_APART = 58
+_APART = 66
 
 
 class Point(NamedTuple):
@@ -65,11 +65,11 @@ class Chart:
         self.y_title = y_title
         self.places = sorted({p.x for curve in curves for p in curve.points})
         self.place_labels = [_label(place, ticks) for place in self.places]
-        self._x_range = _widened(min(self.places), max(self.places))
-        self._y_range = y_range or _range_of(curves)
-        self.y_ticks = [
-            (self._y(value), f"{value:g}") for value in _steps(*self._y_range)
-        ]
+        ends = [*self.places, *(x for x, _ in ticks)]
+        self._x_range = _widened(min(ends), max(ends))
+        steps = _steps(*(y_range or _widened(*_extent(curves))))
+        self._y_range = steps[0], steps[-1]
+        self.y_ticks = [(self._y(value), f"{value:g}") for value in steps]
         self.x_ticks = _apart([(self._x(x), label) for x, label in ticks])
         self.curves = [self._drawn(*each) for each in enumerate(curves)]
 
@@ -123,30 +123,26 @@ def _widened(low, high):
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def _range_of(curves):
-    """A range for all values, with round numbers at its ends."""
+def _extent(curves):
+    """The lowest and the highest value of all curves and intervals."""
     values = [
         value
         for curve in curves
         for point in curve.points
         for value in (point.y, *(point.bounds or ()))
     ]
-    low, high = _widened(min(values), max(values))
-    step = _step(low, high)
-    return math.floor(low / step) * step, math.ceil(high / step) * step
-
-
-def _step(low, high):
-    """A round distance of about five ticks."""
-    rough = (high - low) / 5
-    power = 10 ** math.floor(math.log10(rough))
-    return next(n * power for n in (1, 2, 5, 10) if n * power >= rough)
+    return min(values), max(values)
 
 
 def _steps(low, high):
-    step = _step(low, high)
-    count = int(math.floor((high - low) / step + 1e-9))
-    return [round(low + step * number, 10) for number in range(count + 1)]
+    """About five round values, from below the lowest to above the highest."""
+    rough = (high - low) / 5
+    power = 10 ** math.floor(math.log10(rough))
+    step = next(n * power for n in (1, 2, 5, 10) if n * power >= 0.99 * rough)
+    # Rounding must not add a step.
+    first = math.floor(low / step + 1e-6)
+    last = math.ceil(high / step - 1e-6)
+    return [round(number * step, 10) for number in range(first, last + 1)]
 
 
 def _apart(ticks):

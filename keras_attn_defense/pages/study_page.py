@@ -93,7 +93,7 @@ def _success(bins):
             100 * row["share"],
             tuple(100 * bound for bound in row["interval"]),
             f"{percent(row['share'])} ({interval(row['interval'])}), "
-            f"{row['n']} images",
+            f"n = {row['n']}",
         )
         for row in bins
         if row["n"]
