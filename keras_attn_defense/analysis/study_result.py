@@ -185,7 +185,7 @@ class StudyResult:
             ImportError: If a page is asked for and its packages are missing.
         """
         if is_page(path):
-            write_page(path, study_page(self, NAMES, OBSERVATIONS))
+            write_page(path, study_page, self, NAMES, OBSERVATIONS)
             return
         reason = "as a study is written as JSON, or in .html for a page"
         _files.check_suffix(path, ".json", reason)

@@ -14,9 +14,10 @@ def repeated_call(attacks, runner, limit):
         limit: The number of images that was asked for, or None.
     """
     threat = runner.threat
+    radii = [threat.label(each).replace("/", " / ") for each in threat.epsilons]
     arguments = {
         "attacks": _attacks(attacks, runner.entries),
-        "epsilons": f"[{', '.join(map(_radius, map(threat.label, threat.epsilons)))}]",
+        "epsilons": f"[{', '.join(radii)}]",
         "norm": f'"{threat.norm}"',
         "value_range": str(threat.value_range),
         "batch_size": runner.predictor.batch_size,
@@ -27,10 +28,6 @@ def repeated_call(attacks, runner, limit):
     return "\n".join(
         ["kad.evaluate_robustness(", "    model, x, y,", *lines, ")"]
     )
-
-
-def _radius(label):
-    return label.replace("/", " / ")
 
 
 def _attacks(attacks, entries):

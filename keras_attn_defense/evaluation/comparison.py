@@ -157,7 +157,7 @@ class Comparison:
             ImportError: If a page is asked for and its packages are missing.
         """
         if is_page(path):
-            write_page(path, comparison_page(self, class_names))
+            write_page(path, comparison_page, self, class_names)
         else:
             write_json(path, self.to_dict())
 

@@ -26,9 +26,7 @@ class Records:
         seed: Integer seed of their draw.
     """
 
-    def __init__(
-        self, entries, threat, keep_images=False, gallery=0, seed=0
-    ):
+    def __init__(self, entries, threat, keep_images=False, gallery=0, seed=0):
         self.entries = entries
         self.threat = threat
         #: Attacks that could not work on the model, and why.

@@ -201,7 +201,7 @@ class RobustnessReport:
             ImportError: If a page is asked for and its packages are missing.
         """
         if is_page(path):
-            write_page(path, report_page(self, class_names))
+            write_page(path, report_page, self, class_names)
         else:
             write_json(path, self.to_dict())
 

@@ -110,7 +110,9 @@ class Chart:
             return ""
         low = [(point.x, point.bounds[0]) for point in points]
         high = [(point.x, point.bounds[1]) for point in points]
-        return " ".join(f"{self._x(x)},{self._y(y)}" for x, y in low + high[::-1])
+        return " ".join(
+            f"{self._x(x)},{self._y(y)}" for x, y in low + high[::-1]
+        )
 
 
 def _label(place, ticks):

@@ -27,7 +27,9 @@ def comparison_page(comparison, class_names=None):
     """
     label = comparison.threat_model.label
     reports = comparison.reports
-    names = ClassNames(class_names, 1 + max(map(largest_class, reports), default=0))
+    names = ClassNames(
+        class_names, 1 + max(map(largest_class, reports), default=0)
+    )
     return render(
         "comparison.html",
         title=f"Robustness of {len(comparison.rows)} models",
@@ -107,7 +109,9 @@ def _patterns(comparison):
     """For each radius, how many images each set of models withstands."""
     tables = []
     for epsilon in (0.0, *comparison.epsilons):
-        masks = [each[epsilon] for each in comparison.outcomes if epsilon in each]
+        masks = [
+            each[epsilon] for each in comparison.outcomes if epsilon in each
+        ]
         if len(masks) < len(comparison.rows) or len(masks) < 2:
             continue
         counts = collections.Counter(map(tuple, np.transpose(masks).tolist()))
@@ -115,7 +119,11 @@ def _patterns(comparison):
             {
                 "epsilon": epsilon,
                 "rows": [
-                    {"held": held, "count": count, "share": count / len(masks[0])}
+                    {
+                        "held": held,
+                        "count": count,
+                        "share": count / len(masks[0]),
+                    }
                     for held, count in counts.most_common(_MOST_PATTERNS)
                 ],
                 "left_out": max(len(counts) - _MOST_PATTERNS, 0),

@@ -20,9 +20,16 @@ def is_page(path):
     return pathlib.Path(path).suffix.lower() in (".html", ".htm")
 
 
-def write_page(path, text):
-    """Writes a page to a file."""
-    write_atomically(path, text.encode())
+def write_page(path, make, *content):
+    """Writes a page to a file.
+
+    Args:
+        path: The file.
+        make: A function that returns the page, a text.
+        *content: What it is called with.
+    """
+    check_page()
+    write_atomically(path, make(*content).encode())
 
 
 def check_page(purpose="A page"):
@@ -55,7 +62,6 @@ def render(template, **content):
     Returns:
         The page, a text.
     """
-    check_page()
     script = _read("page.js")
     return (
         _environment()
