@@ -7,11 +7,16 @@ import numpy as np
 from .. import _files
 from .._typing import Figure
 from .._typing import Path
+from ..pages import is_page
+from ..pages import study_page
+from ..pages import write_page
 from .groups import compare_groups
 from .groups import compare_shares
 from .groups import share
 from .groups import verdict
 from .measurements import STEP_MEASURES
+from .study_table import NAMES
+from .study_table import OBSERVATIONS
 from .study_table import print_study
 from .study_table import text_of_study
 
@@ -53,6 +58,7 @@ class StudyResult:
     result.per_sample["completeness"]  # (8,)
     result.steps["iou"]  # (8, 11), after each step of the attack
     result.save("study.json")
+    result.save("study.html")  # for a browser
     ```
     """
 
@@ -168,15 +174,21 @@ class StudyResult:
         return figure
 
     def save(self, path: Path) -> None:
-        """Writes `to_dict` to a JSON file.
+        """Writes `to_dict` to a JSON file, or a page for a browser.
 
         Args:
-            path: The file, whose name ends in `.json`. `load_study` reads it.
+            path: The file. Its name ends in `.json`, which `load_study` reads,
+                or in `.html`: one file that loads nothing from elsewhere.
 
         Raises:
             ValueError: If the file's name has another ending.
+            ImportError: If a page is asked for and its packages are missing.
         """
-        _files.check_suffix(path, ".json", "as a study is written as JSON")
+        if is_page(path):
+            write_page(path, study_page, self, NAMES, OBSERVATIONS)
+            return
+        reason = "as a study is written as JSON, or in .html for a page"
+        _files.check_suffix(path, ".json", reason)
         _files.write_json(path, self.to_dict())
 
     def _mean_steps(self, correct, success):

@@ -9,7 +9,7 @@ from rich.text import Text
 from .._text import as_text
 from .._text import show
 
-_NAMES = {
+NAMES = {
     "completeness": "completeness (IoU with the object)",
     "confidence_drop": "drop in confidence when masked",
     "iou": "IoU of the areas before and after",
@@ -19,7 +19,7 @@ _NAMES = {
     "entropy_rise": "rise in entropy",
     "spread_rise": "rise in spread",
 }
-_OBSERVATIONS = {
+OBSERVATIONS = {
     "completeness": "images with less complete attention are fooled first",
     "confidence_drop": "images with more evidence outside are fooled first",
     "iou": "successful attacks move the attention area further",
@@ -52,7 +52,7 @@ def _write(result, console):
         p = "" if measure["p"] is None else f"p = {measure['p']:.2g}, "
         console.print(
             Text(
-                f"{measure['verdict']}: {_OBSERVATIONS[kind]}{method} "
+                f"{measure['verdict']}: {OBSERVATIONS[kind]}{method} "
                 f"({p}n = {sizes[0]} + {sizes[1]})."
             )
         )
@@ -109,7 +109,7 @@ def _table(result, statistics):
 def _row(name, measure):
     """Formats the comparison of one measure."""
     kind = name.removeprefix("other_")
-    label = _NAMES[kind] + (", second method" if kind != name else "")
+    label = NAMES[kind] + (", second method" if kind != name else "")
     means = [_number(measure[each]["mean"]) for each in ("chosen", "others")]
     if measure["p"] is None:
         return label, *means, "", "", ""

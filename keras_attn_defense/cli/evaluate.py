@@ -4,10 +4,12 @@ import sys
 
 from ..classifier import as_classifier
 from ..evaluation import evaluate_robustness
+from ..pages import check_page
 from ..visualization.style import check_matplotlib
 from .arguments import add_command
 from .arguments import add_threat
 from .arguments import output
+from .arguments import positive
 from .arguments import share
 from .checked import data_options
 from .checked import load_model
@@ -30,6 +32,9 @@ examples:
   a curve over several radii:
     python -m keras_attn_defense evaluate model.keras --data cifar10 \\
       --epsilon 2/255 4/255 8/255 --plot curve.png
+  a page for a browser, with images before and after the attacks:
+    python -m keras_attn_defense evaluate model.keras --data test.npz \\
+      --html report.html
   in continuous integration, to fail if robustness is lost:
     python -m keras_attn_defense evaluate model.keras --data test.npz \\
       --attacks pgd --limit 500 --fail-under 0.4"""
@@ -61,6 +66,19 @@ def add_to(commands):
         type=output(".png", ".pdf", ".svg"),
         metavar="CURVE.PNG",
         help="draw accuracy against epsilon",
+    )
+    parser.add_argument(
+        "--html",
+        type=output(".html"),
+        metavar="REPORT.HTML",
+        help="write a page for a browser, with all numbers and some images",
+    )
+    parser.add_argument(
+        "--gallery",
+        type=positive,
+        default=24,
+        metavar="N",
+        help="images on the page of --html (default: %(default)s)",
     )
     parser.add_argument(
         "--state",
@@ -103,6 +121,8 @@ def run(args):
     """
     if args.plot is not None:
         check_matplotlib("--plot")
+    if args.html is not None:
+        check_page("--html")
     model = load_model(args.model)
     options = data_options(args, as_classifier(model))
     images, labels = load_data(args.data, options)
@@ -118,6 +138,7 @@ def run(args):
         batch_size=args.batch_size,
         seed=args.seed,
         state=args.state,
+        gallery=0 if args.html is None else args.gallery,
         checks="thorough" if args.thorough else not args.no_checks,
         name=args.name,
         dataset=data_name(args.data),
@@ -128,6 +149,9 @@ def run(args):
         report.save(args.out)
     if args.plot is not None:
         report.plot(args.plot)
+    if args.html is not None:
+        report.about["call"] = args.command_line
+        report.save(args.html, class_names=options.class_names)
     return _exit_code(report, args.fail_under)
 
 

@@ -1,6 +1,7 @@
 """The program: parses a command, runs it, and returns its exit code."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -35,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         `--fail-under`, 2 for bad input, 130 after Ctrl-C.
     """
     args = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    args.command_line = f"python -m keras_attn_defense {shlex.join(words)}"
     try:
         return args.run(args)
     except KeyboardInterrupt:

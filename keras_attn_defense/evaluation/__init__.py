@@ -8,6 +8,8 @@ from .comparison import ComparedPair as ComparedPair
 from .comparison import Comparison as Comparison
 from .confidence import PairedDifference as PairedDifference
 from .evaluate import evaluate_robustness as evaluate_robustness
+from .gallery import Answers as Answers
+from .gallery import Gallery as Gallery
 from .red_flag import RedFlag as RedFlag
 from .report import RobustnessReport as RobustnessReport
 from .threat_model import ThreatModel as ThreatModel

@@ -87,6 +87,27 @@ def accuracy_rows(records, confidence):
     return rows
 
 
+def rows_by_class(records, confidence):
+    """Returns rows as in a report for each class, a dict by class index.
+
+    Args:
+        records: The finished `Records`.
+        confidence: The probability that the intervals cover.
+    """
+    masks = {("clean", 0.0): records.correct}
+    for index, epsilon in enumerate(records.threat.epsilons):
+        for entry in records.ran:
+            masks[entry.name, epsilon] = ~records.success(entry, index)
+        masks["worst case", epsilon] = records.is_robust(epsilon)
+    return {
+        int(label): [
+            _row(*key, mask[records.labels == label], confidence)
+            for key, mask in masks.items()
+        ]
+        for label in np.unique(records.labels)
+    }
+
+
 def _row(attack, epsilon, is_robust, confidence, **more):
     robust, total = int(is_robust.sum()), len(is_robust)
     interval = accuracy_interval(robust, total, confidence)

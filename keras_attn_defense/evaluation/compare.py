@@ -40,6 +40,7 @@ def compare(cards: Sequence[Any]) -> Comparison:
     kad.evaluation.compare(["first.json", "second.json"]).summary()
     ```
     """
+    reports = [each for each in cards if isinstance(each, RobustnessReport)]
     cards = [_card(each) for each in cards]
     if not cards:
         raise ValueError("`cards` is empty. Pass at least one card.")
@@ -57,23 +58,24 @@ def compare(cards: Sequence[Any]) -> Comparison:
     for field in (data, "attacks", "confidence"):
         _warn(field, [card[field] for card in cards], cards)
     epsilons = sorted(common)
-    cards.sort(
-        key=lambda card: _worst(card)[epsilons[-1]]["accuracy"], reverse=True
-    )
+    for each in (cards, reports):
+        each.sort(key=lambda one: _accuracy(one, epsilons[-1]), reverse=True)
     rows = [_row(card, epsilons) for card in cards]
     threat = cards[0]["threat_model"]
     norm, value_range = threat["norm"], threat["value_range"]
     dataset = cards[0]["dataset"] or "unnamed data"
-    pairs = [] if _differ(numbers) else _pairs(cards, epsilons)
-    title = f"{dataset}, {norm}"
+    same = not _differ([(c["num_images"], c["data_checksum"]) for c in cards])
+    right = [outcomes(card) for card in cards] if same else []
     return Comparison(
         rows,
         epsilons,
-        title,
-        pairs,
+        f"{dataset}, {norm}",
+        _pairs(cards, right, epsilons),
         norm,
         value_range,
         cards[0]["confidence"],
+        right,
+        reports if same and len(reports) == len(cards) else (),
     )
 
 
@@ -85,11 +87,17 @@ def _card(source):
     return check_card(source, "a card in the list")
 
 
+def _accuracy(source, epsilon):
+    return _worst(_card(source))[epsilon]["accuracy"]
+
+
 def _row(card, epsilons):
     worst = _worst(card)
     return {
         "name": card["name"],
+        "num_images": card["num_images"],
         "clean_accuracy": card["results"][0]["accuracy"],
+        "clean_interval": tuple(card["results"][0]["interval"]),
         "robust_accuracy": {e: worst[e]["accuracy"] for e in epsilons},
         "interval": {e: tuple(worst[e]["interval"]) for e in epsilons},
         "attacks": list(card["attacks"]),
@@ -106,16 +114,21 @@ def _worst(card):
     return {row["epsilon"]: row for row in rows}
 
 
-def _pairs(cards, epsilons):
-    """Each two models at each radius, where the images are the same."""
-    if _differ([card["data_checksum"] for card in cards]):
-        return []
-    found = [(card["name"], outcomes(card)) for card in cards]
+def _pairs(cards, right, epsilons):
+    """Each two models at each radius.
+
+    Args:
+        cards: The cards.
+        right: For each which images it has right, a dict of masks by epsilon;
+            empty if the images differ.
+        epsilons: The radii.
+    """
+    found = list(zip(cards, right, strict=False))
     confidence = cards[0]["confidence"]
     return [
         ComparedPair(
-            first,
-            second,
+            first["name"],
+            second["name"],
             epsilon,
             paired_difference(one[epsilon], other[epsilon], confidence),
         )

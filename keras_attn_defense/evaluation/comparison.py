@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
+import numpy as np
 from rich import box
 from rich.table import Table
 
@@ -12,6 +13,9 @@ from .._text import as_text
 from .._text import show
 from .._typing import Figure
 from .._typing import Path
+from ..pages import comparison_page
+from ..pages import is_page
+from ..pages import write_page
 from ..visualization import robustness_figure
 from .confidence import PairedDifference
 from .table import percent
@@ -49,9 +53,10 @@ class Comparison:
 
     Args:
         rows: A list of dicts, the most robust model first: `name`,
-            `clean_accuracy`, `robust_accuracy` (a dict by epsilon),
-            `interval` (the same), `attacks`, `raised`, the names of
-            raised flags, and `unchecked`, of those not checked.
+            `num_images`, `clean_accuracy`, `clean_interval`,
+            `robust_accuracy` (a dict by epsilon), `interval` (the same),
+            `attacks`, `raised`, the names of raised flags, and `unchecked`,
+            of those not checked.
         epsilons: The radii that all of them were evaluated at.
         title: What they were evaluated on.
         pairs: A list of `ComparedPair`: each two models on the same images,
@@ -59,6 +64,10 @@ class Comparison:
         norm: The norm of the radii.
         value_range: `(lower, upper)` bounds of the images.
         confidence: The probability that the intervals cover.
+        outcomes: For each model which images it has right, a dict of masks by
+            epsilon; empty where the images differ.
+        reports: The `RobustnessReport` of each model, for the pictures of a
+            page; empty where cards or other images were compared.
 
     Example:
 
@@ -68,6 +77,7 @@ class Comparison:
     assert comparison.rows[0]["clean_accuracy"] == report.clean_accuracy
     comparison.summary()  # prints the table
     comparison.save("comparison.json")
+    comparison.save("comparison.html")  # for a browser
     ```
     """
 
@@ -80,12 +90,16 @@ class Comparison:
         norm: str = "linf",
         value_range: tuple[float, float] = (0.0, 1.0),
         confidence: float = 0.95,
+        outcomes: Sequence[dict[float, np.ndarray]] = (),
+        reports: Sequence[Any] = (),
     ) -> None:
         self.rows = rows
         self.epsilons = epsilons
         self.title = title
         self.pairs = list(pairs)
         self.confidence = confidence
+        self.outcomes = list(outcomes)
+        self.reports = list(reports)
         self.threat_model = ThreatModel(
             norm, tuple(epsilons), tuple(value_range)
         )
@@ -107,6 +121,7 @@ class Comparison:
             "models": [
                 {
                     **row,
+                    "clean_interval": list(row["clean_interval"]),
                     "robust_accuracy": _by_epsilon(row["robust_accuracy"]),
                     "interval": _by_epsilon(row["interval"]),
                 }
@@ -124,13 +139,27 @@ class Comparison:
             ],
         }
 
-    def save(self, path: Path) -> None:
-        """Writes `to_dict` to a JSON file.
+    def save(
+        self, path: Path, *, class_names: Sequence[str] | None = None
+    ) -> None:
+        """Writes `to_dict` to a JSON file, or a page for a browser.
+
+        The page is one file that loads nothing from elsewhere. It shows images
+        side by side if reports were compared, not cards, and their evaluations
+        were asked for a `gallery`.
 
         Args:
-            path: The file.
+            path: The file. A name that ends in `.html` is a page.
+            class_names: Names of the classes, for a page. None shows their
+                indices.
+
+        Raises:
+            ImportError: If a page is asked for and its packages are missing.
         """
-        write_json(path, self.to_dict())
+        if is_page(path):
+            write_page(path, comparison_page, self, class_names)
+        else:
+            write_json(path, self.to_dict())
 
     def plot(self, path: Path | None = None) -> Figure:
         """Draws accuracy against epsilon, for each model.

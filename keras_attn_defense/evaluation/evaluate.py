@@ -15,6 +15,7 @@ from ..attacks import Attack
 from ..classifier.predictor import Predictor
 from ..data import number_of_images
 from ..preprocessing.built_in import check_built_in_scale
+from .call import repeated_call
 from .checks import Context
 from .checks import not_checked
 from .checks import run_checks
@@ -22,6 +23,7 @@ from .confidence import check_confidence
 from .fingerprint import check_identified
 from .fingerprint import describe
 from .fingerprint import fingerprint
+from .gallery import make_gallery
 from .report import RobustnessReport
 from .runner import EvaluationRunner
 from .sample import Sample
@@ -53,6 +55,7 @@ def evaluate_robustness(
     seed: int = 0,
     state: Path | None = None,
     keep_images: bool = False,
+    gallery: int = 0,
     confidence: float = 0.95,
     checks: bool | str = True,
     name: str | None = None,
@@ -99,6 +102,9 @@ def evaluate_robustness(
             other data, other attacks or other settings is refused.
         keep_images: Whether to keep the adversarial images, in memory and in
             the state file.
+        gallery: The number of images to keep for `report.save("report.html")`,
+            with attacked versions and attention maps of each. They are drawn
+            with `seed`, each with the same chance.
         confidence: The probability that the confidence intervals cover.
         checks: Whether to check for signs that the numbers deceive;
             `"thorough"` takes more images and more steps for it.
@@ -131,6 +137,7 @@ def evaluate_robustness(
     """
     confidence = check_confidence(confidence)
     limit = None if limit is None else check_count("limit", limit)
+    gallery = check_count("gallery", gallery, lowest=0)
     checks = _check_checks(checks)
     runner = EvaluationRunner(
         model,
@@ -141,12 +148,16 @@ def evaluate_robustness(
         batch_size=batch_size,
         seed=seed,
         keep_images=keep_images,
+        gallery=gallery,
         verbose=verbose,
     )
     check_built_in_scale(runner.victim, runner.threat.value_range)
     total = number_of_images(x, None)
     x, y, rows = limited(x, y, limit, seed)
     blocks = runner.blocks(x, y, _BATCHES_OF_BLOCK * batch_size, limit)
+
+    # Files of evaluations without pictures stay as they are.
+    shown = {"gallery": gallery} if gallery else {}
 
     def identified():
         return fingerprint(
@@ -159,6 +170,7 @@ def evaluate_robustness(
             batch_size=batch_size,
             limit=limit,
             keep_images=keep_images,
+            **shown,
         )
 
     known = identified()
@@ -177,8 +189,10 @@ def evaluate_robustness(
     about = describe(
         runner.victim, name, dataset, attacks, seed, records, known
     )
+    about["call"] = repeated_call(attacks, runner, limit)
     about["images"] = taken(len(records), total, limit, rows)
-    return RobustnessReport(records, flags, confidence, about, rows)
+    pictures = make_gallery(model, runner.predictor, records)
+    return RobustnessReport(records, flags, confidence, about, rows, pictures)
 
 
 def _check_checks(checks):

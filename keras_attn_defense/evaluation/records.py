@@ -2,6 +2,10 @@
 
 import numpy as np
 
+from .kept_images import KeptImages
+
+# The column of clean images.
+CLEAN = "clean"
 # The columns of `Records.work`.
 ATTACKED, FORWARD, BACKWARD, SECONDS = range(4)
 
@@ -17,12 +21,14 @@ class Records:
         entries: The list of `AttackEntry`.
         threat: The `ThreatModel`.
         keep_images: Whether to keep the adversarial images.
+        gallery: The number of images to keep, clean and adversarial, for the
+            pictures of a page.
+        seed: Integer seed of their draw.
     """
 
-    def __init__(self, entries, threat, keep_images=False):
+    def __init__(self, entries, threat, keep_images=False, gallery=0, seed=0):
         self.entries = entries
         self.threat = threat
-        self.keep_images = keep_images
         #: Attacks that could not work on the model, and why.
         self.skipped = {}
         #: The number of jobs that are done, of all blocks.
@@ -31,11 +37,22 @@ class Records:
         self.labels = np.zeros(0, "int64")
         self.predictions = np.zeros(0, "int64")
         self.distances = {each.name: np.zeros(0) for each in entries}
-        self.images = {}
+        columns = self._image_columns()
+        shown = [CLEAN, *columns] if gallery else []
+        #: The `KeptImages`, by what they are called in the state file.
+        self.kept = {
+            "images": KeptImages(columns if keep_images else []),
+            "gallery": KeptImages(shown, gallery, seed),
+        }
         self.work = np.zeros((len(entries), len(threat.epsilons), 4))
 
     def __len__(self):
         return len(self.labels)
+
+    @property
+    def images(self):
+        """All adversarial images by column, if they are kept."""
+        return self.kept["images"].images
 
     @property
     def ran(self):
@@ -49,15 +66,14 @@ class Records:
 
     def open_block(self, images, labels, predictions, checksum):
         """Adds images; those misclassified already have the distance 0."""
+        for kept in self.kept.values():
+            kept.open_block(len(self), images)
         self.checksums = np.append(self.checksums, checksum)
         self.labels = np.append(self.labels, labels)
         self.predictions = np.append(self.predictions, predictions)
         distances = np.where(predictions == labels, np.inf, 0.0)
         for name in self.distances:
             self.distances[name] = np.append(self.distances[name], distances)
-        for column in self.image_columns():
-            before = self.images.get(column, images[:0])
-            self.images[column] = np.concatenate([before, images])
 
     def min_distance(self, entry):
         """Returns the smallest distances of an entry and those before it."""
@@ -94,14 +110,12 @@ class Records:
         """Returns the name of what belongs to an entry at an epsilon."""
         return f"{entry.name}@{self.threat.label(epsilon)}"
 
-    def image_columns(self):
-        """Returns the names of all kept images, in the order of the attacks."""
-        if not self.keep_images:
-            return []
+    def kept_names(self):
+        """Returns the names of all kept images in the state file."""
         return [
-            self.column(entry, epsilon)
-            for epsilon in self.threat.epsilons
-            for entry in self.entries
+            f"{name} {column}"
+            for name, kept in self.kept.items()
+            for column in kept.columns
         ]
 
     def add_distances(self, entry, where, distances):
@@ -117,8 +131,6 @@ class Records:
 
     def copy_previous_images(self, entry, epsilon, rows):
         """Starts the kept images of a block from those of the job before."""
-        if not self.keep_images:
-            return
         order = [
             self.column(each, radius)
             for radius in self.threat.epsilons
@@ -127,7 +139,19 @@ class Records:
         column = self.column(entry, epsilon)
         if column != order[0]:
             before = order[order.index(column) - 1]
-            self.images[column][rows] = self.images[before][rows]
+            for kept in self.kept.values():
+                kept.copy(before, column, rows)
+
+    def put_images(self, column, where, images):
+        """Keeps images of an attack, as far as they are to be kept.
+
+        Args:
+            column: What `column` returned.
+            where: The positions of the images.
+            images: The images.
+        """
+        for kept in self.kept.values():
+            kept.put(column, where, images)
 
     def arrays(self):
         """Returns everything as a flat dict of arrays, for the state file."""
@@ -139,7 +163,11 @@ class Records:
             "predictions": self.predictions,
             "work": self.work,
             **{f"distance {k}": v for k, v in self.distances.items()},
-            **{f"images {k}": v for k, v in self.images.items()},
+            **{
+                f"{name} {column}": images
+                for name, kept in self.kept.items()
+                for column, images in kept.images.items()
+            },
         }
 
     def restore(self, arrays):
@@ -150,9 +178,20 @@ class Records:
             setattr(self, name, arrays[name])
         for name in self.distances:
             self.distances[name] = arrays[f"distance {name}"]
-        if len(self):
-            for column in self.image_columns():
-                self.images[column] = arrays[f"images {column}"]
+        for name, kept in self.kept.items():
+            images = {
+                column: arrays.get(f"{name} {column}")
+                for column in kept.columns
+            }
+            kept.restore(images, len(self))
+
+    def _image_columns(self):
+        """Returns the columns of all attacks, in their order."""
+        return [
+            self.column(entry, epsilon)
+            for epsilon in self.threat.epsilons
+            for entry in self.entries
+        ]
 
     def _group(self, entry):
         return [each for each in self.entries if each.group == entry.group]

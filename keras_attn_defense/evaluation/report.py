@@ -1,5 +1,6 @@
 """The result of an evaluation."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,15 @@ import numpy as np
 from .._files import write_json
 from .._typing import Figure
 from .._typing import Path
+from ..pages import is_page
+from ..pages import report_page
+from ..pages import write_page
 from ..visualization import robustness_figure
 from .accuracy_rows import AccuracyRow
 from .accuracy_rows import accuracy_rows
+from .accuracy_rows import rows_by_class
 from .card import make_card
+from .gallery import Gallery
 from .red_flag import RedFlag
 from .table import print_report
 from .table import text_of_report
@@ -27,6 +33,7 @@ class RobustnessReport:
         confidence: The probability that the intervals cover.
         about: A dict of what the card says of model, data and machine.
         rows: The positions of the images in the data; None if all were used.
+        gallery: The `Gallery`, if one was asked for.
 
     Example:
 
@@ -37,6 +44,7 @@ class RobustnessReport:
     report.per_sample["pgd_distance"]  # (8,)
     report.summary()  # prints the table
     report.save("card.json")
+    report.save("report.html")  # for a browser
     ```
     """
 
@@ -47,12 +55,15 @@ class RobustnessReport:
         confidence: float,
         about: dict[str, Any],
         rows: np.ndarray | None = None,
+        gallery: Gallery | None = None,
     ) -> None:
         self._records = records
         self.threat_model = records.threat
         self.flags = flags
         self.confidence = confidence
         self.about = about
+        #: The `Gallery` that `gallery=` asked for, or None.
+        self.gallery = gallery
         self._rows = np.arange(len(records)) if rows is None else rows
         #: One `AccuracyRow` for clean images, then for each radius one for
         #: each attack and one for the worst case.
@@ -130,6 +141,14 @@ class RobustnessReport:
         return samples
 
     @property
+    def by_class(self) -> dict[int, list[AccuracyRow]]:
+        """The accuracies of each class, a dict of rows by class index.
+
+        Classes without images are left out, and so are times and distances.
+        """
+        return rows_by_class(self._records, self.confidence)
+
+    @property
     def images(self) -> Any:
         """Adversarial images by `<attack>@<epsilon>`, with `keep_images`.
 
@@ -163,16 +182,28 @@ class RobustnessReport:
             figure.savefig(path)
         return figure
 
-    def save(self, path: Path) -> None:
-        """Writes the card, a JSON file.
+    def save(
+        self, path: Path, *, class_names: Sequence[str] | None = None
+    ) -> None:
+        """Writes the card, a JSON file, or a page for a browser.
 
-        Its first fields are those of RobustBench's model cards; the others
-        say how the numbers came about. `load_card` reads it.
+        The first fields of a card are those of RobustBench's model cards; the
+        others say how the numbers came about. `load_card` reads it. A page is
+        one file that shows the same numbers, and images if the evaluation was
+        asked for a `gallery`; it loads nothing from elsewhere.
 
         Args:
-            path: The file.
+            path: The file. A name that ends in `.html` is a page.
+            class_names: Names of the classes, for a page. None shows their
+                indices.
+
+        Raises:
+            ImportError: If a page is asked for and its packages are missing.
         """
-        write_json(path, self.to_dict())
+        if is_page(path):
+            write_page(path, report_page, self, class_names)
+        else:
+            write_json(path, self.to_dict())
 
     def _worst(self):
         return [row for row in self.rows if row.attack == "worst case"]

@@ -43,6 +43,7 @@ class EvaluationRunner:
         batch_size: Images in one call of the model.
         seed: Integer; every attack's seed follows from it and its place.
         keep_images: Whether to keep the adversarial images.
+        gallery: The number of images to keep for the pictures of a page.
         verbose: `"auto"` or 1 for a progress bar, 2 for one line, 0 for
             silence.
     """
@@ -58,6 +59,7 @@ class EvaluationRunner:
         batch_size,
         seed,
         keep_images=False,
+        gallery=0,
         verbose=0,
     ):
         self.model = model
@@ -67,6 +69,7 @@ class EvaluationRunner:
         )
         self.seed = seed
         self.keep_images = keep_images
+        self.gallery = gallery
         self.verbose = check_verbose(verbose)
         self._attacks = named_attacks(attacks, norm, seed)
         value_range = resolve_value_range(model, value_range)
@@ -114,7 +117,13 @@ class EvaluationRunner:
         Returns:
             The filled `Records`.
         """
-        records = Records(self.entries, self.threat, self.keep_images)
+        records = Records(
+            self.entries,
+            self.threat,
+            self.keep_images,
+            self.gallery,
+            self.seed,
+        )
         state = state or State(None, {})
         state.load(records)
         progress = Progress(total, self.verbose)
@@ -198,8 +207,7 @@ class EvaluationRunner:
         )
         where = first + np.flatnonzero(left)
         records.add_distances(entry, where, distances)
-        if column in records.images:
-            records.images[column][where] = result.images
+        records.put_images(column, where, result.images)
 
     def _needs_distances(self, entry):
         # Of a group at one radius only success is asked, which is cheaper.

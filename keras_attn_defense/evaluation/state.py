@@ -137,9 +137,9 @@ class State:
 def _check_arrays(arrays, records):
     """Raises an error unless `records` can take over the arrays."""
     expected = records.arrays()
-    images = {f"images {column}" for column in records.image_columns()}
+    images = set(records.kept_names())
     number = len(arrays["labels"])
-    if number and images - set(arrays):
+    if number and not images <= set(arrays):
         raise ValueError("It lacks the images.")
     for name, empty in expected.items():
         found = arrays[name]
