@@ -48,8 +48,8 @@ def encode(value, arrays):
     """Turns plain data into JSON.
 
     Args:
-        value: Numbers, text, None, arrays, tensors, and lists, tuples and
-            dicts of these.
+        value: Numbers, text, None, arrays, tensors, functions of `keras.ops`,
+            and lists, tuples and dicts of these.
         arrays: A list that arrays are appended to.
 
     Returns:
@@ -73,6 +73,10 @@ def encode(value, arrays):
         return _append(kind, np.asarray(value), arrays)
     if ops.is_tensor(value):
         return _append("tensor", ops.convert_to_numpy(value), arrays)
+    # How `EarlyStopping` compares, for example.
+    name = getattr(value, "__name__", "")
+    if value is getattr(ops, name, ops):
+        return ["ops", name]
     raise TypeError(f"{type(value).__name__} is no plain data")
 
 
@@ -94,6 +98,8 @@ def decode(tree, arrays):
     if kind in ("list", "tuple"):
         values = [decode(each, arrays) for each in content]
         return values if kind == "list" else tuple(values)
+    if kind == "ops":
+        return vars(ops)[content]
     array = arrays[content]
     if kind == "tensor":
         return ops.convert_to_tensor(array, dtype=rest[0])

@@ -55,21 +55,25 @@ def compiled(model, loss=None, steps_per_execution=1):
     return model
 
 
-def defended(steps_per_execution=1):
+def defended():
     """A model whose steps draw in attacks, augmentation and Dropout."""
-    model = kad.AttentionDefendedModel(
-        network(),
-        kad.attacks.PGD(steps=1),
-        validation_attack=kad.attacks.FGSM(),
-        augmentation=layers.RandomFlip(),
+    return compiled(
+        kad.AttentionDefendedModel(
+            network(),
+            kad.attacks.PGD(steps=1),
+            validation_attack=kad.attacks.FGSM(),
+            augmentation=layers.RandomFlip(),
+            # They draw nothing, and take time to compile.
+            rectification_weight=0,
+            preservation_weight=0,
+        )
     )
-    return compiled(model, steps_per_execution=steps_per_execution)
 
 
 def callbacks(folder):
     return [
         kad.callbacks.WeightAveraging(0.9),
-        kad.callbacks.DefenseSchedule(epsilon_ramp=2, attention_warmup=1),
+        kad.callbacks.DefenseSchedule(epsilon_ramp=2),
         keras.callbacks.EarlyStopping("loss", patience=9),
         kad.callbacks.RobustCheckpoint(
             folder / "best.keras", restore_best_weights=True
@@ -78,16 +82,16 @@ def callbacks(folder):
     ]
 
 
-def train(model, folder, *others, epochs=EPOCHS, resume="state", **kwargs):
-    """Trains, or goes on with what is in `folder`; returns the history."""
-    resume = kad.callbacks.Resume(folder / resume)
-    arguments = {"batch_size": 4, "epochs": epochs, "verbose": 0, **kwargs}
-    return resume.fit(
-        model,
+def train(model, folder, *others):
+    """Trains, or goes on with what is in a folder; returns the history."""
+    resume = kad.callbacks.Resume(folder / "state")
+    return model.fit(
         *images(14),
+        batch_size=4,
+        epochs=EPOCHS,
         validation_data=images(8, seed=1),
-        callbacks=[*callbacks(folder), *others],
-        **arguments,
+        callbacks=[*callbacks(folder), resume, *others],
+        verbose=0,
     )
 
 
