@@ -9,26 +9,16 @@ import keras
 import numpy as np
 from keras import ops
 
-from .._files import read_json
-from .._files import write_json
 from .._typing import Path
 from ..models import AttentionDefendedModel
 from . import _plain_data
-from ._shuffled_batches import ShuffledBatches
-from ._shuffled_batches import is_arrays
-from ._shuffled_batches import split_off
+from ._first_step import FirstStep
+from ._training_arguments import check_resumable
+from ._training_arguments import reproducible
 from ._training_settings import check_equal
 from ._training_settings import settings
 from ._training_state import StateFolder
 from ._training_state import TrainingState
-
-_REFUSED = {
-    keras.callbacks.BackupAndRestore: "does the same. Leave it out",
-    keras.callbacks.CSVLogger: (
-        "loses the epochs before, or repeats one. Use "
-        "`kad.callbacks.TrainingLog`"
-    ),
-}
 
 
 class Resume(keras.callbacks.Callback):
@@ -83,8 +73,9 @@ class Resume(keras.callbacks.Callback):
         super().__init__()
         self.folder = pathlib.Path(folder)
         self._states = StateFolder(self.folder)
-        self._first_step_file = self.folder / "first_step.json"
+        self._first_step = FirstStep(self.folder / "first_step.json")
         self._others: list[keras.callbacks.Callback] | None = None
+        self._data: Any = None
 
     def fit(
         self, model: keras.Model, x: Any = None, *args: Any, **kwargs: Any
@@ -124,18 +115,21 @@ class Resume(keras.callbacks.Callback):
         Raises:
             ValueError: As described above.
         """
-        if not model.built:
+        if not (model.built and model.compiled):
             raise ValueError(
-                "A model that is to be resumed has to be built before `fit`. "
-                "Begin it with `keras.Input(shape)`, or call it once."
+                "A model that is to be resumed has to be built and compiled "
+                "before `fit`. Begin it with `keras.Input(shape)`, or call it "
+                "once, and call `compile`."
             )
         self._others, callbacks = self._ordered(arguments.get("callbacks"))
-        _check(self._others, arguments)
+        if any(isinstance(each, Resume) for each in self._others):
+            raise ValueError("One `Resume` is enough. Received: several.")
+        check_resumable(self._others, arguments)
         self._epochs = arguments.get("epochs", 1)
         self._settings = settings(model, arguments)
         self._found = self._states.newest(self._epochs)
         self._data = arguments.get("x")
-        found = {**_reproducible(arguments), "callbacks": callbacks}
+        found = {**reproducible(arguments), "callbacks": callbacks}
         if self._found is None:
             self._seed = int(np.random.randint(2**31))
             return found
@@ -172,24 +166,21 @@ class Resume(keras.callbacks.Callback):
         if self._found is None:
             self._save(epoch)
         self._epoch = epoch
-        self._first_loss = self._loss_before(epoch)
-        self._awaits_first_step = True
+        self._first_step.begin(epoch, again=self._found is not None)
         self._found = None
         self._seed_globals(epoch)
         if hasattr(self._data, "set_epoch"):
             self._data.set_epoch(epoch)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if self._awaits_first_step and "loss" in logs:
-            self._awaits_first_step = False
-            self._compare_first_step(float(logs["loss"]))
+        self._first_step.end(logs)
 
     def on_train_end(self, logs: Any = None) -> None:
-        if self._found is None:
-            self._save(self._epoch + 1, finished=True, logs=logs)
-        else:
+        if self._found is not None:
             logs.update(self._found.logs)
             self._restore()
+        elif self._unchanged is not None:  # Not with `epochs=0`.
+            self._save(self._epoch + 1, finished=True, logs=logs)
         self._seed_globals(self._epochs)
         self._others = self._found = self._data = None
 
@@ -306,28 +297,6 @@ class Resume(keras.callbacks.Callback):
         sequence = np.random.SeedSequence([self._seed, epoch])
         keras.utils.set_random_seed(int(sequence.generate_state(1)[0]))
 
-    def _loss_before(self, epoch):
-        """Returns the loss of the first step of this epoch, if it is known."""
-        if self._found is None or not self._first_step_file.exists():
-            return None
-        before = read_json(self._first_step_file, "record of the first step")
-        return float(before["loss"]) if before["epoch"] == epoch else None
-
-    def _compare_first_step(self, loss):
-        if self._first_loss is None:
-            # As text: JSON has no NaN.
-            record = {"epoch": self._epoch, "loss": str(loss)}
-            write_json(self._first_step_file, record)
-        elif not np.isclose(loss, self._first_loss, 1e-3, equal_nan=True):
-            warnings.warn(
-                f"Epoch {self._epoch + 1} does not begin as it did before the "
-                f"interruption: the loss of its first step was "
-                f"{self._first_loss:g} and is {loss:g}. Do the data come in "
-                "another order? An order has to depend on the number of the "
-                "epoch only; see docs/resuming.md.",
-                stacklevel=2,
-            )
-
 
 def _labeled(callbacks):
     """Returns callbacks by their class, and a number where it has several."""
@@ -337,41 +306,3 @@ def _labeled(callbacks):
         number = sum(type(each).__name__ == name for each in found.values())
         found[f"{name} {number + 1}" if number else name] = callback
     return found
-
-
-def _check(others, arguments):
-    """Raises a `ValueError` for what cannot be resumed."""
-    for each in others:
-        if isinstance(each, Resume):
-            raise ValueError("One `Resume` is enough. Received: several.")
-        for kind, reason in _REFUSED.items():
-            if isinstance(each, kind):
-                raise ValueError(f"Beside `Resume`, {kind.__name__} {reason}.")
-    if arguments.get("steps_per_epoch") is not None:
-        raise ValueError(
-            "With `steps_per_epoch`, where an epoch begins in the data depends "
-            "on those before it. Leave it out, so that an epoch is a pass over "
-            "the data, to use `Resume`."
-        )
-    if hasattr(arguments.get("x"), "__next__"):
-        raise ValueError(
-            "A generator cannot go back to where an epoch began. To use "
-            "`Resume`, pass arrays, a `keras.utils.PyDataset`, or another data "
-            "set that can be read again."
-        )
-
-
-def _reproducible(arguments):
-    """Returns arguments whose arrays are shuffled by the epoch's seed."""
-    if not is_arrays(arguments.get("x")):
-        return dict(arguments)
-    found = dict(arguments)
-    data = [found.pop(name, None) for name in ("x", "y", "sample_weight")]
-    share = found.pop("validation_split", None)
-    if share and found.get("validation_data") is None:
-        data, found["validation_data"] = split_off(data, share)
-    if found.pop("shuffle", True):
-        batches = ShuffledBatches(data, found.get("batch_size"))
-        return {**found, "x": batches, "shuffle": False}
-    x, y, weights = data
-    return {**found, "x": x, "y": y, "sample_weight": weights, "shuffle": False}

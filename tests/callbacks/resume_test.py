@@ -211,6 +211,16 @@ def test_a_data_set_whose_order_depends_on_the_epoch(tmp_path, kind):
 
 
 @pytest.mark.once
+@pytest.mark.backend("torch")
+def test_a_loader_of_pytorch(tmp_path):
+    import torch
+
+    data = torch.utils.data.TensorDataset(*map(torch.tensor, images(12)))
+    loader = torch.utils.data.DataLoader(data, batch_size=4, shuffle=True)
+    assert_resumes(tmp_path, data=loader, step=5)
+
+
+@pytest.mark.once
 def test_a_data_set_in_another_order_is_noticed(tmp_path):
     with pytest.raises(Killed):
         fit(plain(), tmp_path, killer(5), data=Forgetful())
@@ -446,7 +456,7 @@ def test_use_that_would_lose_something(tmp_path):
         plain().fit(*images(4), callbacks=[Resume(tmp_path)], verbose=0)
     unbuilt = keras.Sequential([layers.Flatten(), layers.Dense(3)])
     unbuilt.compile("sgd", "sparse_categorical_crossentropy")
-    with pytest.raises(ValueError, match="has to be built before"):
+    with pytest.raises(ValueError, match="has to be built and compiled"):
         fit(unbuilt, tmp_path)
 
 
