@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 
 import numpy as np
 from keras import ops
@@ -42,6 +43,20 @@ def fingerprints(callback):
             continue
         found[name] = _fingerprint(tree, arrays)
     return found
+
+
+def restore(callback, attributes):
+    """Gives a callback attributes, but for those that are paths and names.
+
+    Args:
+        callback: The callback.
+        attributes: A dict of values.
+    """
+    own = vars(callback)
+    for name, value in attributes.items():
+        # They are settings: a file must not say where another is written.
+        if not isinstance(own.get(name), (str, os.PathLike)):
+            own[name] = value
 
 
 def encode(value, arrays):
@@ -99,6 +114,8 @@ def decode(tree, arrays):
         values = [decode(each, arrays) for each in content]
         return values if kind == "list" else tuple(values)
     if kind == "ops":
+        if content.startswith("_") or not callable(vars(ops)[content]):
+            raise ValueError(f"{content} is no function of `keras.ops`")
         return vars(ops)[content]
     array = arrays[content]
     if kind == "tensor":

@@ -32,8 +32,8 @@ class Resume(keras.callbacks.Callback):
 
     At the beginning of each epoch, the folder gets the model's and the
     optimizer's variables, the seeds of attacks, augmentation and Dropout, and
-    what the other callbacks keep in attributes that are numbers, text, arrays,
-    or lists and dicts of these. Then the global generators of Python, NumPy
+    what the other callbacks keep in attributes that are numbers, arrays, or
+    lists and dicts of these. Then the global generators of Python, NumPy
     and the backend are seeded for the epoch. Arrays are shuffled by them; a
     data set of your own has to yield an epoch from its beginning whenever it
     is asked to, in an order that is fixed, or drawn from them when the epoch
@@ -260,7 +260,7 @@ class Resume(keras.callbacks.Callback):
         self._restore_variables()
         callbacks = _labeled(self._others)
         for label, attributes in self._found.callbacks.items():
-            vars(callbacks[label]).update(attributes)
+            _plain_data.restore(callbacks[label], attributes)
 
     def _save(self, epoch, *, finished=False, logs=None):
         values = [ops.convert_to_numpy(each) for each in self._variables()]

@@ -14,6 +14,8 @@ from keras import layers
 
 import keras_attn_defense as kad
 from keras_attn_defense.callbacks import Resume
+from keras_attn_defense.callbacks._training_state import read_state
+from keras_attn_defense.callbacks._training_state import write_state
 from tests.callbacks import resumed_training
 from tests.callbacks.resumed_training import Kill
 from tests.callbacks.resumed_training import compiled
@@ -217,7 +219,7 @@ def test_a_loader_of_pytorch(tmp_path):
 
     data = torch.utils.data.TensorDataset(*map(torch.tensor, images(12)))
     loader = torch.utils.data.DataLoader(data, batch_size=4, shuffle=True)
-    assert_resumes(tmp_path, data=loader, step=5)
+    assert_resumes(tmp_path, data=loader, step=5, shuffle=False)
 
 
 @pytest.mark.once
@@ -379,6 +381,11 @@ class Evil:
         {"training": np.frombuffer(b"[" * 9999, "uint8")},
         {"training": np.frombuffer(b'{"version": 2}', "uint8")},
         {"training": np.frombuffer(b'{"version": 1, "a": 3}', "uint8")},
+        {
+            "training": np.frombuffer(
+                b'{"version": 1, "callbacks": ["ops", "__builtins__"]}', "uint8"
+            )
+        },
     ],
 )
 def test_files_of_strangers(tmp_path, monkeypatch, content):
@@ -387,6 +394,21 @@ def test_files_of_strangers(tmp_path, monkeypatch, content):
     with pytest.raises(ValueError, match="No state in .* can be used"):
         fit(plain(), tmp_path)
     assert not pathlib.Path("pwned").exists()
+
+
+@pytest.mark.once
+def test_no_file_changes_where_others_are_written(tmp_path):
+    log = kad.callbacks.TrainingLog(tmp_path / "log.csv")
+    with pytest.raises(Killed):
+        fit(plain(), tmp_path, log, killer(5))
+    path = tmp_path / "state_00001.npz"
+    state = read_state(path)
+    state.callbacks["TrainingLog"]["path"] = str(tmp_path / "elsewhere.csv")
+    with open(path, "wb") as file:
+        write_state(file, state)
+    fit(plain(), tmp_path, kad.callbacks.TrainingLog(tmp_path / "log.csv"))
+    assert not (tmp_path / "elsewhere.csv").exists()
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 4
 
 
 @pytest.mark.once
