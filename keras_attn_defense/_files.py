@@ -1,8 +1,34 @@
 """Files that are never seen half written, and JSON that is checked."""
 
+import contextlib
 import json
 import os
 import pathlib
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """A scope in which a file is written that replaces another at its end.
+
+    Whatever happens in the scope, `path` is either the old file or the new one.
+
+    Args:
+        path: The file.
+
+    Yields:
+        A binary file to write to.
+    """
+    path = pathlib.Path(path)
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_atomically(path, content):
@@ -12,13 +38,8 @@ def write_atomically(path, content):
         path: The file.
         content: Its new content.
     """
-    path = pathlib.Path(path)
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb") as file:
+    with replacing(path) as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def check_suffix(path, suffix, reason):

@@ -15,6 +15,7 @@ import pytest
 
 from keras_attn_defense import _archives
 from keras_attn_defense._files import read_json
+from keras_attn_defense._files import replacing
 from keras_attn_defense.cli.checked import load_model
 from keras_attn_defense.cli.data import DataOptions
 from keras_attn_defense.cli.data import load_data
@@ -301,3 +302,17 @@ def test_json_is_only_data():
         "py/object": "os.system",
         "a": "<script>",
     }
+
+
+def test_a_file_that_could_not_be_written_is_the_old_one(folder):
+    path = folder / "file"
+    path.write_text("old")
+    with pytest.raises(KeyError):
+        with replacing(path) as file:
+            file.write(b"new, and half")
+            raise KeyError
+    assert path.read_text() == "old"
+    with replacing(path) as file:
+        file.write(b"new")
+    assert path.read_text() == "new"
+    assert [each.name for each in folder.iterdir()] == ["file"]

@@ -6,6 +6,7 @@ from .catastrophic_overfitting import (
     CatastrophicOverfitting as CatastrophicOverfitting,
 )
 from .defense_schedule import DefenseSchedule as DefenseSchedule
+from .resume import Resume as Resume
 from .robust_checkpoint import RobustCheckpoint as RobustCheckpoint
 from .robustness_evaluation import RobustnessEvaluation as RobustnessEvaluation
 from .training_log import TrainingLog as TrainingLog

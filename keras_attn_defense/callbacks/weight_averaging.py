@@ -1,19 +1,13 @@
 """A callback that averages the weights over the steps of training."""
 
-import io
-import pathlib
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
-from .._archives import open_arrays
 from .._arguments import check_count
 from .._arguments import check_number
 from .._backend import write_back
-from .._files import write_atomically
-from .._typing import Path
 from ..models import AttentionDefendedModel
 
 
@@ -33,14 +27,9 @@ class WeightAveraging(keras.callbacks.Callback):
         warm_up: Whether the first averages are shorter: step t, counted from
             0, keeps at most `(1 + t) / (10 + t)`.
         start_epoch: The first epoch that is averaged, counted from 0.
-        file: A file (`.npz`) that keeps weights and averages from epoch to
-            epoch, so that a training that was killed goes on with both. Place
-            `keras.callbacks.BackupAndRestore`, which restores the rest,
-            before this callback. The file is deleted after training.
 
     Raises:
-        ValueError: If an argument does not have the expected form; when
-            training begins, if the file is of another model or another step.
+        ValueError: If an argument does not have the expected form.
 
     Example:
 
@@ -62,21 +51,17 @@ class WeightAveraging(keras.callbacks.Callback):
         *,
         warm_up: bool = True,
         start_epoch: int = 0,
-        file: Path | None = None,
     ) -> None:
         super().__init__()
         self.momentum = check_number("momentum", momentum, 0.0, 1.0)
         self.warm_up = warm_up
         self.start_epoch = check_count("start_epoch", start_epoch, 0)
-        self.file = None if file is None else pathlib.Path(file)
         self._averages: list[Any] | None = None
         self._trained: list[Any] | None = None  # While averages are shown.
 
     def on_train_begin(self, logs: Any = None) -> None:
         self._averages = self._trained = None
         self._steps = 0
-        if self.file is not None and self.file.exists():
-            self._load()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         if self._trained is not None:
@@ -105,15 +90,11 @@ class WeightAveraging(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._show()
-        if self.file is not None and self._averages is not None:
-            self._save()
 
     def on_train_end(self, logs: Any = None) -> None:
         self._show()
         # An evaluation that comes later is not of this training.
         self._averages = self._trained = None
-        if self.file is not None:
-            self.file.unlink(missing_ok=True)
 
     def _variables(self):
         model = self.model
@@ -133,58 +114,6 @@ class WeightAveraging(keras.callbacks.Callback):
         if self._averages is not None and self._trained is None:
             self._trained = _copies(self._variables())
             _assign(self._variables(), self._averages)
-
-    def _save(self):
-        arrays = {"step": self._iterations(), "averaged": self._steps}
-        for name, values in (
-            ("trained", self._trained),
-            ("averages", self._averages),
-        ):
-            for i, value in enumerate(values):
-                arrays[f"{name}_{i}"] = ops.convert_to_numpy(value)
-        content = io.BytesIO()
-        np.savez(content, **arrays)
-        write_atomically(self.file, content.getvalue())
-
-    def _load(self):
-        variables = self._variables()
-        names = [
-            [f"{name}_{i}" for i in range(len(variables))]
-            for name in ("trained", "averages")
-        ]
-        with open_arrays(self.file) as arrays:
-            known = {"step", "averaged", *names[0], *names[1]}
-            if set(arrays.files) != known:
-                raise self._foreign(f"it holds {len(arrays.files)} arrays")
-            step, steps = int(arrays["step"]), int(arrays["averaged"])
-            trained, averages = (
-                [arrays[name] for name in each] for each in names
-            )
-        for variable, *values in zip(variables, trained, averages, strict=True):
-            for value in values:
-                if value.shape != tuple(variable.shape):
-                    raise self._foreign(
-                        f"'{variable.path}' has shape {value.shape} there"
-                    )
-        if step != self._iterations():
-            raise ValueError(
-                f"'{self.file}' was written after step {step}, but training "
-                f"begins at step {self._iterations()}. To go on, place "
-                "`keras.callbacks.BackupAndRestore` before this callback; to "
-                "begin anew, delete the file."
-            )
-        self._steps = steps
-        self._averages = [ops.convert_to_tensor(each) for each in averages]
-        self._trained = [ops.convert_to_tensor(each) for each in trained]
-
-    def _foreign(self, reason):
-        return ValueError(
-            f"The averages in '{self.file}' are not of this model: {reason}. "
-            "Delete the file, or name another one as `file`."
-        )
-
-    def _iterations(self):
-        return int(ops.convert_to_numpy(self.model.optimizer.iterations))
 
 
 def _value(variable):

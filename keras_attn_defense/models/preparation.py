@@ -99,6 +99,9 @@ class Preparation(_Model):
     def prepare_for_fit(self, arguments):
         """Prepares the model for `fit`.
 
+        A callback with a method `prepare_fit(model, arguments)` may change the
+        arguments, and the order of the callbacks.
+
         Args:
             arguments: Those of `fit`, a dict.
 
@@ -113,7 +116,10 @@ class Preparation(_Model):
             found["validation_data"] = self._validation(
                 found["validation_data"]
             )
-        found["callbacks"] = _watched(found.get("callbacks"), self)
+        found["callbacks"] = callbacks = _watched(found.get("callbacks"), self)
+        for callback in getattr(callbacks, "callbacks", callbacks):
+            if hasattr(callback, "prepare_fit"):
+                found = callback.prepare_fit(self, found)
         return found
 
     def _validation(self, data):

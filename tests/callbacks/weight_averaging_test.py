@@ -1,4 +1,4 @@
-"""Tests of averaged weights: closed form, who sees them, and resumption."""
+"""Tests of averaged weights: closed form, and who sees them."""
 
 import keras
 import numpy as np
@@ -123,36 +123,6 @@ def test_several_steps_at_once_are_averaged_at_their_end():
     assert_weights(model.get_weights(), expected[-1])
 
 
-class Killed(Exception):
-    pass
-
-
-class Kill(keras.callbacks.Callback):
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == 2:
-            raise Killed
-
-
-@pytest.mark.parametrize("validation", [None, (X, Y)])
-def test_killed_and_resumed(tmp_path, validation):
-    def callbacks():
-        backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
-        return backup, WeightAveraging(0.9, file=tmp_path / "averages.npz")
-
-    arguments = {"epochs": 4, "validation_data": validation}
-    model = network()
-    run(model, WeightAveraging(0.9), **arguments)
-
-    with pytest.raises(Killed):
-        run(network(), *callbacks(), Kill(), **arguments)
-    assert (tmp_path / "averages.npz").exists()
-    resumed = network()
-    run(resumed, *callbacks(), **arguments)
-
-    assert_weights(resumed.get_weights(), model.get_weights())
-    assert not (tmp_path / "averages.npz").exists()
-
-
 def test_a_defended_model_and_the_checkpoint_of_its_average(tmp_path):
     x, y = data(8)
     model = defended(
@@ -181,27 +151,6 @@ def test_a_defended_model_and_the_checkpoint_of_its_average(tmp_path):
     expected = averages([fresh.base.get_weights()], start, lambda t: 0.1)
     assert_weights(model.base.get_weights(), expected[0], rtol=1e-4)
     assert float(model.attention_strength) == 1.0
-
-
-@pytest.mark.once
-def test_files_that_do_not_belong_here(tmp_path):
-    path = tmp_path / "averages.npz"
-    np.savez(path, x=np.zeros(3))
-    with pytest.raises(ValueError, match="not of this model: it holds 1 arr"):
-        run(network(), WeightAveraging(file=path))
-    path.write_bytes(b"PK")
-    with pytest.raises(ValueError, match="averages.npz"):
-        run(network(), WeightAveraging(file=path))
-    path.unlink()
-    with pytest.raises(Killed):
-        run(network(), WeightAveraging(file=path), Kill())
-    with pytest.raises(ValueError, match=r"step 12, but training begins at"):
-        run(network(), WeightAveraging(file=path))
-    model = keras.Sequential(network().layers[:1] + [keras.layers.Dense(2)])
-    model.compile("sgd", "mse")
-    model.build((None, 2))
-    with pytest.raises(ValueError, match=r"has shape \(2, 1\) there"):
-        run(model, WeightAveraging(file=path))
 
 
 @pytest.mark.once
