@@ -91,13 +91,15 @@ def _flags(card):
     by_outcome = {True: [], None: [], False: []}
     for flag in card["flags"]:
         by_outcome[flag["raised"]].append(flag)
-    sentences = {flag["sentence"] for flag in card["flags"]}
+    sentences = {flag["sentence"] for flag in by_outcome[None]}
+    none_was_made = len(by_outcome[None]) == len(card["flags"])
+    one_reason = none_was_made and len(sentences) == 1
     return {
         "raised": by_outcome[True],
         "unchecked": by_outcome[None],
         "passed": by_outcome[False],
-        # One reason why none was checked.
-        "reason": sentences.pop() if len(sentences) == 1 else None,
+        # Why none was checked, if it is the same for all.
+        "reason": sentences.pop() if one_reason else None,
     }
 
 

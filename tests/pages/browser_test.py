@@ -94,8 +94,9 @@ def test_chart_is_read_by_keyboard_and_pointer(page, report):
         assert f"worst case: {100 * row.accuracy:.1f}\xa0%" in text
         slider.press("ArrowLeft")
     assert f"{100 * report.clean_accuracy:.1f}" in reading.inner_text()
-    box = page.locator(".chart > svg").bounding_box()
-    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 50)
+    chart = page.locator(".chart > svg")
+    width = chart.bounding_box()["width"]
+    chart.hover(position={"x": 0.9 * width, "y": 50})
     assert reading.inner_text().startswith("8/255")
 
 

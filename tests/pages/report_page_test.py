@@ -191,6 +191,7 @@ def test_comparison_shows_who_withstood_what(tmp_path):
     ]
     masks = [each[8 / 255] for each in comparison.outcomes]
     table = page.split('class="shares"')[3].split("</table>")[0]
+    table = table.replace("</td>", " ")
     rows = [" ".join(Reader(row).text.split()) for row in table.split("<tr>")]
     patterns, counts = np.unique(masks, axis=1, return_counts=True)
     assert len(counts) > 1
