@@ -1,5 +1,8 @@
 """The page of one evaluation."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from .chart import Chart
@@ -16,7 +19,7 @@ from .page import render
 _MOST_CLASSES = 50
 
 
-def report_page(report, class_names=None):
+def report_page(report: Any, class_names: Sequence[str] | None = None) -> str:
     """Returns the page of a report.
 
     Its numbers are those of the card.
