@@ -101,7 +101,7 @@ def test_chart_is_read_by_keyboard_and_pointer(page, report):
 
 
 def test_filters_choose_images(page, report):
-    samples, rows = report.per_sample, report.gallery.index
+    samples, rows = report.per_sample, report.gallery.rows
     assert shown(page) == len(rows) == 8
     page.select_option("#filter-epsilon", label="0.01")
     page.select_option("#filter-attack", label="fgsm")
@@ -125,7 +125,7 @@ def test_filters_choose_images(page, report):
 
 def test_sorting(page, report):
     attacked = report.gallery.attacked["pgd@8/255"]
-    index = report.per_sample["index"][report.gallery.index]
+    index = report.per_sample["index"][report.gallery.rows]
     page.select_option("#filter-attack", label="pgd")
     for name, values in (
         ("margin", attacked.margins),

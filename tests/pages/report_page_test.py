@@ -112,7 +112,7 @@ def test_pictures_stop_where_the_file_would_be_too_large(report):
 def test_worst_case_is_the_attack_that_needs_least(report):
     cards = gallery_cards.gallery_cards(report, ClassNames(None, 4))["cards"]
     samples = report.per_sample
-    for place, card in zip(report.gallery.index, cards, strict=True):
+    for place, card in zip(report.gallery.rows, cards, strict=True):
         for number, label in enumerate(("0.01", "8/255")):
             (worst,) = [
                 v for v in card["variants"] if f"we{number}" in v["shows"]
