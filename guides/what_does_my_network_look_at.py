@@ -164,12 +164,13 @@ number of pixels. A rank test says whether a difference is more than chance.
 study = kad.analysis.AttentionStudy(plain, attack)
 result = study.run(*test, limit=1000, verbose=0)
 result.summary()
+result.save("study.html")
 figure = result.plot("study.png")
 figure
 
 """
 The table says in words what the numbers show, whether or not the observation
-holds. It is an observation about networks, not a law. And it is an association, not
+holds. `study.html` shows them in a browser. It is an observation about networks, not a law. And it is an association, not
 a cause: images that the network is surer of also tend to have more complete
 attention. If nearly every image falls, or hardly any, there are few to compare
 with. Choose the radius so that about half of them fall.

@@ -48,7 +48,7 @@ class Gallery(NamedTuple):
     Each image has the same chance to be drawn, whether it falls or holds.
 
     Args:
-        index: The places of the images in the evaluation `(N,)`.
+        rows: The places of the images in the evaluation `(N,)`.
         labels: Their class indices `(N,)`.
         images: The clean images `(N, height, width, channels)`.
         clean: The `Answers` to them.
@@ -68,7 +68,7 @@ class Gallery(NamedTuple):
     ```
     """
 
-    index: np.ndarray
+    rows: np.ndarray
     labels: np.ndarray
     images: np.ndarray
     clean: Answers

@@ -1,6 +1,8 @@
 """The page of several models side by side."""
 
 import collections
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +20,9 @@ from .page import render
 _MOST_PATTERNS = 16
 
 
-def comparison_page(comparison, class_names=None):
+def comparison_page(
+    comparison: Any, class_names: Sequence[str] | None = None
+) -> str:
     """Returns the page of a comparison.
 
     Args:

@@ -32,7 +32,7 @@ def gallery_cards(report, names, budget=BUDGET):
     if report.gallery is None:
         return None
     album = _Album(report, names)
-    places = range(len(report.gallery.index))
+    places = range(len(report.gallery.rows))
     cards = list(_within(budget, map(album.card, places)))
     return {
         "cards": cards,
@@ -59,7 +59,7 @@ def compared_cards(reports, epsilons, names, budget=BUDGET):
     """
     if not reports or any(each.gallery is None for each in reports):
         return None
-    rows = [each.gallery.index for each in reports]
+    rows = [each.gallery.rows for each in reports]
     shared = functools.reduce(np.intersect1d, rows)
     albums = [_Album(each, names, epsilons) for each in reports]
 
@@ -111,7 +111,7 @@ class _Album:
         self.gallery = report.gallery
         self.threat = report.threat_model
         self.attacks = list(report.to_dict()["attacks"])
-        rows = report.gallery.index
+        rows = report.gallery.rows
         self.samples = {k: v[rows] for k, v in report.per_sample.items()}
 
     def card(self, place):

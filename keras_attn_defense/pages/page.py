@@ -9,18 +9,21 @@ import base64
 import functools
 import hashlib
 import pathlib
+from collections.abc import Callable
+from typing import Any
 
 from .._files import write_atomically
+from .._typing import Path
 
 _FOLDER = pathlib.Path(__file__).parent / "templates"
 
 
-def is_page(path):
+def is_page(path: Path) -> bool:
     """Tells whether the name of a file asks for a page."""
     return pathlib.Path(path).suffix.lower() in (".html", ".htm")
 
 
-def write_page(path, make, *content):
+def write_page(path: Path, make: Callable[..., str], *content: Any) -> None:
     """Writes a page to a file.
 
     Args:
@@ -32,7 +35,7 @@ def write_page(path, make, *content):
     write_atomically(path, make(*content).encode())
 
 
-def check_page(purpose="A page"):
+def check_page(purpose: str = "A page") -> None:
     """Checks that all that pages need is installed.
 
     Args:

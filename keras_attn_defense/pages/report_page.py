@@ -1,5 +1,8 @@
 """The page of one evaluation."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from .chart import Chart
@@ -16,7 +19,7 @@ from .page import render
 _MOST_CLASSES = 50
 
 
-def report_page(report, class_names=None):
+def report_page(report: Any, class_names: Sequence[str] | None = None) -> str:
     """Returns the page of a report.
 
     Its numbers are those of the card.
@@ -91,13 +94,15 @@ def _flags(card):
     by_outcome = {True: [], None: [], False: []}
     for flag in card["flags"]:
         by_outcome[flag["raised"]].append(flag)
-    sentences = {flag["sentence"] for flag in card["flags"]}
+    sentences = {flag["sentence"] for flag in by_outcome[None]}
+    none_was_made = len(by_outcome[None]) == len(card["flags"])
+    one_reason = none_was_made and len(sentences) == 1
     return {
         "raised": by_outcome[True],
         "unchecked": by_outcome[None],
         "passed": by_outcome[False],
-        # One reason why none was checked.
-        "reason": sentences.pop() if len(sentences) == 1 else None,
+        # Why none was checked, if it is the same for all.
+        "reason": sentences.pop() if one_reason else None,
     }
 
 

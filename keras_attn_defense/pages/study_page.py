@@ -1,5 +1,7 @@
 """The page of a study of attention."""
 
+from typing import Any
+
 from .chart import Chart
 from .chart import Curve
 from .chart import Point
@@ -24,7 +26,9 @@ _MARKS = {
 }
 
 
-def study_page(result, names, observations):
+def study_page(
+    result: Any, names: dict[str, str], observations: dict[str, str]
+) -> str:
     """Returns the page of a study.
 
     Args:

@@ -176,3 +176,18 @@ def test_plots_need_matplotlib_which_is_told_before_the_work(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     message = fails(FGSM + "--plot curve.png", capsys)
     assert "pip install keras-attn-defense[viz]" in message
+
+
+def test_page_for_a_browser(capsys, folder, monkeypatch):
+    command = FGSM + "--epsilon 0.1 --html report.html --gallery 3 "
+    assert run(command + "--class-names dark <bright>") == 0
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page.count('class="card"') == 3
+    assert "&lt;bright&gt;" in page
+    assert "python -m keras_attn_defense evaluate model.keras" in page
+    assert f"{100 * robust_share(0.1):.1f}\xa0%" in page
+    with pytest.raises(SystemExit):
+        run(FGSM + "--html report.pdf")
+    assert "should end in .html" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    assert "--html needs jinja2" in fails(command, capsys)

@@ -36,19 +36,17 @@ def test_gallery_shows_what_the_evaluation_saw():
     model, labels = network()
     report = evaluated(model, labels, keep_images=True, batch_size=5)
     gallery = report.gallery
-    assert len(gallery.index) == 8 and gallery.note is None
-    shown = labels[gallery.index]
+    assert len(gallery.rows) == 8 and gallery.note is None
+    shown = labels[gallery.rows]
     np.testing.assert_array_equal(gallery.labels, shown)
-    np.testing.assert_array_equal(gallery.images, NOISE[gallery.index])
+    np.testing.assert_array_equal(gallery.images, NOISE[gallery.rows])
     assert list(gallery.adversarial) == list(gallery.attacked)
     assert set(gallery.adversarial) == set(report.images)
     seen = {"clean": (gallery.images, gallery.clean)}
     for name, images in gallery.adversarial.items():
-        np.testing.assert_array_equal(
-            images, report.images[name][gallery.index]
-        )
+        np.testing.assert_array_equal(images, report.images[name][gallery.rows])
         attack, _, label = name.partition("@")
-        fell = report.per_sample[f"{attack}_success@{label}"][gallery.index]
+        fell = report.per_sample[f"{attack}_success@{label}"][gallery.rows]
         found = gallery.attacked[name]
         np.testing.assert_array_equal(fell, found.predictions != shown)
         np.testing.assert_array_equal(fell, found.margins < 0)
@@ -91,7 +89,7 @@ def test_gallery_survives_an_interruption(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         evaluate(**arguments, state=path)
     again = evaluate(**arguments, state=path).gallery
-    assert again.index.tolist() == whole.index.tolist()
+    assert again.rows.tolist() == whole.rows.tolist()
     for name, images in whole.adversarial.items():
         np.testing.assert_array_equal(again.adversarial[name], images)
     with pytest.raises(ValueError, match="gallery was 6 and is 5"):

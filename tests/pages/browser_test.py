@@ -94,13 +94,14 @@ def test_chart_is_read_by_keyboard_and_pointer(page, report):
         assert f"worst case: {100 * row.accuracy:.1f}\xa0%" in text
         slider.press("ArrowLeft")
     assert f"{100 * report.clean_accuracy:.1f}" in reading.inner_text()
-    box = page.locator(".chart > svg").bounding_box()
-    page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 50)
+    chart = page.locator(".chart > svg")
+    width = chart.bounding_box()["width"]
+    chart.hover(position={"x": 0.9 * width, "y": 50})
     assert reading.inner_text().startswith("8/255")
 
 
 def test_filters_choose_images(page, report):
-    samples, rows = report.per_sample, report.gallery.index
+    samples, rows = report.per_sample, report.gallery.rows
     assert shown(page) == len(rows) == 8
     page.select_option("#filter-epsilon", label="0.01")
     page.select_option("#filter-attack", label="fgsm")
@@ -124,7 +125,7 @@ def test_filters_choose_images(page, report):
 
 def test_sorting(page, report):
     attacked = report.gallery.attacked["pgd@8/255"]
-    index = report.per_sample["index"][report.gallery.index]
+    index = report.per_sample["index"][report.gallery.rows]
     page.select_option("#filter-attack", label="pgd")
     for name, values in (
         ("margin", attacked.margins),

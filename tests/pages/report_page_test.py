@@ -112,7 +112,7 @@ def test_pictures_stop_where_the_file_would_be_too_large(report):
 def test_worst_case_is_the_attack_that_needs_least(report):
     cards = gallery_cards.gallery_cards(report, ClassNames(None, 4))["cards"]
     samples = report.per_sample
-    for place, card in zip(report.gallery.index, cards, strict=True):
+    for place, card in zip(report.gallery.rows, cards, strict=True):
         for number, label in enumerate(("0.01", "8/255")):
             (worst,) = [
                 v for v in card["variants"] if f"we{number}" in v["shows"]
@@ -191,6 +191,7 @@ def test_comparison_shows_who_withstood_what(tmp_path):
     ]
     masks = [each[8 / 255] for each in comparison.outcomes]
     table = page.split('class="shares"')[3].split("</table>")[0]
+    table = table.replace("</td>", " ")
     rows = [" ".join(Reader(row).text.split()) for row in table.split("<tr>")]
     patterns, counts = np.unique(masks, axis=1, return_counts=True)
     assert len(counts) > 1
