@@ -8,6 +8,7 @@ line by line:
 - `vjp_inside(function, variables, add_loss)`: the same for tensors
   inside `function`.
 - `repeat(steps, body, state)`: a loop of known length.
+- `when(condition, compute)`: a scalar that is computed under a condition.
 - `unrolls_loops()`: whether a longer loop takes longer to compile.
 - `compiled(function, variables)`: one compiled call.
 - `differentiable(function, variables)`: the same for a caller that takes
@@ -65,4 +66,5 @@ unscaled = _chosen.unscaled
 values_inside = _chosen.values_inside
 vjp = _chosen.vjp
 vjp_inside = _chosen.vjp_inside
+when = _chosen.when
 write_back = _chosen.write_back

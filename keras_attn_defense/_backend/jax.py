@@ -107,6 +107,19 @@ def unrolls_loops():
     return jax.default_backend() == "cpu"
 
 
+def when(condition, compute):
+    """Returns `compute()`, a float32 scalar, or zero if not `condition`.
+
+    XLA's convolutions inside conditions are as slow on the CPU as in loops: it
+    is computed in any case there.
+    """
+    if unrolls_loops():
+        return jax.numpy.where(condition, compute(), 0.0)
+    return jax.lax.cond(
+        condition, compute, lambda: jax.numpy.zeros((), "float32")
+    )
+
+
 def compiled(function, variables):
     """Compiles `function(*tensors)`, which may read and write `variables`."""
     changing = [v for v in variables if not v.trainable]

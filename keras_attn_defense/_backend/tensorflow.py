@@ -79,6 +79,13 @@ def repeat(steps, body, state):
     )[1]
 
 
+def when(condition, compute):
+    """Returns `compute()`, a float32 scalar, or zero if not `condition`."""
+    return keras.ops.cond(
+        condition, compute, lambda: keras.ops.zeros((), "float32")
+    )
+
+
 def unrolls_loops():
     """Tells whether a longer `repeat` takes longer to compile."""
     return False

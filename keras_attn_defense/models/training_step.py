@@ -14,6 +14,7 @@ from keras import ops
 
 from .._backend import ensure_shape
 from .._backend import unscaled
+from .._backend import when
 from ..attention.resizing import upsampled
 from ..classifier import CompiledFunctions
 from ..data import as_images
@@ -225,11 +226,7 @@ class TrainingStep:
             return loss
         steps = ops.convert_to_tensor(self.trackers["steps"].total)
         is_due = ops.equal(ops.mod(steps - 1.0, self.attention_every), 0.0)
-        loss = ops.cond(
-            is_due,
-            lambda: ops.cast(term(), "float32"),
-            lambda: ops.zeros((), "float32"),
-        )
+        loss = when(is_due, lambda: ops.cast(term(), "float32"))
         self._log(f"{name}_loss", loss, y_pred, ops.cast(is_due, "float32"))
         return self.attention_every * loss
 
