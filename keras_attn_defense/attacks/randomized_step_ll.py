@@ -1,4 +1,4 @@
-"""The randomised one-step least-likely class method."""
+"""The randomized one-step least-likely class method."""
 
 from typing import Any
 

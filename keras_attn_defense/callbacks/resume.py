@@ -11,6 +11,7 @@ from keras import ops
 
 from .._typing import Path
 from ..models import AttentionDefendedModel
+from ..models.preparation import FitCallback
 from . import _plain_data
 from ._first_step import FirstStep
 from ._training_arguments import check_resumable
@@ -21,7 +22,7 @@ from ._training_state import StateFolder
 from ._training_state import TrainingState
 
 
-class Resume(keras.callbacks.Callback):
+class Resume(FitCallback):
     """Lets a killed training go on as if it had not been killed.
 
     Start the same program again: `fit` goes on at the beginning of the epoch

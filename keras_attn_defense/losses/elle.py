@@ -18,8 +18,9 @@ class ELLE(AdversarialCrossentropy):
 
     `CE(x_adv) + weight * (CE(c) - (1 - t) * CE(a) - t * CE(b))^2`, with two
     random points `a` and `b` of the attack's ball and `c = (1 - t) * a + t * b`
-    between them. It keeps training on one-step attacks from collapsing, as
-    the alignment of gradients does, for the price of three more images.
+    between them. It was published to keep training on one-step attacks from
+    collapsing, as the alignment of gradients does, for the price of three more
+    images.
 
     `t` is spread evenly over the batch, where the published code draws it.
 

@@ -50,7 +50,7 @@ class AdaptiveObjective(ImageObjective):
         self.preservation_loss = preservation_loss
         self.weights = tuple(weights)
         # The masked image is a second pass, unless the target is fixed.
-        passes = 2 if self.weights[1] and not self._is_debiased() else 1
+        passes = 2 if self.weights[1] and not self._has_target() else 1
         self.passes = (passes, passes)
 
     @classmethod
@@ -73,7 +73,7 @@ class AdaptiveObjective(ImageObjective):
                 task.victim, task.images, task.labels
             )
             reference = {"maps": maps}
-            if self._is_debiased():
+            if self._has_target():
                 rest = task.victim(self.mask(task.images, maps))[0]
                 reference["target"] = (logits, rest)
         return keras.tree.map_structure(ops.stop_gradient, reference)
@@ -85,7 +85,7 @@ class AdaptiveObjective(ImageObjective):
             values = classification * cross_entropy(logits, labels)
             if rectification:
                 pair = reference.get("target"), logits
-                if not self._is_debiased():
+                if not self._has_target():
                     pair = logits, victim(self.mask(x, maps))[0]
                 loss = self.rectification_loss.call(*pair)
                 values = values + rectification * loss
@@ -94,8 +94,12 @@ class AdaptiveObjective(ImageObjective):
             values = values + preservation * loss
         return values, logits
 
-    def _is_debiased(self):
-        return isinstance(self.rectification_loss, DebiasedRectificationLoss)
+    def _has_target(self):
+        """Tells whether the rest of the clean image gives a fixed target."""
+        loss = self.rectification_loss
+        return bool(self.weights[1]) and isinstance(
+            loss, DebiasedRectificationLoss
+        )
 
     def _explained(self, victim, images, labels):
         return self.attention.explain(victim, images, labels)[:2]

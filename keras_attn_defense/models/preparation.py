@@ -25,6 +25,24 @@ else:
     _Model = object
 
 
+class FitCallback(keras.callbacks.Callback):
+    """Base class of callbacks that change the arguments of `fit`."""
+
+    def prepare_fit(
+        self, model: keras.Model, arguments: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Prepares `fit`, before anything is trained.
+
+        Args:
+            model: The model.
+            arguments: Those of `fit`.
+
+        Returns:
+            The arguments to use in their place.
+        """
+        return arguments
+
+
 class Preparation(_Model):
     """The work of `AttentionDefendedModel` before its first step, a mixin."""
 
@@ -99,8 +117,7 @@ class Preparation(_Model):
     def prepare_for_fit(self, arguments):
         """Prepares the model for `fit`.
 
-        A callback with a method `prepare_fit(model, arguments)` may change the
-        arguments, and the order of the callbacks.
+        A `FitCallback` may change the arguments, and the order of the callbacks.
 
         Args:
             arguments: Those of `fit`, a dict.
@@ -118,7 +135,7 @@ class Preparation(_Model):
             )
         found["callbacks"] = callbacks = _watched(found.get("callbacks"), self)
         for callback in getattr(callbacks, "callbacks", callbacks):
-            if hasattr(callback, "prepare_fit"):
+            if isinstance(callback, FitCallback):
                 found = callback.prepare_fit(self, found)
         return found
 

@@ -134,7 +134,7 @@ def _class_tables(report, names):
 
 
 def _facts(card, label):
-    """What one needs to know to judge the numbers, by its name."""
+    """Returns what one needs to know to judge the numbers, by its name."""
     threat, hardware = card["threat_model"], card["hardware"]
     worst = [row for row in card["results"] if row["attack"] == "worst case"]
     seconds = sum(row["seconds"] for row in worst)

@@ -145,7 +145,7 @@ def _course(means):
 
 
 def _facts(settings):
-    """What one needs to know to judge the study, by its name."""
+    """Returns what one needs to know to judge the study, by its name."""
     lower, upper = settings.get("value_range", (0, 1))
     facts = {"Model": settings["model"]}
     for title, name in (
