@@ -117,7 +117,7 @@ class Preparation(_Model):
     def prepare_for_fit(self, arguments):
         """Prepares the model for `fit`.
 
-        A `FitCallback` may change the arguments, and the order of the callbacks.
+        A `FitCallback` may change the arguments and the order of callbacks.
 
         Args:
             arguments: Those of `fit`, a dict.
