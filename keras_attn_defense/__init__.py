@@ -6,6 +6,7 @@ from . import attacks as attacks
 from . import attention as attention
 from . import callbacks as callbacks
 from . import datasets as datasets
+from . import defenses as defenses
 from . import evaluation as evaluation
 from . import losses as losses
 from . import models as models
@@ -26,6 +27,7 @@ def __dir__():
         "attention",
         "callbacks",
         "datasets",
+        "defenses",
         "evaluation",
         "losses",
         "models",

@@ -33,7 +33,7 @@ LEVELS = (
     ("classifier",),
     ("attention", "losses", "preprocessing", "datasets"),
     ("attacks", "visualization"),
-    ("adapters", "models", "pages"),
+    ("adapters", "defenses", "models", "pages"),
     ("evaluation", "analysis"),
     ("callbacks", "export"),
     ("cli",),

@@ -8,6 +8,7 @@ line by line:
 - `vjp_inside(function, variables, add_loss)`: the same for tensors
   inside `function`.
 - `repeat(steps, body, state)`: a loop of known length.
+- `total(count, function)`: a sum over a number of calls.
 - `when(condition, compute)`: a scalar that is computed under a condition.
 - `unrolls_loops()`: whether a longer loop takes longer to compile.
 - `compiled(function, variables)`: one compiled call.
@@ -61,6 +62,7 @@ is_torch_module = _chosen.is_torch_module
 is_traced = _chosen.is_traced
 readable = _chosen.readable
 repeat = _chosen.repeat
+total = _chosen.total
 unrolls_loops = _chosen.unrolls_loops
 unscaled = _chosen.unscaled
 values_inside = _chosen.values_inside

@@ -19,6 +19,9 @@ SAVED_MODEL_OPTIONS = {
     }
 }
 
+# How many terms of a sum are computed at once on the CPU.
+_SIDE_BY_SIDE = 10
+
 
 def vjp(function, x, reusable=False):
     """Returns `function(x)` and the function from its cotangent to x's."""
@@ -105,6 +108,32 @@ def repeat(steps, body, state):
 def unrolls_loops():
     """Tells whether a longer `repeat` takes longer to compile."""
     return jax.default_backend() == "cpu"
+
+
+def total(count, function):
+    """Adds up the tensors that `function(i)` returns, `i` below `count`.
+
+    Where loops are unrolled, some of the terms are computed side by side: a
+    program for each of them would take long to compile.
+    """
+    if count == 1:
+        return function(0)
+    if unrolls_loops():
+        sums = None
+        for first in range(0, count, _SIDE_BY_SIDE):
+            numbers = jax.numpy.arange(first, min(count, first + _SIDE_BY_SIDE))
+            terms = jax.tree.map(
+                lambda terms: terms.sum(0), jax.vmap(function)(numbers)
+            )
+            sums = terms if sums is None else _sum(sums, terms)
+        return sums
+    return repeat(
+        count - 1, lambda i, sums: _sum(sums, function(i + 1)), function(0)
+    )
+
+
+def _sum(first, second):
+    return jax.tree.map(lambda a, b: a + b, first, second)
 
 
 def when(condition, compute):

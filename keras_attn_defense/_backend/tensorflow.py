@@ -79,6 +79,16 @@ def repeat(steps, body, state):
     )[1]
 
 
+def total(count, function):
+    """Adds up the tensors that `function(i)` returns, `i` below `count`."""
+
+    def add(i, sums):
+        terms = function(i + 1)
+        return keras.tree.map_structure(lambda a, b: a + b, sums, terms)
+
+    return repeat(count - 1, add, function(0)) if count > 1 else function(0)
+
+
 def when(condition, compute):
     """Returns `compute()`, a float32 scalar, or zero if not `condition`."""
     return keras.ops.cond(

@@ -97,6 +97,10 @@ class APGD(SearchAttack):
         self.rho = check_number("rho", rho, 0.0, 1.0)
         self.passes_to_begin = self.passes_of_step = self.objective.passes
 
+    def passes_on(self, victim: ClassifierView) -> Any:
+        passes = self.objective.passes_on(victim)
+        return passes, passes
+
     def runs(self, victim: ClassifierView) -> int:
         return self.restarts * self.objective.runs(victim.num_classes)
 

@@ -12,6 +12,7 @@ from .._typing import Tensor
 from .._typing import ValueRange
 from ..classifier import Classifier
 from ..classifier import all_layers
+from ..classifier import with_slope_of
 from ..classifier.intercept import intercept
 from ..data import check_value_range
 
@@ -101,18 +102,10 @@ class BPDA(Classifier):
     def _approximated(self, preprocessing, x, *args, **kwargs):
         """The values of the preprocessing, with the approximation's slope."""
         values = preprocessing(ops.stop_gradient(x), *args, **kwargs)
-        values = ops.stop_gradient(values)
         smooth = x if self.approximation is None else self.approximation(x)
-        if tuple(smooth.shape[1:]) != tuple(values.shape[1:]):
-            raise ValueError(
-                "The preprocessing returns the shape "
-                f"{tuple(values.shape)}, its approximation "
-                f"{tuple(smooth.shape)}. Pass an `approximation` that returns "
-                "the same shape; None means the identity."
-            )
-        smooth = ops.cast(smooth, values.dtype)
-        # The difference is zero to the last bit: values stay exact.
-        return values + (smooth - ops.stop_gradient(smooth))
+        return with_slope_of(
+            values, smooth, "The preprocessing", "`approximation`"
+        )
 
 
 def _layer_inside(model, preprocessing):

@@ -24,6 +24,8 @@ from .._typing import Tensor
 from .arguments import check_norm
 from .carlini_wagner_penalties import ExcessOverBound
 from .carlini_wagner_penalties import SquaredLength
+from .engine.draws import expected_logits
+from .engine.draws import over_draws
 from .engine.image_gradient import image_gradient
 from .engine.task import Task
 from .objectives import margin
@@ -119,7 +121,7 @@ class CarliniWagner(SearchAttack):
 
     def begin(self, task: Task) -> dict[str, Any]:
         start = _to_unbounded(task.images, task.value_range)
-        success = task.is_success(task.victim.frozen_logits(task.images))
+        success = task.is_success(expected_logits(task.victim, task.images))
         nothing = ops.zeros_like(task.labels, dtype="float32")
         size = ops.where(success, 0.0, nothing + float("inf"))
         return {
@@ -185,7 +187,10 @@ class CarliniWagner(SearchAttack):
             ahead = task.sign * margin(logits, task.labels)
             return ops.relu(self.confidence - ahead)
 
-        return image_gradient(task.victim.frozen_logits, gap, x)
+        return over_draws(
+            task.victim,
+            lambda view: image_gradient(view.frozen_logits, gap, x),
+        )
 
     def _stalled(self, state, number, loss):
         """Tells whether the loss has not fallen since the last look."""

@@ -13,6 +13,7 @@ from .._typing import ValueRange
 from ..classifier import ClassifierView
 from .arguments import check_norm
 from .arguments import refuse_targeted
+from .engine.draws import expected_logits
 from .engine.task import Task
 from .hyperplanes import nearest_boundary
 from .objectives.margin import others
@@ -80,7 +81,7 @@ class DeepFool(SearchAttack):
         self.candidates = check_count("candidates", candidates, lowest=2)
 
     def begin(self, task: Task) -> dict[str, Any]:
-        logits = task.victim.frozen_logits(task.images)
+        logits = expected_logits(task.victim, task.images)
         ranked = ops.argsort(-others(logits, task.labels), axis=-1)
         rivals = ranked[:, : self._rivals(logits.shape[-1])]
         success = task.is_success(logits)
@@ -108,7 +109,7 @@ class DeepFool(SearchAttack):
         )
         x = task.images + (1.0 + self.overshoot) * perturbation
         x = ops.clip(x, lower, upper)
-        success = task.is_success(task.victim.frozen_logits(x))
+        success = task.is_success(expected_logits(task.victim, x))
         size = self.ball.norm(x - task.images)
         project = self.ball.projection(
             task.images, task.epsilon, task.value_range

@@ -20,6 +20,7 @@ from .._registration import register
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..classifier import ClassifierView
+from .engine.draws import expected_logits
 from .engine.task import Task
 from .hyperplanes import change_to_hyperplane
 from .hyperplanes import nearest_boundary
@@ -99,7 +100,7 @@ class FAB(SearchAttack):
         return self.restarts * self._targets(victim.num_classes)
 
     def begin(self, task: Task) -> dict[str, Any]:
-        logits = task.victim.frozen_logits(task.images)
+        logits = expected_logits(task.victim, task.images)
         success = task.is_success(logits)
         distance = ops.where(success, 0.0, float("inf"))
         return {
@@ -115,7 +116,7 @@ class FAB(SearchAttack):
         self, task: Task, state: Any, count: Tensor, draws: Any
     ) -> dict[str, Any]:
         x = self._approached(task, state)
-        success = task.is_success(task.victim.frozen_logits(x))
+        success = task.is_success(expected_logits(task.victim, x))
         state = _with_closest(task, {**state, "x": x}, self.ball, success)
         back = task.images + self.beta * (x - task.images)
         return select(success, {**state, "x": back}, state)

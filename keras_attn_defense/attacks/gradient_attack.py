@@ -33,6 +33,7 @@ from .arguments import check_step_size
 from .arguments import check_targets
 from .attack import Attack
 from .engine.attack_result import AttackResult
+from .engine.draws import expected_logits
 from .engine.task import Task
 from .objectives.cross_entropy import smoothed
 from .objectives.objective import Objective
@@ -290,12 +291,12 @@ class GradientAttack(Attack):
             x_adv = self.craft_batch(victim, value_range, x, y)
             crafted[rows] = ops.convert_to_numpy(x_adv)[: len(crafted[rows])]
         runs = self.runs(victim)
-        forward, backward = self.objective.passes
+        forward, backward = self.objective.passes_on(victim)
         ones = np.ones(len(images), "int64")
         return AttackResult(
             crafted,
             # The last pass of each run only chooses among them.
-            ones * runs * (forward * self.steps + (runs > 1)),
+            ones * runs * (forward * self.steps + victim.draws * (runs > 1)),
             ones * runs * backward * self.steps,
         )
 
@@ -325,7 +326,7 @@ def worst_case(candidates: Any, task: Task) -> Tensor:
 
 
 def _harm(images, task):
-    logits = task.victim.frozen_logits(images)
+    logits = expected_logits(task.victim, images)
     loss = task.sign * objectives.cross_entropy(logits, task.labels)
     # A success counts more than any height of the loss.
     return loss + 1e4 * ops.cast(task.is_success(logits), loss.dtype)

@@ -1,7 +1,9 @@
 """Boundaries between classes as hyperplanes, and the way to one."""
 
+import keras
 from keras import ops
 
+from .._backend import total
 from .engine.image_gradient import logit_gradients
 from .objectives.margin import logit_of
 from .search_attack import select
@@ -21,22 +23,42 @@ def nearest_boundary(victim, x, labels, rivals, ball):
         How far the logit of the rival is ahead, `(batch,)`, the gradient of
         that, of the shape of `x`, and the distance, `(batch,)`.
     """
-    logits, gradient_of = logit_gradients(victim.frozen_logits, x)
-
-    def hot(chosen):
-        return ops.one_hot(chosen, logits.shape[-1], dtype=logits.dtype)
-
-    def boundary(rival):
-        lead = logit_of(logits, rival) - logit_of(logits, labels)
-        gradient = gradient_of(hot(rival) - hot(labels))
+    leads, gradients = _leads(victim, x, labels, rivals)
+    nearest = None
+    for lead, gradient in zip(leads, gradients, strict=True):
         steepness = ops.maximum(ball.dual_norm(gradient), 1e-30)
-        return lead, gradient, ops.abs(lead) / steepness
-
-    nearest = boundary(rivals[:, 0])
-    for number in range(1, rivals.shape[-1]):
-        candidate = boundary(rivals[:, number])
-        nearest = select(candidate[2] < nearest[2], candidate, nearest)
+        candidate = lead, gradient, ops.abs(lead) / steepness
+        if nearest is None:
+            nearest = candidate
+        else:
+            is_nearer = candidate[2] < nearest[2]
+            nearest = select(is_nearer, candidate, nearest)
     return nearest
+
+
+def _leads(victim, x, labels, rivals):
+    """How far each rival is ahead, and the gradients; means over draws."""
+
+    def of_draw(number):
+        view = victim
+        if victim.draws > 1:
+            view = victim.in_one_draw().with_draw(number)
+        logits, gradient_of = logit_gradients(view.frozen_logits, x)
+
+        def hot(chosen):
+            return ops.one_hot(chosen, logits.shape[-1], dtype=logits.dtype)
+
+        ahead = [
+            (
+                logit_of(logits, rival) - logit_of(logits, labels),
+                gradient_of(hot(rival) - hot(labels)),
+            )
+            for rival in ops.unstack(rivals, axis=-1)
+        ]
+        return tuple(zip(*ahead, strict=True))
+
+    summed = total(victim.draws, of_draw)
+    return keras.tree.map_structure(lambda each: each / victim.draws, summed)
 
 
 _TINY = 1e-30

@@ -166,6 +166,15 @@ class SearchAttack(Attack):
         count = ops.zeros(ops.shape(task.labels), "int32")
         return {**state, "count": count}
 
+    def passes_on(self, victim: ClassifierView) -> Any:
+        """Counts forward and backward passes of `begin`, and of one `step`."""
+        # What needs no gradients takes each answer as it comes.
+        draws = 1 if self.black_box else victim.draws
+        return tuple(
+            (draws * forward, draws * backward)
+            for forward, backward in (self.passes_to_begin, self.passes_of_step)
+        )
+
     def perturb(
         self,
         victim: ClassifierView,
@@ -204,6 +213,7 @@ class SearchAttack(Attack):
         return search_loop.search(
             self,
             self._compiled(self, victim, value_range),
+            self.passes_on(victim),
             self.runs(victim),
             self.radius(value_range),
             images,

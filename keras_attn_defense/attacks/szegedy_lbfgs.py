@@ -16,6 +16,7 @@ from ..classifier import ClassifierView
 from .arguments import check_norm
 from .attack import Attack
 from .engine.attack_result import AttackResult
+from .engine.draws import over_draws
 from .engine.image_gradient import image_gradient
 from .objectives import cross_entropy
 from .objectives.margin import others
@@ -122,6 +123,7 @@ class SzegedyLBFGS(Attack):
             ops.convert_to_tensor(images), self.radius(value_range), value_range
         )
         found = project(ops.convert_to_tensor(found))
+        passes *= victim.draws
         # One forward pass more: that of the clean image.
         return AttackResult(ops.convert_to_numpy(found), passes + 1, passes)
 
@@ -224,8 +226,11 @@ def _functions(attack, victim, value_range):
         return logits, ops.cast(strongest, "int32")
 
     def evaluate(x, target):
-        return image_gradient(
-            victim.frozen_logits, lambda z: cross_entropy(z, target), x
+        return over_draws(
+            victim,
+            lambda view: image_gradient(
+                view.frozen_logits, lambda z: cross_entropy(z, target), x
+            ),
         )
 
     return {"begin": begin, "evaluate": evaluate}

@@ -16,6 +16,8 @@ from .classifier_view import ClassifierView
 from .feature_map import FeatureMaps
 from .feature_map import data_format
 from .frozen import frozen
+from .how_to_attack import declarations
+from .how_to_attack import substituted
 from .hub_task import check_preprocessor
 from .intercept import intercept
 from .logits import find_output_activation
@@ -64,6 +66,13 @@ class Classifier(ClassifierView):
         self.num_outputs = known.num_outputs
         # A single output tells two classes apart.
         self.num_classes = max(known.num_outputs, 2)
+        #: The layers that say how they have to be attacked, and what.
+        self.declared = declarations(
+            [model, *(call.layer for call in known.calls)]
+        )
+        if not self._takes_one_draw:
+            draws = [how.draws for _, how in self.declared]
+            self.draws = max(draws, default=1)
 
     @property
     def variables(self) -> list[Any]:
@@ -172,8 +181,13 @@ class Classifier(ClassifierView):
 
     def frozen_logits(self, images: Tensor) -> Tensor:
         """Computes the same with weights as constants, for image gradients."""
-        with frozen(self.variables, self.draw):
+        with self.frozen():
             return self(images)[0]
+
+    @contextlib.contextmanager
+    def frozen(self) -> Any:
+        with frozen(self.variables, self.draw), substituted(self.declared):
+            yield
 
     def try_out(self, function: Callable[[Tensor], Tensor]) -> Any:
         """Runs a function of images without values, for its errors only."""

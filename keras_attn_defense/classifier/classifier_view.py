@@ -6,6 +6,7 @@ from typing import Any
 from typing import Self
 
 from .._typing import Tensor
+from .frozen import frozen
 
 # Draws inside of one draw, at most.
 _INNER_DRAWS = 1000
@@ -46,6 +47,10 @@ class ClassifierView(abc.ABC):
     value_range: Any = None
     #: Number of the current draw of random numbers; None for the model's own.
     draw: Any = None
+    #: Number of draws over which attacks average the gradient of one step, as
+    #: the layers of the model declare; see `kad.defenses.HowToAttack`.
+    draws: int = 1
+    _takes_one_draw = False
 
     @property
     @abc.abstractmethod
@@ -66,6 +71,14 @@ class ClassifierView(abc.ABC):
     @abc.abstractmethod
     def frozen_logits(self, images: Tensor) -> Tensor:
         """Computes the same with weights as constants, for image gradients."""
+
+    def frozen(self) -> Any:
+        """A scope for gradients by the images.
+
+        Weights are constants, and layers have the gradient by which they
+        declare to be attacked.
+        """
+        return frozen(self.variables, self.draw)
 
     @abc.abstractmethod
     def check_logits(self, images: Tensor) -> None:
@@ -100,4 +113,10 @@ class ClassifierView(abc.ABC):
         if self.draw is not None:
             draw = (self.draw + 1) * _INNER_DRAWS + draw
         other.draw = draw
+        return other
+
+    def in_one_draw(self) -> Self:
+        """Returns this view without an average over draws."""
+        other = copy.copy(self)
+        other.draws, other._takes_one_draw = 1, True
         return other

@@ -26,6 +26,7 @@ class EnsembleClassifier(ClassifierView):
         self.members = tuple(members)
         self.num_classes = _common("num_classes", "classes", self.members)
         self.input_shape = _common("input_shape", "inputs", self.members)
+        self.draws = max(member.draws for member in self.members)
 
     @property
     def identity(self) -> Any:

@@ -20,12 +20,14 @@ def frozen(variables: Any, draw: Any = None) -> Any:
     """
     mapping = [(v, ops.stop_gradient(v.value)) for v in variables]
     if draw is not None:
-        seeds = [v for v in variables if v.path.endswith(_SEED)]
+        seeds = filter(is_seed, variables)
         mapping += [(v, _advanced(v, draw)) for v in seeds]
     return keras.StatelessScope(mapping)
 
 
-_SEED = "seed_generator_state"
+def is_seed(variable: Any) -> bool:
+    """Tells whether a variable is the state of a `SeedGenerator`."""
+    return variable.path.endswith("seed_generator_state")
 
 
 def _advanced(seed, draw):

@@ -118,7 +118,7 @@ class Signature:
         return values.shape, values.dtype.str, code
 
     def _view(self, view):
-        return id(type(view)), self.token(view.identity)
+        return id(type(view)), view.draws, self.token(view.identity)
 
     def _function(self, function):
         if hasattr(function, "handlers"):  # Listened to; see `intercept`.

@@ -7,7 +7,6 @@ from .._registration import register
 from ..attacks.objectives import ImageObjective
 from ..attacks.objectives import cross_entropy
 from ..attacks.objectives.attention_deviation import check_attention
-from ..classifier import frozen
 from ..losses import DebiasedRectificationLoss
 
 _PARTS = ("attention", "mask", "rectification_loss", "preservation_loss")
@@ -68,7 +67,7 @@ class AdaptiveObjective(ImageObjective):
         self.attention.check_use(victim)
 
     def reference(self, task):
-        with frozen(task.victim.variables, task.victim.draw):
+        with task.victim.frozen():
             logits, maps = self._explained(
                 task.victim, task.images, task.labels
             )
@@ -80,7 +79,7 @@ class AdaptiveObjective(ImageObjective):
 
     def call_on_images(self, victim, x, labels, reference):
         classification, rectification, preservation = self.weights
-        with frozen(victim.variables, victim.draw):
+        with victim.frozen():
             logits, maps = self._explained(victim, x, labels)
             values = classification * cross_entropy(logits, labels)
             if rectification:

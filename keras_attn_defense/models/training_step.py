@@ -133,9 +133,9 @@ class TrainingStep:
         is_soft = has_columns(y, self.classifier.num_classes)
         targets = y if is_soft and attack.takes_soft_labels else labels
         value_range = attack.resolve_value_range(self)
-        return attack.perturb(
-            self.classifier, images, targets, value_range, **kwargs
-        )
+        # The step itself is one draw of a random model.
+        victim = self.classifier.in_one_draw()
+        return attack.perturb(victim, images, targets, value_range, **kwargs)
 
     def _explained(self, images, labels):
         """Returns attention maps, and leaves no trace in the model."""

@@ -134,7 +134,7 @@ def test_other_shape():
     x_adv = to_numpy(PGD(0.5, steps=3)(victim, X, y))
     assert (predicted(victim, x_adv) != y).any()
 
-    with pytest.raises(ValueError, match="an `approximation` that returns"):
+    with pytest.raises(ValueError, match="as `approximation` a function"):
         BPDA(network, thinned).logits(ops.convert_to_tensor(X))
 
 

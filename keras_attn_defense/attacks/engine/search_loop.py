@@ -25,12 +25,15 @@ from .attack_result import AttackResult
 _FREE_SHARE = 0.25
 
 
-def search(attack, functions, runs, epsilon, images, labels, batch_size):
+def search(
+    attack, functions, passes, runs, epsilon, images, labels, batch_size
+):
     """Searches adversarial images for each image.
 
     Args:
         attack: The `SearchAttack`.
         functions: Its compiled functions.
+        passes: Forward and backward passes to begin, and those of one step.
         runs: Number of runs of an image that resists.
         epsilon: The radius, a scalar tensor.
         images: NumPy images `(N, height, width, channels)`.
@@ -42,7 +45,7 @@ def search(attack, functions, runs, epsilon, images, labels, batch_size):
     """
     size = padded_size(len(images), batch_size)
     places = _Places(functions, epsilon, images, labels, size)
-    found = _Found(attack, images)
+    found = _Found(passes, images)
     # Looking for the smallest perturbation, one success is not enough.
     exhaustive = attack.minimal and np.isinf(ops.convert_to_numpy(epsilon))
     waiting = deque((index, 0) for index in range(len(images)))
@@ -137,8 +140,8 @@ class _Places:
 class _Found:
     """The best that was found for each image, and what it cost."""
 
-    def __init__(self, attack, images):
-        self._attack = attack
+    def __init__(self, passes, images):
+        self._passes = passes
         self._adversarial = images.copy()
         self._score = np.full(len(images), -np.inf)
         self._begun = np.zeros(len(images), "int64")
@@ -155,7 +158,7 @@ class _Found:
             self.success[index] = outcome["found"]
 
     def result(self):
-        begin, step = self._attack.passes_to_begin, self._attack.passes_of_step
+        begin, step = self._passes
         passes = [
             self._begun * begin[i] + self._steps * step[i] for i in range(2)
         ]

@@ -15,8 +15,8 @@ from ...attention import GradCAM
 from ...attention import intersection_over_union
 from ...classifier import Classifier
 from ...classifier import ClassifierView
-from ...classifier import frozen
 from ...losses import PreservationLoss
+from ..engine.draws import over_draws
 from ..engine.image_gradient import image_gradient
 from ..engine.task import Task
 from .naming import get
@@ -145,21 +145,24 @@ class AttentionDeviation(Objective):
         shape = ops.shape(reference["map"])
         classes = victim.num_classes
 
-        def explained(x):
-            logits, maps = self._explained(victim, x, labels)
-            # Both in one tensor: the model runs once.
-            maps = ops.reshape(maps, (shape[0], -1))
-            return ops.concatenate([logits, maps], axis=-1)
-
         def value(outputs):
             maps = ops.reshape(outputs[:, classes:], shape)
             return self._value(outputs[:, :classes], maps, labels, reference)
 
-        values, gradient, outputs = image_gradient(explained, value, x)
-        return values, gradient, outputs[:, :classes]
+        def sample(view):
+            def explained(x):
+                logits, maps = self._explained(view, x, labels)
+                # Both in one tensor: the model runs once.
+                maps = ops.reshape(maps, (shape[0], -1))
+                return ops.concatenate([logits, maps], axis=-1)
+
+            values, gradient, outputs = image_gradient(explained, value, x)
+            return values, gradient, outputs[:, :classes]
+
+        return over_draws(victim, sample)
 
     def _explained(self, victim, images, labels):
-        with frozen(victim.variables, victim.draw):
+        with victim.frozen():
             return self.attention.explain(victim, images, labels)[:2]
 
     def _value(self, logits, maps, labels, reference):

@@ -9,12 +9,12 @@ import keras
 from keras import ops
 
 from ..._arguments import check_count
-from ..._backend import repeat
 from ..._backend import vjp
 from ..._registration import register
 from ..._typing import Tensor
 from ...classifier import ClassifierView
 from ...classifier import frozen
+from ..engine.draws import mean_over_draws
 from ..engine.task import Task
 from .naming import get
 from .naming import serialize
@@ -37,7 +37,8 @@ class ExpectationOverTransformation(Objective):
     Args:
         objective: What is averaged: a name, an `Objective`, or a function;
             see `kad.attacks.objectives`.
-        samples: Number of passes.
+        samples: Number of passes; more, if the layers of the attacked model
+            declare more (see `kad.defenses.HowToAttack`).
         transformation: Applied to the images before each pass: a Keras layer,
             run in training mode (`keras.layers.RandomRotation(0.1)`), or a
             differentiable function of images. None leaves them as they are.
@@ -88,25 +89,20 @@ class ExpectationOverTransformation(Objective):
     def value_and_gradient(
         self, victim: ClassifierView, x: Any, labels: Tensor, reference: Any
     ) -> tuple[Tensor, Tensor, Tensor]:
-        def sample(number):
-            values, gradient, logits = self._sample(
-                victim.with_draw(number), x, labels, reference
-            )
-            return values, gradient, ops.softmax(logits, axis=-1)
+        return mean_over_draws(
+            victim,
+            lambda view: self._sample(view, x, labels, reference),
+            self._draws(victim),
+        )
 
-        # Sums instead of a batch of all samples: memory does not grow with
-        # their number.
-        def add(number, sums):
-            terms = sample(number + 1)
-            return tuple(a + b for a, b in zip(sums, terms, strict=True))
+    def _draws(self, victim):
+        """The number of passes, at least that which the model asks for."""
+        return max(self.samples, victim.draws)
 
-        sums = sample(0)
-        if self.samples > 1:
-            sums = repeat(self.samples - 1, add, sums)
-        values, gradient, probabilities = (s / self.samples for s in sums)
-        # Success is judged by logits, and what the samples have in common is
-        # the mean of their probabilities.
-        return values, gradient, ops.log(ops.maximum(probabilities, 1e-30))
+    def passes_on(self, victim: ClassifierView) -> tuple[int, int]:
+        forward, backward = self.objective.passes
+        draws = self._draws(victim)
+        return draws * forward, draws * backward
 
     def _sample(self, victim, x, labels, reference):
         if self.transformation is None:

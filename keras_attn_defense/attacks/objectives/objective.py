@@ -12,6 +12,7 @@ from ..._backend import vjp
 from ..._registration import register
 from ..._typing import Tensor
 from ...classifier import ClassifierView
+from ..engine.draws import over_draws
 from ..engine.image_gradient import image_gradient
 from ..engine.task import Task
 
@@ -104,14 +105,22 @@ class Objective:
             Values `(batch,)`, a gradient of the shape of `x`, and logits
             `(batch, classes)`.
         """
-        return image_gradient(
-            victim.frozen_logits,
-            lambda logits: self.call(logits, labels, reference),
-            x,
+        return over_draws(
+            victim,
+            lambda view: image_gradient(
+                view.frozen_logits,
+                lambda logits: self.call(logits, labels, reference),
+                x,
+            ),
         )
 
-    #: Forward and backward passes of one `value_and_gradient`.
+    #: Forward and backward passes of one `value_and_gradient`, in one draw.
     passes: tuple[int, int] = (1, 1)
+
+    def passes_on(self, victim: ClassifierView) -> tuple[int, int]:
+        """Counts the passes of one `value_and_gradient` on a victim."""
+        forward, backward = self.passes
+        return victim.draws * forward, victim.draws * backward
 
     def of_logits(self, user: Any) -> Any:
         """This objective, if it is a function of the logits alone.
@@ -183,16 +192,20 @@ class ImageObjective(Objective):
     def value_and_gradient(
         self, victim: ClassifierView, x: Any, labels: Tensor, reference: Any
     ) -> tuple[Tensor, Tensor, Tensor]:
-        def function(x):
-            values, logits = self.call_on_images(victim, x, labels, reference)
-            # Both in one tensor: the model runs once.
-            return ops.concatenate([values[:, None], logits], axis=-1)
+        def sample(view):
+            def function(x):
+                values, logits = self.call_on_images(view, x, labels, reference)
+                # Both in one tensor: the model runs once.
+                return ops.concatenate([values[:, None], logits], axis=-1)
 
-        outputs, pullback = vjp(function, x)
-        outputs = ops.stop_gradient(outputs)
-        first = ops.zeros_like(outputs[:, 1:])
-        first = ops.concatenate([ops.ones_like(outputs[:, :1]), first], axis=-1)
-        return outputs[:, 0], pullback(first), outputs[:, 1:]
+            outputs, pullback = vjp(function, x)
+            outputs = ops.stop_gradient(outputs)
+            values, logits = outputs[:, :1], outputs[:, 1:]
+            first = [ops.ones_like(values), ops.zeros_like(logits)]
+            gradient = pullback(ops.concatenate(first, axis=-1))
+            return values[:, 0], gradient, logits
+
+        return over_draws(victim, sample)
 
 
 @register

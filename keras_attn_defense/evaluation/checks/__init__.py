@@ -3,6 +3,7 @@
 from ..red_flag import RedFlag
 from . import of_attacks
 from . import of_data
+from . import of_defenses
 from . import of_model
 from .context import Context as Context
 
@@ -18,6 +19,7 @@ CHECKS = {
     "vanishing gradients": of_model.vanishing_gradients,
     "gradients mislead": of_model.gradients_mislead,
     "outputs jump": of_model.outputs_jump,
+    "defenses are ignored": of_defenses.defenses_are_ignored,
     "layers hide the gradient": of_attacks.layers_hide_the_gradient,
     "another attack finds more": of_attacks.another_attack_finds_more,
     "levels of a byte decide": of_attacks.levels_decide,

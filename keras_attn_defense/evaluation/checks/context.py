@@ -12,12 +12,14 @@ from ..._backend import compiled
 from ...attacks import GradientAttack
 from ...attacks import SearchAttack
 from ...attacks import perturbation_sets
+from ...attacks.engine.draws import over_draws
 from ...attacks.engine.image_gradient import image_gradient
 from ...attacks.objectives import cross_entropy
 from ...attacks.objectives import margin
 from ...classifier import Classifier
 from ...data import padded_batches
 from ..runner import success_distances
+from .declared import same_draws
 
 _OBJECTIVES = {"cross_entropy": cross_entropy, "margin": margin}
 
@@ -96,14 +98,27 @@ class Context:
     @functools.cached_property
     def spread(self):
         """By how much predictions of the same images differ, relatively."""
-        images = ops.convert_to_tensor(self.perturbed(4))
-        calls = 100 if self.thorough else 40
         with self.live() as predict:
-            first = predict(images)
-            spread = max(
-                float(np.abs(predict(images) - first).max())
-                for _ in range(calls)
-            )
+            return self._spread(predict)
+
+    @functools.cached_property
+    def undeclared_spread(self):
+        """The same, with the layers held still that declare their draws."""
+        with self.live() as predict, same_draws(self.victim) as restore:
+
+            def predict_still(images):
+                restore()
+                return predict(images)
+
+            return self._spread(predict_still)
+
+    def _spread(self, predict):
+        images = ops.convert_to_tensor(self.perturbed(4))
+        first = predict(images)
+        spread = max(
+            float(np.abs(predict(images) - first).max())
+            for _ in range(100 if self.thorough else 40)
+        )
         return spread / max(float(np.abs(first).max()), 1.0)
 
     def perturbed(self, count):
@@ -254,10 +269,13 @@ class Context:
             function = _OBJECTIVES[objective]
 
             def gradient(images, labels):
-                return image_gradient(
-                    view.frozen_logits,
-                    lambda logits: function(logits, labels),
-                    images,
+                return over_draws(
+                    view,
+                    lambda view: image_gradient(
+                        view.frozen_logits,
+                        lambda logits: function(logits, labels),
+                        images,
+                    ),
                 )[:2]
 
             # With the view, whose identity is not given away again.

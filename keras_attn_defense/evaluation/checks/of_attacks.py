@@ -12,6 +12,9 @@ from .context import is_iterative
 from .context import is_single_step
 from .context import is_white_box
 from .context import margins
+from .of_defenses import finds_more_on_average
+from .of_defenses import more_draws_find_more
+from .of_model import is_random_as_declared
 from .surrogate import surrogates
 
 _SHARE = 0.05
@@ -144,6 +147,8 @@ def loss_still_rises(context):
 
 def another_attack_finds_more(context):
     """Raised if gradient steps on the margin find what the attacks did not."""
+    if is_random_as_declared(context):
+        return more_draws_find_more(context)
     return _finds_more(
         context,
         context.climb,
@@ -198,6 +203,8 @@ def _finds_more(context, craft, means, advice):
     At the largest radius that a good part of the images withstood. What a
     few images suggest, all that were drawn have to confirm.
     """
+    if is_random_as_declared(context):
+        return finds_more_on_average(context, craft, means, advice)
     images, labels = context.sample()
     for epsilon in reversed(context.threat.epsilons):
         robust = context.is_robust(epsilon)
@@ -239,6 +246,9 @@ def _beats(context, weak, strong, words):
             _success(context, *side, epsilon, where) for side in (weak, strong)
         )
         missed = (weak_success & ~strong_success).sum()
+        if is_random_as_declared(context):
+            # Of a random model other images fall each time: rates count.
+            missed = max(weak_success.sum() - strong_success.sum(), 0)
         shares.append(missed / len(where) if missed > 1 else 0.0)
     worst = int(np.argmax(shares))
     label = context.threat.label(context.threat.epsilons[worst])

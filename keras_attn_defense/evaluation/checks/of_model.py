@@ -6,8 +6,12 @@ from keras import ops
 from ..._backend import differentiates
 from ...classifier import Classifier
 from ...classifier import all_layers
+from ...classifier import substituted
 from ...classifier.logits import is_probability
+from ...classifier.predictor import Predictor
 from .context import margins
+from .declared import declared_by
+from .declared import smooth_view
 
 _SHARE = 0.1
 # What rounding may change, relative to the largest logit.
@@ -46,12 +50,19 @@ def outputs_are_probabilities(context):
 def randomness_in_inference(context):
     """Raised if predictions of the same images differ from call to call."""
     if context.spread > _tolerance(context):
+        if is_random_as_declared(context):
+            return False, (
+                "The model is random in inference, and its layers say so: "
+                f"attacks average over {context.victim.draws} draws. Read the "
+                "accuracy as that of one draw."
+            )
         return True, (
             "Predictions of the same images differ by "
             f"{context.spread:.1%} of the largest logit: the model is "
             "random in inference, and an attack that does not average over it "
-            "is too weak. Use attacks.AutoAttack(version='rand'), and read "
-            "the accuracy as that of one draw."
+            "is too weak. Use attacks.AutoAttack(version='rand'), or let the "
+            "random layer declare its draws (`kad.defenses.HowToAttack`), and "
+            "read the accuracy as that of one draw."
         )
     return False, (
         "Predictions of the same images agree, clean ones and changed ones, "
@@ -91,7 +102,9 @@ def optimization_at_inference(context):
     """Raised if the model asks for gradients while it predicts."""
     images = ops.convert_to_tensor(context.clean[:2])
     with context.live() as predict:
-        differentiated = differentiates(lambda: predict(images))
+        # Layers with a substitute are attacked by it.
+        with substituted(declared_by(context.victim), replaces=True):
+            differentiated = differentiates(lambda: predict(images))
     if differentiated:
         return True, (
             "The model computes gradients while it predicts, such as those of "
@@ -135,7 +148,10 @@ def gradients_mislead(context):
     signs, for the size of difference at which each image agrees best: a
     network with kinks agrees at most of them.
     """
-    _refuse_random(context)
+    _refuse_random(context, declared=False)
+    view, words = smooth_view(context.victim)
+    view = view.in_one_draw()  # That of the predictions below.
+    predictor = Predictor(view, context.predictor.batch_size)
     images, labels = (array[:_PAIRS] for array in context.sample())
     lower, upper = context.threat.value_range
     width = upper - lower
@@ -145,7 +161,7 @@ def gradients_mislead(context):
     x = np.clip(images + noise / 2, lower + room, upper - room)
     x = x.astype("float32")
     try:
-        _, gradients = context.gradients(x, labels)
+        _, gradients = context.gradients(x, labels, view=view)
     except ValueError:
         raise ValueError("the model has no gradient.") from None
     errors = []
@@ -155,7 +171,7 @@ def gradients_mislead(context):
         for share in _DIFFERENCES:
             change = (share * width * direction).astype("float32")
             ahead, behind = (
-                -margins(context.predictor.logits(x + side * change), labels)
+                -margins(predictor.logits(x + side * change), labels)
                 for side in (1.0, -1.0)
             )
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -163,7 +179,7 @@ def gradients_mislead(context):
         errors.append(np.min(np.abs(np.log2(_positive(ratios))), axis=0))
     # Twice too long or too short, or against the gradient.
     share = float((np.max(errors, axis=0) > 1.0).mean())
-    sentence = (
+    sentence = words + (
         f"Finite differences contradict the gradient at {share:.0%} of "
         f"{len(x)} images."
     )
@@ -186,14 +202,17 @@ def outputs_jump(context):
     the way; the margins on its two sides are then next to each other, and
     next to zero, if the logits follow the image at all.
     """
-    _refuse_random(context)
+    _refuse_random(context, declared=False)
+    view, words = smooth_view(context.victim)
+    view = view.in_one_draw()  # That of the predictions below.
+    predictor = Predictor(view, context.predictor.batch_size)
     images, labels = context.sample()
     other = _of_another_class(labels)
     if other is None:
         raise ValueError("the drawn images are all of one class.")
     start, end = images[:_PAIRS], images[other[:_PAIRS]]
     labels = labels[:_PAIRS]
-    clean = margins(context.predictor.logits(start), labels)
+    clean = margins(predictor.logits(start), labels)
     # How far along the class still holds, and where it does not any more; and
     # the margins there.
     low, high = np.zeros(len(start)), np.ones(len(start))
@@ -202,14 +221,14 @@ def outputs_jump(context):
         middle = (low + high) / 2
         share = middle[:, None, None, None]
         between = ((1 - share) * start + share * end).astype("float32")
-        margin = margins(context.predictor.logits(between), labels)
+        margin = margins(predictor.logits(between), labels)
         holds = margin > 0
         low, high = np.where(holds, middle, low), np.where(holds, high, middle)
         inside = np.where(holds, margin, inside)
         outside = np.where(holds, outside, margin)
     jumps = (inside - outside) / max(float(np.median(clean)), 1e-30)
     jump = float(np.nanmedian(jumps))
-    sentence = (
+    sentence = words + (
         f"Where the class changes, the margin of the logits jumps by {jump:.2%}"
         " of what it is at clean images (median)."
     )
@@ -224,8 +243,22 @@ def outputs_jump(context):
     return False, sentence
 
 
-def _refuse_random(context):
+def is_random_as_declared(context):
+    """Tells whether all randomness is that which layers declare."""
+    tolerance = _tolerance(context)
+    return context.undeclared_spread <= tolerance < context.spread
+
+
+def _refuse_random(context, declared=True):
+    """Raises a `ValueError` for a random model.
+
+    Args:
+        context: The `Context`.
+        declared: Whether that counts too which its layers declare.
+    """
     if context.spread > _tolerance(context):
+        if not declared and is_random_as_declared(context):
+            return
         raise ValueError("the model is random in inference.")
 
 
