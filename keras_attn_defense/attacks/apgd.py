@@ -62,8 +62,8 @@ class APGD(SearchAttack):
             (APGD-DLR), `"targeted_dlr"` (APGD-T: one run for each of the 9
             strongest wrong classes), or any other; see
             `kad.attacks.objectives`.
-        rho: Share of the steps that should raise the objective. Without
-            meaning in `"l1"`.
+        rho: Share of the steps that should raise the objective. Not used in
+            `"l1"`.
         **kwargs: Arguments of every attack: `norm`, `targeted`, `restarts`,
             `value_range`, `seed`, `name`; see `Attack`.
 
@@ -118,6 +118,7 @@ class APGD(SearchAttack):
             return apgd_l1.begin(self, task)
         reference = self.objective.reference(task)
         shape = ops.shape(task.images)
+        # On the border of the ball, not inside of it, as in the authors' code.
         noise = self.ball.sample_border(
             shape, task.epsilon, self.seed_generator
         )
@@ -135,6 +136,9 @@ class APGD(SearchAttack):
             "step_size": none + 2.0 * task.epsilon,
             "rises": none,
             "checked_value": values,
+            # As if the step had just been halved: at the first checkpoint there
+            # is no earlier one to compare with, so the second condition must
+            # not hold.
             "halved": ops.ones_like(values),
             "adversarial": x,
             "score": values,
@@ -150,6 +154,8 @@ class APGD(SearchAttack):
         reference = state["reference"]
         x = self._moved(task, state, count)
         values, gradient, logits = self.evaluate(task, x, reference)
+        # Compared with the step before, not with the best: the paper's first
+        # condition counts steps that climb.
         rose = values > state["value"]
         state = {
             **state,
@@ -173,6 +179,8 @@ class APGD(SearchAttack):
         """Steps along the gradient, with some of the last movement."""
         project = self._project(task)
         x, step_size = state["x"], state["step_size"][:, None, None, None]
+        # `ahead` is z of algorithm 1, and what is returned x: three quarters of
+        # the way to z, plus a quarter of the movement before.
         direction = self.ball.ascent_direction(state["gradient"])
         ahead = project(x + step_size * direction)
         # The first step has no movement before it.
@@ -182,7 +190,8 @@ class APGD(SearchAttack):
 
     def _at_checkpoint(self, state, count):
         """Halves the step at a checkpoint where the search does not rise."""
-        # Zero everywhere but at checkpoints.
+        # Of each image, as each is at a step of its own; zero except at
+        # checkpoints.
         period = ops.take(
             ops.convert_to_tensor(_periods(self.steps)), count, axis=0
         )
@@ -190,8 +199,12 @@ class APGD(SearchAttack):
         stuck = (state["halved"] == 0) & (
             state["checked_value"] >= state["best_value"]
         )
-        # Both conditions of the paper's section 3.1.
+        # Both conditions of the paper's section 3.1: too few steps have climbed
+        # (the paper has `<`, the authors' code `<=`), or neither step size nor
+        # best value has changed since the last checkpoint.
         halve = checkpoint & ((state["rises"] <= self.rho * period) | stuck)
+        # `previous` is left alone, as in the authors' code: the next movement
+        # counts from there to the best point.
         back = {
             **state,
             "x": state["best"],
@@ -237,9 +250,14 @@ def _with_best(state):
 
 def _periods(steps):
     """Lists for each step the length of the period that it ends, or else 0."""
+    # The paper's checkpoints are shares of all steps, p_{j+1} = p_j + max(p_j -
+    # p_{j-1} - 0.03, 0.06). Rounded like this, they are those of the authors'
+    # code.
     period = max(int(_FIRST_PERIOD * steps), 1)
     shortest = max(int(_LAST_PERIOD * steps), 1)
     decrease = max(int(_PERIOD_DECREASE * steps), 1)
+    # One entry more than steps: images that are done stay in the batch for a
+    # while and look theirs up at `steps`.
     lengths, end = np.zeros(steps + 1, "float32"), 0
     while (end := end + period) <= steps:
         lengths[end - 1] = period

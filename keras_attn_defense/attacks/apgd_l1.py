@@ -47,7 +47,11 @@ def total_steps(steps):
 def begin(attack, task):
     """Returns the state of a run; see `SearchAttack.begin`."""
     lower, upper = task.value_range
+    # A radius for each image, `(batch,)`: the images of a batch are in
+    # different phases.
     radius = _RADII[0] * task.epsilon * ops.ones(ops.shape(task.labels))
+    # Noise as wide as the range lies far outside of the ball, so its projection
+    # is sparse: it keeps the few largest values.
     noise = keras.random.normal(
         ops.shape(task.images), seed=attack.seed_generator
     )
@@ -63,6 +67,7 @@ def begin(attack, task):
         "x": x,
         "gradient": gradient,
         "adversarial": ops.where(found[:, None, None, None], x, task.images),
+        # Values of the larger balls say nothing about the last one.
         "score": ops.full_like(values, -float("inf")),
         "found": found,
         "reference": reference,
@@ -71,13 +76,16 @@ def begin(attack, task):
 
 def step(attack, task, state, count):
     """Returns the state after a step; see `SearchAttack.step`."""
+    # What the step of each image is for, `(batch,)` each.
     factor, enters, adapts = (
         ops.take(ops.convert_to_tensor(row), count)
         for row in schedule(attack.steps)
     )
-    # A step goes along the gradient, or it only enters the next ball.
+    # A step goes along the gradient, or it only enters the next ball: then
+    # the best point is projected, and nothing else is done to it.
     radius = factor * task.epsilon
     project = attack.ball.projection(task.images, radius, task.value_range)
+    # `direction` has l1 norm one, whatever its number of values.
     direction = sparse_sign(state["gradient"], state["share"])
     ahead = state["x"] + state["step_size"][:, None, None, None] * direction
     x = project(ops.where(enters[:, None, None, None], state["best"], ahead))
@@ -137,6 +145,8 @@ def _phase_start(task, x, radius):
 def _adapted(task, state, radius):
     """Takes large steps from the best point if it is sparser, or smaller."""
     changed = _changed(task, state["best"])
+    # Fewer values changed than at the last adaptation: the search has found out
+    # which of them matter, and spends large steps on those.
     narrowed = changed < _NARROWED * state["changed"]
     smaller = ops.maximum(state["step_size"] / _DECREASE, radius / _SMALLEST)
     state = {
@@ -165,12 +175,15 @@ def _recorded(attack, task, state, x, success, last):
         },
         state,
     )
+    # In the last phase every point lies inside the ball. An earlier one may lie
+    # there by chance, and counts as well.
     found = success & (last | _is_inside(attack, task, x))
     return select(found, {**state, "adversarial": x, "found": found}, state)
 
 
 def _is_inside(attack, task, x):
     lower, upper = task.value_range
+    # With the margin for rounding that `projection` leaves.
     radius = attack.ball.margin(
         task.epsilon, ops.shape(x), max(abs(lower), abs(upper))
     )

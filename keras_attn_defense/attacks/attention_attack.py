@@ -27,13 +27,13 @@ class AttentionAttack(PGD):
     It maximizes `objective(z, y) + deviation_weight * d`, where `d` is the
     distance of the attention map `g(x_adv)` for the class `y` from that of the
     clean image. The gradient goes through the map and is of second order. Each
-    image is attacked for itself: its result does not depend on its neighbors.
+    image is attacked on its own: its result does not depend on its neighbors.
 
     With the defaults it breaks about as many images as PGD in as many passes,
     and moves the attention further. It does not break more of them: the two
     aims compete. The slope of the cross-entropy is close to zero where a
-    network is sure, so that the deviation takes over and many images stand;
-    that of the margin is not. A smaller weight moves the attention less, a
+    network is sure, so the deviation takes over and many images resist; the
+    slope of the margin is not. A smaller weight moves the attention less, a
     larger one breaks fewer images (`benchmarks/attention_attack.py`).
 
     Args:
@@ -45,7 +45,7 @@ class AttentionAttack(PGD):
         deviation_weight: Weight of the deviation. With zero, this is PGD.
         objective: The objective of the logits that it is added to: a name, an
             `Objective` or a function; see `kad.attacks.objectives`. None
-            leaves the deviation alone.
+            maximizes the deviation only.
         form: `"map"`, what the preservation loss minimizes: the squared
             distance of the two maps, each divided by its length. It has no
             gradient at the clean image, so that it needs the random start or
@@ -144,6 +144,9 @@ class AttentionAttack(PGD):
         if self.region is None:
             return reference
         # The region is that of the clean image, and stays through all steps.
+        # Maps `(batch, rows, columns)` may have the size of the features.
+        # Scaled up to that of the images, the area gets an axis that broadcasts
+        # over the channels.
         maps = upsampled(reference["map"], task.images)
         area = self.objective.mask.area(maps) > 0
         area = area if self.region == "inside" else ops.logical_not(area)

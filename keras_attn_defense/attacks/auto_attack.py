@@ -134,6 +134,8 @@ class AutoAttack(Attack):
             rows = np.flatnonzero(standing)
             if not len(rows):
                 break
+            # As a number: with None, FAB would look for the smallest
+            # perturbation rather than for one of this radius.
             part = part.with_epsilon(epsilon)
             part.reseed(_integer(self.seed_generator))
             result = part.run_batches(
@@ -196,4 +198,5 @@ def _judged(success, images, labels, batch_size):
 def _integer(seed_generator):
     """A seed for another generator."""
     state = ops.convert_to_numpy(seed_generator.next()).astype("uint32")
+    # Halved, as seeds have to be less than 2**31 (`check_seed`).
     return np.random.SeedSequence(state.tolist()).generate_state(1)[0] // 2

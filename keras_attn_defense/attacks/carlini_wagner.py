@@ -156,16 +156,21 @@ class CarliniWagner(SearchAttack):
         penalty, penalty_slope = self._penalty(change, search)
         constant = search["constant"]
         loss = constant * gap + penalty
-        # Its gradient by w, with that of the penalty in units of the range.
+        # Both gradients by x, then by w (the chain rule: `slope` is dx / dw).
+        # That of the penalty is by `change`, which is in units of the range.
         gradient = constant[:, None, None, None] * gap_gradient
         gradient = (gradient + penalty_slope / width) * slope
         number = state["number"] + 1
         rate = self.learning_rate * self._penalty.pace(search)
         # One step of Adam.
         moved, adam = adam_step(state["adam"], gradient, number, rate)
+        # A success has all of the confidence asked for; one that is `met` also
+        # satisfies the penalty, so that the round has succeeded.
         success = task.is_success(logits) & (gap <= 0)
         met = success & self._penalty.is_met(penalty, search)
         stalled, checked_loss = self._stalled(state, number, loss)
+        # What is judged and kept is `x`, the point before this step of Adam:
+        # its logits are known.
         size = self.ball.norm(x - task.images)
         state = {
             **self._with_best(task, state, x, size, success),
@@ -175,9 +180,12 @@ class CarliniWagner(SearchAttack):
             "succeeded": state["succeeded"] | met,
             "checked_loss": checked_loss,
         }
-        # The round is over: on success, when stalled, or after all steps.
+        # The round is over after all steps; in l-infinity also on success, in
+        # l2 when the loss has stalled.
         ended = met if self._penalty.ends_with_success else stalled
         over = ended | (number >= self.steps)
+        # Rounds end at different steps for different images. Those that begin a
+        # new one get a fresh Adam; the others go on.
         return select(over, self._next_round(state, size / width), state)
 
     def _gap(self, task, x):
@@ -194,6 +202,7 @@ class CarliniWagner(SearchAttack):
 
     def _stalled(self, state, number, loss):
         """Tells whether the loss has not fallen since the last look."""
+        # The authors' `abort_early`: look ten times a round.
         look = number % math.ceil(self.steps / 10) == 0
         checked_loss = state["checked_loss"]
         progress = loss <= _LEAST_PROGRESS * checked_loss
@@ -221,6 +230,9 @@ class CarliniWagner(SearchAttack):
         succeeded = state["succeeded"]
         start = state["start"]
         if self._penalty.ends_with_success:
+            # In l-infinity the next bound is only a little tighter, so the
+            # round goes on from the last success. In l2 each constant starts at
+            # the clean image.
             start = select(succeeded, state["w"], start)
         search = self._penalty.next(state["search"], succeeded, size)
         return {

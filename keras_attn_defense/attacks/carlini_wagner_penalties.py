@@ -60,6 +60,7 @@ class SquaredLength:
         upper = ops.where(succeeded, constant, search["upper"])
         lower = ops.where(succeeded, search["lower"], constant)
         middle = (lower + upper) / 2.0
+        # Without a success there is no upper end yet, and `middle` is infinite.
         return {
             "constant": ops.where(ops.isinf(upper), 10.0 * constant, middle),
             "lower": lower,
@@ -103,6 +104,8 @@ class ExcessOverBound:
         return ops.sum(excess, axis=(1, 2, 3)), slope
 
     def pace(self, search):
+        # Adam's steps are about as long as the learning rate, whatever the
+        # gradient: long ones would jump back and forth over a small bound.
         return search["bound"][:, None, None, None]
 
     def is_met(self, penalty, search):
@@ -110,6 +113,7 @@ class ExcessOverBound:
 
     def next(self, search, succeeded, size):
         bound = search["bound"]
+        # The success may be well inside its bound: go on from its own size.
         lower = self.shrinkage * ops.minimum(bound, size)
         constant = search["constant"]
         return {

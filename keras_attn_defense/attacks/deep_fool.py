@@ -103,10 +103,15 @@ class DeepFool(SearchAttack):
             task.victim, state["x"], task.labels, state["rivals"], self.ball
         )
         distance = distance + _BEYOND * (upper - lower)
+        # The shortest way to the plane: its distance, along the direction of
+        # norm one that raises the rival's lead fastest.
         step = self.ball.ascent_direction(gradient)
         perturbation = (
             state["perturbation"] + distance[:, None, None, None] * step
         )
+        # The overshoot lengthens the sum of all steps, not each of them. Next
+        # to it, `perturbation` keeps the sum without overshoot, and without the
+        # bounds.
         x = task.images + (1.0 + self.overshoot) * perturbation
         x = ops.clip(x, lower, upper)
         success = task.is_success(expected_logits(task.victim, x))

@@ -139,11 +139,15 @@ class EnsembleAttack(Attack):
             share = keras.random.uniform((), seed=self.attack.seed_generator)
             offset = ops.cast(share * count, "int32")
         # Image `i` is at place `i + offset`, and place `p` belongs to model
-        # `p % count`. Some images are attacked twice, lest a model has none.
+        # `p % count`. With `count - 1` more places than images, each
+        # image has one for any offset, and each model has at least one image;
+        # some images are attacked twice.
         places = ops.arange(total + count - 1, dtype="int32")
         parts = [places[number::count] for number in range(count)]
         crafted = []
         for view, part in zip(views, parts, strict=True):
+            # Shapes must not depend on the random offset, so the places of a
+            # model are fixed, and which image stands there varies.
             rows = (part - offset) % total
             batch = [_rows(values, rows) for values in (images, labels, start)]
             crafted.append(

@@ -54,7 +54,7 @@ class FAB(SearchAttack):
         num_targets: How many of the strongest wrong classes of the clean
             image to go through, each in a run of its own. None goes to the
             nearest class in each step instead, which takes a backward pass
-            for each wrong class. Without meaning if `targeted`.
+            for each wrong class. Not used if `targeted`.
         alpha_max: Largest weight of the step from the clean image.
         eta: How far a step goes; above 1 is beyond the boundary.
         beta: What is left of a perturbation when a step has succeeded.
@@ -107,6 +107,7 @@ class FAB(SearchAttack):
             "x": self._start(task, logits.shape[-1]),
             "rivals": self._rivals(task, logits),
             "adversarial": task.images,
+            # The score is the distance, negated: the highest is kept.
             "score": -distance,
             "found": success,
             "done": success,
@@ -129,6 +130,8 @@ class FAB(SearchAttack):
         lower, upper = task.value_range
         x, images = state["x"], task.images
         value, normal = self._boundary(task, state)
+        # The same linear function at the clean image: both points are brought
+        # to one plane, that of the logits at `x`.
         at_clean = value + ops.sum(normal * (images - x), axis=(1, 2, 3))
         # Both projections in one call, one after the other in the batch.
         changes = change_to_hyperplane(
@@ -147,6 +150,8 @@ class FAB(SearchAttack):
         # The closer the point is to the boundary, the more it counts.
         share = ops.minimum(length / (length + other), self.alpha_max)
         share = share[:, None, None, None]
+        # A little beyond the boundary (eta > 1), where the classes are no
+        # longer tied.
         from_x = x + self.eta * moved
         from_clean = images + self.eta * pulled
         x = (1.0 - share) * from_x + share * from_clean
@@ -163,6 +168,8 @@ class FAB(SearchAttack):
         )[:2]
 
     def _start(self, task, num_classes):
+        # Restarts begin at half the radius, as in the authors' code; without a
+        # radius, at half of the norm's default.
         if self.restarts == 1:
             return task.images
         lower, upper = task.value_range
@@ -171,6 +178,8 @@ class FAB(SearchAttack):
         noise = self.ball.sample_border(
             ops.shape(task.images), radius / 2.0, self.seed_generator
         )
+        # Runs go through all targets before they start over: the first round of
+        # them begins at the clean image.
         first = task.run < self._targets(num_classes)
         x = ops.clip(task.images + noise, lower, upper)
         return select(first, task.images, x)
@@ -179,6 +188,8 @@ class FAB(SearchAttack):
         """Lists the classes to go to, `(batch, rivals)`."""
         classes = logits.shape[-1]
         if self.num_targets is None:
+            # `others` makes the true class the lowest, so it comes last and is
+            # cut off.
             order = ops.argsort(-others(logits, task.labels), axis=-1)
             return ops.cast(order[:, : classes - 1], "int32")
         rank = task.run % self._targets(classes)
@@ -202,6 +213,7 @@ class FAB(SearchAttack):
         )
         if self.targeted or self.num_targets is not None:
             return result
+        # `nearest_boundary` has taken one backward pass for each wrong class.
         gradients = victim.num_classes - 1
         return result._replace(
             backward_passes=result.backward_passes * gradients

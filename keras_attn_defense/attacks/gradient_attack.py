@@ -268,6 +268,7 @@ class GradientAttack(Attack):
         if None not in (self.epsilon, self.step_size, other.epsilon):
             largest = float(np.max(self.epsilon))
             if largest:
+                # A step size that was given stays the same share of the radius.
                 share = float(np.max(other.epsilon)) / largest
                 other.step_size = self.step_size * share
         return other

@@ -23,6 +23,8 @@ def nearest_boundary(victim, x, labels, rivals, ball):
         How far the logit of the rival is ahead, `(batch,)`, the gradient of
         that, of the shape of `x`, and the distance, `(batch,)`.
     """
+    # With linear logits, a boundary is `|lead| / |gradient|_*` away. The dual
+    # norm is the most that a step of norm one can raise the lead.
     leads, gradients = _leads(victim, x, labels, rivals)
     nearest = None
     for lead, gradient in zip(leads, gradients, strict=True):
@@ -43,6 +45,7 @@ def _leads(victim, x, labels, rivals):
         view = victim
         if victim.draws > 1:
             view = victim.in_one_draw().with_draw(number)
+        # One forward pass, and one backward pass for each rival.
         logits, gradient_of = logit_gradients(view.frozen_logits, x)
 
         def hot(chosen):
@@ -76,7 +79,7 @@ def change_to_hyperplane(points, normal, value, value_range, norm):
         normal: Normals of the hyperplanes, `(batch, size)`.
         value: Values of the linear functions at the points, `(batch,)`.
         value_range: `(lower, upper)` bounds.
-        norm: `"linf"`, `"l2"` or `"l1"`: what is to be small.
+        norm: `"linf"`, `"l2"` or `"l1"`: the norm to make small.
 
     Returns:
         `(batch, size)`.
@@ -89,8 +92,9 @@ def change_to_hyperplane(points, normal, value, value_range, norm):
     largest = ops.max(ops.abs(normal), axis=-1, keepdims=True)
     normal = ops.divide_no_nan(normal, largest)
     total = ops.divide_no_nan(ops.abs(value)[:, None], largest)
-    # Now every coordinate has one direction to go, and room up to a bound:
-    # look for the smallest lengths with `sum(weights * lengths) = total`.
+    # Now every coordinate has one direction to go, and room up to a bound. A
+    # step of length `l` there brings the plane closer by `weight * l`: look for
+    # the smallest lengths with `sum(weights * lengths) = total`.
     direction = -ops.sign(normal) * ops.sign(value)[:, None]
     weights = ops.abs(normal)
     room = ops.where(direction > 0, upper - points, points - lower)
@@ -110,9 +114,14 @@ def _l2_lengths(weights, room, total):
 
 def _l1_lengths(weights, room, total):
     """Coordinates go one after another, those of large weight first."""
+    # The least length is spent where each unit of it brings most. A
+    # coordinate's turn comes when those of larger weight have used up their
+    # room; `before` is what these bring together.
     order = ops.argsort(-weights, axis=-1)
     gain = ops.take_along_axis(weights * room, order, axis=-1)
     before = ops.cumsum(gain, axis=-1) - gain
+    # Back to the order of the coordinates: the argsort of an order is its
+    # inverse.
     before = ops.take_along_axis(before, ops.argsort(order, axis=-1), axis=-1)
     needed = (total - before) / ops.maximum(weights, _TINY)
     return ops.clip(needed, 0.0, room)
@@ -127,15 +136,20 @@ def _grown(weights, speed, room, total):
     That sum grows piecewise linearly. Sorted by the times when coordinates
     have used up their room, its values at all of these times are known.
     """
+    # When each coordinate has used up its room, in the order in which they do.
     end = room / ops.maximum(speed, _TINY)
     order = ops.argsort(end, axis=-1)
     end, used, rate = (
         ops.take_along_axis(value, order, axis=-1)
         for value in (end, weights * room, weights * speed)
     )
+    # At the end of coordinate i, those sorted before it have brought
+    # `before[i]`, and it and those after it bring `rate[i]` per unit of time.
     before = ops.cumsum(used, axis=-1) - used
     rate = ops.flip(ops.cumsum(ops.flip(rate, axis=-1), axis=-1), axis=-1)
     reached = before + end * rate
+    # Count the ends at which the sum still falls short: that is the piece in
+    # which it reaches the total, or one past the last piece if it never does.
     short = ops.sum(ops.cast(reached < total, "int32"), axis=-1, keepdims=True)
     piece = ops.minimum(short, end.shape[-1] - 1)
     before, rate = (

@@ -61,6 +61,7 @@ class NFGSM(GradientAttack):
         return images + self.noise * noise
 
     def _project(self, task: Any, reference: Any, x: Tensor) -> Tensor:
+        # Not to the ball: the noise is meant to reach beyond it.
         return ops.clip(x, *task.value_range)
 
     def get_config(self) -> dict[str, Any]:

@@ -154,6 +154,8 @@ class SearchAttack(Attack):
                 {k: ops.take(v, i, axis=0) for k, v in draws.items()},
             )
             after["count"] = count + 1
+            # All images take the step; the result is dropped for those that are
+            # done.
             over = self.finished(state) | (count >= self.total_steps)
             return select(over, state, after)
 
@@ -194,6 +196,8 @@ class SearchAttack(Attack):
         task = Task(
             victim, images, labels, self.radius(value_range), value_range, sign
         )
+        # Inside a compiled step no image can leave early: each takes all steps
+        # of all runs.
         best: dict[str, Any] = {}
         for number in range(self.runs(victim)):
             current = task._replace(run=ops.full_like(labels, number))

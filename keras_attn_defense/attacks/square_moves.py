@@ -40,6 +40,9 @@ class SignedSquares:
         height, width = change.shape[1:3]
         side = _chosen(sides(self.share, height, width), halved)
         place = offsets(draws["corners"][:, 0], side, height, width)
+        # One color for the whole square: each channel at plus or minus epsilon.
+        # The square replaces what was there, so the change stays at the border
+        # of the ball.
         square = epsilon * _signs(draws["signs"])[:, None, None, :]
         return ops.where(inside(*place, side)[..., None], square, change)
 
@@ -61,8 +64,13 @@ class PatternedSquares:
         batch, height, width, channels = shape
         side = max(min(height, width) // 5, 1)
         rows, columns = height // side, width // side
+        # Rows and columns of tiles with the pixels of each beside them:
+        # `(batch, rows, side, columns, side, channels)`, which one reshape
+        # makes an image.
         tile = ops.convert_to_tensor(pattern(side, self.power))
         tiles = (batch, rows, 1, columns, 1)
+        # Half of the tiles are transposed, and each channel of each has its own
+        # sign.
         change = ops.where(
             keras.random.uniform((*tiles, 1), seed=seed) > 0.5,
             ops.transpose(tile)[:, None, :, None],
@@ -71,6 +79,7 @@ class PatternedSquares:
         signs = _signs(keras.random.uniform((*tiles, channels), seed=seed))
         filled = (-1, rows * side, columns * side, channels)
         change = ops.reshape(change * signs, filled)
+        # What the tiles leave over is a margin without change on all sides.
         margins = [_halves(height % side), _halves(width % side)]
         change = ops.pad(change, [(0, 0), *margins, (0, 0)])
         return self._at_border(change, epsilon)
@@ -83,10 +92,14 @@ class PatternedSquares:
         height, width, channels = change.shape[1:]
         possible = sides(self.share, height, width, patterned=True)
         side = _chosen(possible, halved)
+        # The window that the pattern goes to, and the one whose norm it takes.
         first, second = (
             offsets(draws["corners"][:, i], side, height, width)
             for i in range(2)
         )
+        # Masks `(batch, height, width, 1)` in place of slices: each image has
+        # windows of its own, of a size that depends on its own count of
+        # queries.
         into, out_of = (inside(*p, side)[..., None] for p in (first, second))
         table = pattern_table(possible, self.power)
         fresh = placed(table, halved, *first, draws["flip"] > 0.5)[..., None]
@@ -95,11 +108,14 @@ class PatternedSquares:
         # one, and scaled to all that the two windows may spend.
         fresh = fresh + self._unit(ops.where(into, change, 0.0))
         fresh = self._unit(ops.where(into, fresh, 0.0))
-        # What both windows hold, and what is left until the border.
+        # What the two windows hold in each channel, and an equal part of what
+        # is left until the border, in powers of the norm: squares in l2.
         held = self._mass(ops.where(into | out_of, change, 0.0), (1, 2))
         left = epsilon**self.power - self._mass(change, (1, 2, 3))
         budget = ops.maximum(left, 0.0) / channels + held
         budget = budget ** (1.0 / self.power)
+        # In l1 the authors' code spends this many times more. The projection
+        # takes back what is too much.
         if self.power == 1:
             budget = budget * channels
         change = ops.where(out_of, 0.0, change)
@@ -167,7 +183,7 @@ def pattern_table(sides, power):
 def placed(table, number, rows, columns, flip):
     """A pattern for each image, moved to its window.
 
-    What it says outside of the window means nothing.
+    Values outside of the window mean nothing.
 
     Args:
         table: Patterns `(numbers, side, side)`, in NumPy.
@@ -180,6 +196,10 @@ def placed(table, number, rows, columns, flip):
         `(batch, height, width)`.
     """
     side = table.shape[-1]
+    # The table as one row: pattern after pattern, each row by row. So `index`
+    # is the pattern's place plus that of the pixel in it; rows and columns
+    # change roles in a transposed one. Pixels outside of the window are clipped
+    # to some value that is not used.
     rows, columns = (ops.clip(i, 0, side - 1) for i in (rows, columns))
     flip = flip[:, None, None]
     within = ops.where(flip, columns * side + rows, rows * side + columns)
@@ -193,6 +213,8 @@ def _pyramid(height, width, power):
     columns = abs(np.arange(width) - width // 2)
     ring = np.maximum(rows, columns)
     rings = max(height, width) // 2 + 1
+    # The ring k, counted from 1 in the middle, adds 1 / k^2 in l2 and 1 / k^4
+    # in l1, as in the authors' code.
     steps = 1.0 / np.arange(1, rings + 1) ** (4.0 / power)
     # At the middle the sum of all, at the border the last alone.
     heights = np.cumsum(steps[::-1])[::-1]
@@ -222,6 +244,7 @@ def halvings(count, queries=None):
         From 0 to 9, `(batch,)`.
     """
     if queries is not None:
+        # Where in the published schedule this query stands.
         count = count * _SCHEDULED // queries
     passed = count[:, None] > ops.convert_to_tensor(_HALVINGS, "int32")
     return ops.sum(ops.cast(passed, "int32"), axis=-1)
@@ -262,6 +285,9 @@ def offsets(corner, side, height, width):
     """
 
     def along(length, chosen):
+        # `first` is where the window begins, one of `free` pixels that are
+        # equally likely. Numbers are negative before it, and `side` or more
+        # behind the window.
         free = ops.cast(length - side + 1, "float32")
         first = ops.cast(ops.floor(chosen * free), "int32")
         return ops.arange(length, dtype="int32")[None] - first[:, None]

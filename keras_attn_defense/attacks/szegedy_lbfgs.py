@@ -167,6 +167,8 @@ class _Search:
         lower, constant, upper = 0.0, self._attack.initial_const, np.inf
         for _ in range(self._attack.binary_search_steps):
             x, success = self._minimum(constant)
+            # A larger constant does not always mean a larger change, as each
+            # minimum is only a local one: keep the smallest success.
             size = np.linalg.norm(x - self._image)
             if success and size < best_size:
                 best, best_size = x, size
@@ -216,6 +218,7 @@ class _Search:
 
     def _is_success(self, logits):
         predicted = ops.convert_to_numpy(logits)[0].argmax()
+        # A target has to be reached, a label has to be left.
         return (predicted == self._label) == self._attack.targeted
 
 

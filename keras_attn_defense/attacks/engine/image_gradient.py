@@ -33,6 +33,8 @@ def image_gradient(logits_of, objective, x):
     Returns:
         Values `(batch,)`, their gradient, of the shape of `x`, and logits.
     """
+    # The chain rule in two parts, as in half precision the gradient by the
+    # logits has to be scaled before it goes back through the network.
     logits, to_images = vjp(logits_of, x)
     values, to_logits = vjp(objective, ops.stop_gradient(logits))
     slope = to_logits(ops.ones_like(values))

@@ -41,7 +41,7 @@ def search(
         batch_size: Largest number of places.
 
     Returns:
-        A `AttackResult`.
+        An `AttackResult`.
     """
     size = padded_size(len(images), batch_size)
     places = _Places(functions, epsilon, images, labels, size)
@@ -88,6 +88,8 @@ class _Places:
                 fresh[place] = True
         self.active |= fresh
         self._load()
+        # All places begin, as the compiled function has one size only; those
+        # that were busy keep the state they had.
         state = self._functions["begin"](*self._task)
         if self._state is not None:
             mask = ops.convert_to_tensor(fresh)
@@ -115,6 +117,8 @@ class _Places:
         self._state, over = self._functions["advance"](
             *self._task, self._state, draw
         )
+        # More than the steps of any call, so that a random model never has the
+        # same random numbers in two of them.
         self._draw += 1000
         done = ops.convert_to_numpy(over) & self.active
         if not done.any():
@@ -152,6 +156,8 @@ class _Found:
         self._begun[index] += 1
         self._steps[index] += outcome["count"]
         before = (self.success[index], self._score[index])
+        # A success beats any score; of two of the same kind, the higher score
+        # wins.
         if (outcome["found"], outcome["score"]) > before:
             self._adversarial[index] = outcome["adversarial"]
             self._score[index] = outcome["score"]

@@ -56,7 +56,7 @@ class Task(NamedTuple):
     run: Any = 0
 
     def is_success(self, logits: Tensor) -> Tensor:
-        """Tells which images these logits make a success.
+        """Tells for which images these logits are a success.
 
         Args:
             logits: `(batch, classes)`.

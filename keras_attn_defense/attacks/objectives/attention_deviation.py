@@ -44,7 +44,7 @@ class AttentionDeviation(Objective):
     Args:
         weight: Weight of the deviation.
         objective: The objective of the logits: a name, an `Objective` or a
-            function. None leaves the deviation alone.
+            function. None maximizes the deviation only.
         form: `"map"`, what the preservation loss minimizes: the sum of
             squared differences of two maps, each divided by its length,
             between 0 and 2. It has no gradient at the clean image, where it
@@ -133,6 +133,8 @@ class AttentionDeviation(Objective):
         return {
             "map": maps,
             "area": self.mask.area(maps),
+            # One weight an image: `AttentionAttack` scales it from step to
+            # step.
             "weight": ops.full_like(maps[:, 0, 0], self.weight),
             "objective": self.objective.reference(task)
             if self.objective
@@ -156,6 +158,8 @@ class AttentionDeviation(Objective):
                 maps = ops.reshape(maps, (shape[0], -1))
                 return ops.concatenate([logits, maps], axis=-1)
 
+            # `image_gradient` takes outputs of rank two for logits. So the maps
+            # travel beside them, and `value` takes both apart again.
             values, gradient, outputs = image_gradient(explained, value, x)
             return values, gradient, outputs[:, :classes]
 
@@ -176,6 +180,7 @@ class AttentionDeviation(Objective):
         overlap = intersection_over_union(
             reference["area"], self.mask.area(maps)
         )
+        # Without a gradient the step has length zero, in any norm.
         stays = overlap <= self.stop_at_iou
         return ops.where(stays, ops.stop_gradient(values), values)
 

@@ -82,7 +82,7 @@ def smoothed(objective: Objective, label_smoothing: float) -> CrossEntropy:
         label_smoothing: Share of the target spread over all classes.
 
     Raises:
-        ValueError: If the objective is another one.
+        ValueError: If the objective is not the cross-entropy.
     """
     if type(objective) is not CrossEntropy:
         raise ValueError(

@@ -26,9 +26,9 @@ class ExpectationOverTransformation(Objective):
     """The mean over passes of a random model, or of random transformations.
 
     A model that is random in inference looks robust, because each gradient
-    belongs to another network than the next prediction. This objective takes
-    the mean of values and gradients over several passes, and of the
-    probabilities, by which the images are judged.
+    belongs to a network other than that of the next prediction. This objective
+    averages values and gradients over several passes, and the probabilities by
+    which the images are judged.
 
     Every step and every sample has random numbers of its own, ahead of the
     seeds of the model and of the transformation. The seeds themselves stay as

@@ -65,4 +65,5 @@ def strongest_other(logits, labels):
 def others(logits, labels):
     """The logits, the lowest possible at the class `labels`."""
     hot = ops.one_hot(labels, logits.shape[-1], dtype="bool")
+    # About the lowest number of float32. An infinity times zero would be NaN.
     return ops.where(hot, -3e38, logits)

@@ -201,6 +201,7 @@ class ImageObjective(Objective):
             outputs, pullback = vjp(function, x)
             outputs = ops.stop_gradient(outputs)
             values, logits = outputs[:, :1], outputs[:, 1:]
+            # Weights of the outputs: the gradient is that of the values alone.
             first = [ops.ones_like(values), ops.zeros_like(logits)]
             gradient = pullback(ops.concatenate(first, axis=-1))
             return values[:, 0], gradient, logits

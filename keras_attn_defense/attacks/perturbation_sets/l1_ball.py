@@ -45,6 +45,8 @@ class L1Ball(PerturbationSet):
 
         def project(x):
             change = x - images
+            # How far each value may go from the clean image in the direction of
+            # its change.
             room = ops.where(change > 0, upper - images, images - lower)
             change = _shrunk(change, ops.maximum(room, 0.0), radius)
             return ops.clip(images + change, lower, upper)
@@ -126,6 +128,9 @@ def shrink(sizes, room, radius):
     Reference:
         [Croce and Hein, 2021](https://arxiv.org/abs/2103.01208), section 3.
     """
+    # The thresholds at which the number of growing coordinates changes, from
+    # high to low: at its size a coordinate joins in (+1), at `full` it stops
+    # (-1). `growing` counts them after each event, `(batch, 2 * size)`.
     full = ops.maximum(sizes - room, 0.0)
     events = ops.concatenate([sizes, full], axis=-1)
     joins = ops.concatenate([ops.ones_like(sizes), -ops.ones_like(full)], -1)
@@ -134,9 +139,13 @@ def shrink(sizes, room, radius):
         ops.take_along_axis(value, order, axis=-1) for value in (events, joins)
     )
     growing = ops.cumsum(joins, axis=-1)
-    # The sum at each event.
+    # The sum at each event: between two events it grows by their distance, once
+    # for each growing coordinate.
     grown = growing[:, :-1] * (events[:, :-1] - events[:, 1:])
     grown = ops.pad(ops.cumsum(grown, axis=-1), [(0, 0), (1, 0)])
+    # From the last event at which the sum is still below the radius, go on
+    # until it reaches it: there are `growing` coordinates to share what is
+    # left.
     below = ops.cast(grown < radius, "int32")
     last = ops.maximum(ops.sum(below, axis=-1, keepdims=True) - 1, 0)
     event, grown, growing = (
@@ -162,6 +171,8 @@ def sparse_sign(gradient, share):
         A tensor of the shape of `gradient`, of l1 norm one.
     """
     sizes = ops.abs(gradient)
+    # Ranked from small to large, `(batch, size)`: `index` is the place of the
+    # smallest value that is kept.
     ranked = ops.sort(flat(sizes), axis=-1)
     count = ranked.shape[-1]
     left_out = (1.0 - ops.reshape(share, (-1, 1))) * count

@@ -30,6 +30,7 @@ class LinfBall(PerturbationSet):
 
     def sample_border(self, shape, epsilon, seed):
         noise = keras.random.uniform(shape, -1.0, 1.0, seed=seed)
+        # Stretched until the largest value of each image is at the border.
         size = self.norm(noise)[:, None, None, None]
         return noise * (epsilon / size)
 
@@ -99,6 +100,8 @@ class L2Ball(PerturbationSet):
         return perturbation * factor
 
     def _rounding_growth(self, shape):
+        # If each of n values is off by one unit, the length is by sqrt(n) at
+        # most; some more for the computation of the length itself.
         return ops.sqrt(num_values(shape)) + 4.0
 
 

@@ -133,6 +133,9 @@ class PerturbationSet:
             shape: Shape of the images.
             bound: Largest absolute value of an image.
         """
+        # A sum below `bound` is rounded by at most `bound * 2**-24` in float32,
+        # which has 24 bits. `growth` says by how much the norm of all errors is
+        # larger.
         growth = self._rounding_growth(shape)
         spacing = bound * 2.0**-24 * growth
         # A radius beyond the values is rounded more than they are.
