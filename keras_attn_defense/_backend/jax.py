@@ -158,6 +158,8 @@ def compiled(function, variables):
     def pure(values, *args):
         mapping = zip(changing + frozen, values, strict=True)
         with keras.StatelessScope(mapping) as scope:
+            # Variables enter as arguments and leave as results: traced code
+            # must neither keep their values nor write tracers into them.
             outputs = function(*args)
         return outputs, [scope.get_current_value(v) for v in changing]
 
@@ -241,9 +243,9 @@ def unscaled(loss):
 class AdversarialTrainer:
     """Hands adversarial batches to Keras' own training and test steps.
 
-    The class beside it in the hierarchy defines `adversarial_rounds`,
+    The model that inherits from it also inherits `adversarial_rounds`,
     `clean_batch(data)`, `training_batch(data, previous)` and
-    `test_batch(data)`.
+    `test_batch(data)`, from `TrainingStep`.
     """
 
     def prepare(self, labels):
@@ -282,6 +284,8 @@ class AdversarialTrainer:
         if not self.perturbs_weights:
             return super().train_step(state, batch)
         weights, *rest = state
+        # As in the published code, the optimizer steps from the moved weights,
+        # and the move is taken back afterwards.
         moves = self._moves(state, batch)
         moved = _plus(weights, moves, 1.0)
         logs, (weights, *rest) = super().train_step((moved, *rest), batch)
@@ -291,7 +295,7 @@ class AdversarialTrainer:
         """Returns how the weights move against the training on a batch."""
         weights, non_trainable, optimizer, metrics = state
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
-        # Nothing but the gradient comes of this pass.
+        # Only the gradient of this pass is used.
         gradients, _ = jax.grad(self.compute_loss_and_updates, has_aux=True)(
             weights,
             non_trainable,
@@ -312,6 +316,8 @@ class AdversarialTrainer:
         """Runs `method(*args)`; its updates go into the state."""
         trainable, non_trainable, *optimizer, metrics = state
         changing = [*self.non_trainable_variables, *self.metrics_variables]
+        # `state` has the values that Keras hands from step to step, in the
+        # order of the model's variables. Inside the scope they stand for these.
         mapping = [
             *zip(self.trainable_variables, trainable, strict=True),
             *zip(changing, [*non_trainable, *metrics], strict=True),

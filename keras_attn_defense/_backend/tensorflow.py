@@ -180,9 +180,9 @@ def unscaled(loss):
 class AdversarialTrainer:
     """Hands adversarial batches to Keras' own training and test steps.
 
-    The class beside it in the hierarchy defines `adversarial_rounds`,
+    The model that inherits from it also inherits `adversarial_rounds`,
     `clean_batch(data)`, `training_batch(data, previous)` and
-    `test_batch(data)`.
+    `test_batch(data)`, from `TrainingStep`.
     """
 
     def prepare(self, labels):
@@ -223,6 +223,8 @@ class AdversarialTrainer:
                 "Train on one device, or with JAX."
             )
         variables = [v.value for v in self.trainable_variables]
+        # As in the published code, the optimizer steps from the moved weights,
+        # and the move is taken back afterwards.
         moves = self._moves(batch, variables)
         _shift(variables, moves, 1.0)
         try:
@@ -233,7 +235,7 @@ class AdversarialTrainer:
     def _moves(self, batch, variables):
         """Returns how the weights move against the training on a batch."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
-        # Nothing but the gradient comes of this pass.
+        # Only the gradient of this pass is used.
         with keras.StatelessScope(), tf.GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, True)

@@ -224,9 +224,9 @@ def unscaled(loss):
 class AdversarialTrainer:
     """Hands adversarial batches to Keras' own training and test steps.
 
-    The class beside it in the hierarchy defines `adversarial_rounds`,
+    The model that inherits from it also inherits `adversarial_rounds`,
     `clean_batch(data)`, `training_batch(data, previous)` and
-    `test_batch(data)`.
+    `test_batch(data)`, from `TrainingStep`.
     """
 
     def prepare(self, labels):
@@ -247,6 +247,8 @@ class AdversarialTrainer:
         if not self.perturbs_weights:
             return super().train_step(batch)
         variables = [v.value for v in self.trainable_variables]
+        # As in the published code, the optimizer steps from the moved weights,
+        # and the move is taken back afterwards.
         moves = self._moves(batch, variables)
         _shift(variables, moves, 1.0)
         try:
@@ -257,7 +259,7 @@ class AdversarialTrainer:
     def _moves(self, batch, variables):
         """Returns how the weights move against the training on a batch."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
-        # Nothing but the gradient comes of this pass.
+        # Only the gradient of this pass is used.
         with keras.StatelessScope():
             y_pred = self(x, training=True)
             loss = self.compute_loss(x, y, y_pred, sample_weight, True)

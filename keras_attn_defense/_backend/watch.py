@@ -5,7 +5,7 @@ import sys
 
 
 def enters(function, watched):
-    """Calls `function()`; whether it ran into one of `watched`.
+    """Calls `function()`, and tells whether it entered one of `watched`.
 
     The interpreter reports each call, so it does not matter by which name, or
     from which module, a function was called.
@@ -14,6 +14,7 @@ def enters(function, watched):
         function: Takes no arguments.
         watched: Python functions.
     """
+    # By their code, which is what the interpreter reports; decorators hide it.
     codes = {inspect.unwrap(each).__code__ for each in watched}
     seen = []
 

@@ -46,7 +46,7 @@ class AttentionMask(keras.layers.Layer):
         value_range: `(lower, upper)` bounds of the images.
         place: `"attention"`, or `"random"`: the area keeps its shape but is
             moved to a random place, across the borders. Such a mask is a
-            control: what it does as well is not due to the attention.
+            control: an effect that it has too is not due to the attention.
         seed: Whole number that seeds the places, or None.
         name: Name of the layer.
 
@@ -152,7 +152,11 @@ class AttentionMask(keras.layers.Layer):
                 (shape[0], 1), seed=self.seed_generator
             )
             offset = ops.cast(share * ops.cast(size, "float32"), "int32")
+            # Each image has an offset of its own, which `roll` cannot take. The
+            # remainder brings what leaves at one border back in at the other.
             index = (ops.arange(size, dtype="int32")[None] + offset) % size
+            # `(batch, size)` gets the other axis: `(batch, size, 1)` for rows,
+            # `(batch, 1, size)` for columns.
             index = ops.expand_dims(index, 3 - axis)
             index = ops.broadcast_to(index, shape)
             area = ops.take_along_axis(area, index, axis=axis)

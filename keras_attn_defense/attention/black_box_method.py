@@ -42,6 +42,8 @@ class BlackBox:
 
     def probabilities(self, classifier, images, classes):
         """Returns the probability `(N,)` of one class for each image."""
+        # Where the model is sure, probabilities differ by less than float32 can
+        # hold.
         logits = self.logits(classifier, images).astype("float64")
         return scipy.special.softmax(logits, axis=-1)[
             np.arange(len(images)), classes

@@ -109,6 +109,7 @@ def score_weights(score, classes, logits, ranked_by=None):
         `(batch, num_classes)`.
     """
     chosen = ops.one_hot(classes, logits.shape[-1], dtype=logits.dtype)
+    # Which class is the strongest other one is a choice, without a derivative.
     ranked_by = ops.stop_gradient(logits if ranked_by is None else ranked_by)
     return SCORES[score](chosen, logits, ranked_by)
 
@@ -125,6 +126,7 @@ def score_gradients(pullback, logits, classes, score="logit"):
     Returns:
         A list with one gradient for each tensor, in float32 or wider.
     """
+    # Indices; a function of the caller has returned the derivative itself.
     if len(classes.shape) == 1:
         classes = score_weights(score, classes, logits)
     return scaled_pullback(pullback)(classes)

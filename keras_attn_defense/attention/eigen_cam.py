@@ -15,7 +15,7 @@ _STEPS = 32
 class EigenCAM(FeatureMethod):
     """Eigen-CAM: the features along their first principal component.
 
-    It needs no gradient and knows no class: `labels` do not change the map.
+    It needs no gradient and knows no class: `y` does not change the map.
     The component is found by power iteration, which, unlike a decomposition,
     has a gradient for features of any rank. It starts from the position whose
     features differ most from their mean; the map is positive there.
@@ -44,6 +44,8 @@ class EigenCAM(FeatureMethod):
     def raw_map(self, features: Tensor, gradients: Tensor) -> Tensor:
         centered = features - ops.mean(features, axis=(1, 2), keepdims=True)
         shape = ops.shape(centered)
+        # `rows` is `(batch, positions, channels)`, `direction` a column of
+        # channels.
         rows = ops.reshape(centered, (shape[0], -1, shape[-1]))
         # Power iteration with the covariance `rows^T rows`.
         direction = _unit(_furthest(rows))

@@ -133,6 +133,8 @@ def _against_the_rest(score, label):
     """Returns a function of images: probabilities of the rest and `label`."""
 
     def probabilities(images):
+        # LIME expects all classes; those that it does not explain may be one
+        # column.
         of_label = score(np.asarray(images), np.full(len(images), label))
         return np.stack([1.0 - of_label, of_label], axis=-1)
 

@@ -23,7 +23,7 @@ class Occlusion(BlackBoxMethod):
     Args:
         patch: Side of the square patch in pixels; None means a quarter of the
             shorter side of the image.
-        stride: Pixels between two patches; None means half of `patch`.
+        stride: Pixels from one patch to the next; None means half of `patch`.
         normalization: ReLU followed by division by the `"max"`, `"sum"` or
             `"l2"` length of the map, `"softmax"` over all positions, or None
             for ReLU alone.

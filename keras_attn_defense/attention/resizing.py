@@ -47,6 +47,9 @@ def _interpolation(old, new):
     old_pixels, new_pixels = (
         ops.cast(ops.arange(side), "float32") for side in (old, new)
     )
+    # Pixel i is a square with its center at i + 0.5. Old pixels within a
+    # distance of one from a new center contribute to it; beyond the outer ones,
+    # the border value goes on.
     scale = ops.cast(old, "float32") / ops.cast(new, "float32")
     position = (new_pixels + 0.5) * scale - 0.5
     position = ops.clip(position, 0.0, ops.cast(old - 1, "float32"))

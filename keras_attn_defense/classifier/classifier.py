@@ -35,8 +35,8 @@ _USUAL_SIDE = 224
 class Classifier(ClassifierView):
     """Reads logits and inner features from any Keras image classifier.
 
-    The model is not taken apart: while it runs, the layers concerned are
-    listened to. So Sequential, Functional, nested and subclassed models are
+    The model is not taken apart: while it runs, calls of the layers concerned
+    are intercepted. So Sequential, Functional, nested and subclassed models are
     all treated alike, and a model that ends in softmax or sigmoid, or in one
     output for two classes, gives its logits too.
 
@@ -180,7 +180,7 @@ class Classifier(ClassifierView):
             return self(images)[0]
 
     def frozen_logits(self, images: Tensor) -> Tensor:
-        """Computes the same with weights as constants, for image gradients."""
+        """Computes logits with weights as constants, for image gradients."""
         with self.frozen():
             return self(images)[0]
 
@@ -197,7 +197,7 @@ class Classifier(ClassifierView):
             run_symbolically(function, (None, *sides))
 
     def stateless(self) -> Any:
-        """A scope in which the model's variables, seeds, losses keep still."""
+        """A scope that leaves the model's variables, seeds and losses alone."""
         return keras.StatelessScope(
             [(variable, variable.value) for variable in self.variables]
         )

@@ -70,7 +70,7 @@ class ClassifierView(abc.ABC):
 
     @abc.abstractmethod
     def frozen_logits(self, images: Tensor) -> Tensor:
-        """Computes the same with weights as constants, for image gradients."""
+        """Computes logits with weights as constants, for image gradients."""
 
     def frozen(self) -> Any:
         """A scope for gradients by the images.

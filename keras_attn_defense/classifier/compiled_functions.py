@@ -92,6 +92,8 @@ class CompiledFunctions(Unseen):
             entry = _Entry(
                 parts_kept, now, self._build, self._signature, self._compile
             )
+        # A view without variables is a plain function, which may read weights
+        # that the code has as constants: such code is used once.
         if self._keeps_functions or all(view.variables for view in views):
             rest = [each for each in self._entries if each is not entry]
             self._entries = [entry, *rest][: self._size]
@@ -179,6 +181,9 @@ def _with_values_of(pairs, function):
     """`function`, with second variables in place of the first it uses."""
 
     def call(*args):
+        # The code reads and writes the variables that it was traced with. They
+        # take the copy's values for this call, hand the new ones over, and get
+        # their own back.
         before = [ops.convert_to_numpy(used).copy() for used, _ in pairs]
         for used, own in pairs:
             used.assign(own.value)

@@ -50,7 +50,7 @@ class EnsembleClassifier(ClassifierView):
         return self._mean(member.logits(images) for member in self.members)
 
     def frozen_logits(self, images: Tensor) -> Tensor:
-        """Computes the same with weights as constants."""
+        """Computes the same mean with weights as constants."""
         members: Sequence[ClassifierView] = self.members
         if self.draw is not None:
             members = [member.with_draw(self.draw) for member in members]

@@ -31,6 +31,7 @@ def is_seed(variable: Any) -> bool:
 
 
 def _advanced(seed, draw):
-    # A model may draw some numbers in each pass: streams do not overlap.
+    # A state is a pair, the seed and a counter, which goes up by one with each
+    # draw. A model may draw a few times in each pass: streams do not overlap.
     step = ops.convert_to_tensor([0, 1009], dtype=seed.dtype)
     return seed.value + step * ops.cast(draw + 1, seed.dtype)

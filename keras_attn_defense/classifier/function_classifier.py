@@ -22,7 +22,7 @@ def as_classifier(model: Model) -> ClassifierView:
     if is_torch_module(model) and not isinstance(model, Layer):
         raise ValueError(
             f"Received a PyTorch module ({type(model).__name__}), which takes "
-            "channels first. Lead it in by its adapter: "
+            "channels first. Wrap it with its adapter: "
             "`kad.adapters.from_torch_module(module, (height, width, "
             "channels))`, where Keras runs on PyTorch."
         )
@@ -61,7 +61,7 @@ class FunctionClassifier(ClassifierView):
         return ops.cast(self.model(images), "float32")
 
     def frozen_logits(self, images):
-        """Computes the same: a function's weights are constants."""
+        """Computes logits: a function's weights are constants anyway."""
         return self.logits(images)
 
     def check_logits(self, images):

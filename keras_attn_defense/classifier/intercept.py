@@ -36,6 +36,9 @@ def _open(owner, name):
         if not hasattr(current, "handlers"):
             dispatcher = _dispatcher(getattr(owner, name))
             dispatcher.replaced = current
+            # An attribute of the instance hides the method of its class. If
+            # another context is open on it already, in any thread, its
+            # dispatcher serves this one too.
             vars(owner)[name] = current = dispatcher
         current.users += 1
         return current
@@ -64,6 +67,7 @@ def _dispatcher(original):
     def dispatcher(*args, **kwargs):
         if not handlers():
             return original(*args, **kwargs)
+        # Of contexts inside one another, the innermost handles the call alone.
         return handlers()[-1](original, *args, **kwargs)
 
     dispatcher.handlers = handlers

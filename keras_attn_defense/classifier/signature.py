@@ -158,6 +158,8 @@ class Signature:
             tokens[name] = value if type(value) in _PLAIN else token(value)
         tokens["trainable"] = layer.trainable
         tokens["dtype_policy"] = token(layer.dtype_policy)
+        # Somebody may have replaced the method of the class. Read once for each
+        # class.
         kind = type(layer)
         if kind not in self._calls:
             self._calls[kind] = token(kind.call)
@@ -195,6 +197,7 @@ class Snapshot:
 
     def matches(self, now: Signature) -> bool:
         """Tells whether nothing that counts is different now."""
+        # If an object is gone, its identity may be that of another one by now.
         if any(reference() is None for reference in self._references):
             return False
         if self._attributes == now.attributes:
@@ -220,6 +223,8 @@ class Snapshot:
         found = set()
         for owner in before.keys() | after.keys():
             mine, its = before.get(owner, {}), after.get(owner, {})
+            # `found` stands for an attribute that is not there: no token is
+            # equal to it.
             found.update(
                 (owner, name)
                 for name in mine.keys() | its.keys()

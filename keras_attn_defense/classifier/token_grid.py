@@ -35,6 +35,9 @@ def token_grid(tokens, image_size, grid=None):
         return tuple(grid)
     height, width = image_size if None not in image_size else (1, 1)
     for leading in range(_MOST_LEADING + 1):
+        # With n = rows * columns and rows / columns = height / width, rows
+        # squared is n * height / width. The fewest leading tokens for which
+        # that works out win.
         rows = math.isqrt(max(tokens - leading, 0) * height // width)
         columns = (tokens - leading) // max(rows, 1)
         fills = rows * columns == tokens - leading

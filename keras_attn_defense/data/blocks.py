@@ -172,7 +172,7 @@ def _joined(pieces):
 
 
 class CheckedBlocks:
-    """Goes once through a data set; the first block stays at hand.
+    """Goes through a data set once, and keeps the first block.
 
     Args:
         x: Images, or a data set of `(images, labels)` batches.

@@ -17,7 +17,7 @@ _RANK = (
 
 
 def check_images(images: Tensor, value_range: ValueRange) -> None:
-    """Checks the values of a batch of images that are at hand.
+    """Checks the values of a batch of images that has values.
 
     Args:
         images: NumPy array or tensor `(batch, height, width, channels)`.
@@ -60,8 +60,8 @@ def check_images(images: Tensor, value_range: ValueRange) -> None:
 def check_contrast(images: np.ndarray, value_range: ValueRange) -> None:
     """Checks that a batch fills more than a sliver of its value range.
 
-    What does not was divided by 255 once too often, or the range once too
-    seldom; an attack would then be far stronger than its epsilon says.
+    One that does not was probably divided by 255 twice, or belongs to another
+    range; an attack would then be far stronger than its epsilon says.
 
     Args:
         images: NumPy array or tensor of images.

@@ -11,7 +11,7 @@ from .arrays import to_numpy
 def check_labels(
     labels: Tensor, num_classes: int, batch_size: int | None
 ) -> None:
-    """Checks labels that are at hand.
+    """Checks labels that have values.
 
     Args:
         labels: Integers `(batch,)` or `(batch, 1)`, or one-hot (or soft)

@@ -80,5 +80,6 @@ class ELLE(AdversarialCrossentropy):
 def _shares(batch):
     """Returns numbers in (0, 1), spread evenly over a batch."""
     count = ops.shape(batch)[0]
+    # Never 0 or 1, where c would be one of the points and the error zero.
     middle = ops.cast(ops.arange(count), "float32") + 0.5
     return middle / ops.cast(count, "float32")

@@ -74,6 +74,9 @@ class IGDM(RSLAD):
             logits
         )
         loss = super().call(labels, (clean, adversarial, teacher))
+        # The two images lie opposite each other around the clean one. So the
+        # difference of their logits is a central one: twice the slope along the
+        # attack.
         change = kl_divergence(
             its_adversarial - its_opposite, adversarial - opposite
         )

@@ -56,7 +56,8 @@ class MART(RobustLoss):
         true = ops.one_hot(
             ops.argmax(labels, axis=-1), clean.shape[-1], dtype=clean.dtype
         )
-        # The strongest wrong class; probabilities are at least 0.
+        # The strongest wrong class: less two, the true one is below zero, where
+        # no probability is.
         wrong = ops.max(ops.softmax(adversarial, axis=-1) - 2.0 * true, axis=-1)
         boosted = cross_entropy(labels, adversarial) - ops.log(
             # As in the authors' code: finite where it is sure and wrong.
