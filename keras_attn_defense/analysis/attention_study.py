@@ -238,6 +238,8 @@ def _joined(blocks_of_rows):
     Blocks without any correct image lack the measured columns: NaN takes
     their place.
     """
+    # Blocks with a correct image have the most columns; one of them shows the
+    # shape of each.
     columns = max(blocks_of_rows, key=len)
     joined = {}
     for name, example in columns.items():

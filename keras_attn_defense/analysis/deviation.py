@@ -50,7 +50,7 @@ def attention_deviation(
             the positions above the map's mean.
 
     Returns:
-        A `AttentionDeviation`.
+        An `AttentionDeviation`.
 
     Raises:
         ValueError: If the maps do not have the same shape, or are not finite.

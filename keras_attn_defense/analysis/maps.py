@@ -45,6 +45,8 @@ def weights(maps):
     """
     values = np.maximum(maps, 0).reshape(len(maps), -1)
     total = values.sum(-1, keepdims=True)
+    # The inner `where` keeps the division by zero away, the outer one its
+    # result.
     even = np.full_like(values, 1 / values.shape[1])
     return np.where(total > 0, values / np.where(total > 0, total, 1.0), even)
 

@@ -55,7 +55,7 @@ def attention_scatter(
             the positions above the map's mean.
 
     Returns:
-        A `AttentionScatter`.
+        An `AttentionScatter`.
 
     Example:
 

@@ -29,6 +29,7 @@ class ShuffledBatches(keras.utils.PyDataset):
                 "Images, labels and sample weights should be equally many. "
                 f"Received: {sorted(sizes)}"
             )
+        # `sizes` has one element now, the number of samples.
         self._order = np.arange(*sizes)
 
     def __len__(self):

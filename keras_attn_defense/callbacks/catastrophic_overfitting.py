@@ -20,7 +20,7 @@ _ONE_STEP, _STEPS = "val_fgsm_accuracy", "val_pgd_accuracy"
 
 
 class CatastrophicOverfitting(keras.callbacks.Callback):
-    """Notices that a network withstands one step and no longer several.
+    """Notices when a network withstands one step, but several no longer.
 
     Training on one-step attacks can collapse within an epoch: accuracy under
     `FGSM` rises, that under `PGD` falls to nothing, and no loss shows it. This
@@ -34,9 +34,10 @@ class CatastrophicOverfitting(keras.callbacks.Callback):
         epsilon: The radius, in the units of the images. None takes that of an
             `AttentionDefendedModel`'s training attack, or else 8/255 of the
             value range (`"l2"`: 0.5 times the range).
-        fall: How far below its best value accuracy under PGD is a collapse,
-            if that under FGSM is not below what it was then; from 0 to 1.
-        action: `"warn"` says so, `"stop"` also stops the training, `"restore"`
+        fall: By how much accuracy under PGD has to fall below its best value
+            to count as a collapse, while that under FGSM is at least what it
+            was then; from 0 to 1.
+        action: `"warn"` warns, `"stop"` also stops the training, `"restore"`
             also restores the weights of the best epoch.
         steps: Steps of `PGD`, from a random start.
         limit: Number of images to use, the first ones. None uses all.
@@ -118,6 +119,8 @@ class CatastrophicOverfitting(keras.callbacks.Callback):
             )
             for name, attack in attacks.items()
         ]
+        # They are callbacks, but not in the list of `fit`: their methods are
+        # called from those of this one.
         for measurement in self._measurements:
             measurement.set_model(self.model)
             measurement.set_params(self.params)
@@ -141,6 +144,9 @@ class CatastrophicOverfitting(keras.callbacks.Callback):
             self.model.set_weights(self._best_weights)
 
     def _collapsed(self, found):
+        # A network that gets worse under both attacks may have learned too much
+        # or nothing. In a collapse, only the attack of several steps finds
+        # more.
         fallen = self._best[_STEPS] - found[_STEPS]
         return fallen >= self.fall and found[_ONE_STEP] >= self._best[_ONE_STEP]
 

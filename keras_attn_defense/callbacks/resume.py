@@ -159,6 +159,8 @@ class Resume(FitCallback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         if self._unchanged is None:
+            # All callbacks have begun the training by now, and some have reset
+            # what they keep. What they change from here on is their state.
             self._unchanged = {
                 label: _plain_data.fingerprints(callback)
                 for label, callback in _labeled(self._others).items()
@@ -182,6 +184,7 @@ class Resume(FitCallback):
             self._restore()
         elif self._unchanged is not None:  # Not with `epochs=0`.
             self._save(self._epoch + 1, finished=True, logs=logs)
+        # What runs after `fit` draws the same numbers with and without a kill.
         self._seed_globals(self._epochs)
         self._others = self._found = self._data = None
 

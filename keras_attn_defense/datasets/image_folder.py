@@ -208,6 +208,7 @@ def _divided(whole, share, seed):
     for label in np.unique(whole.labels):
         rows = shuffled[whole.labels[shuffled] == label]
         held_out[rows[: round(share * len(rows))]] = True
+    # The first split stays shuffled; the second is in the order of the folders.
     train, test = (
         ImageSplit(whole.images[rows], whole.labels[rows])
         for rows in (shuffled[~held_out[shuffled]], np.flatnonzero(held_out))

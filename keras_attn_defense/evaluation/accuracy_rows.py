@@ -115,6 +115,7 @@ def _row(attack, epsilon, is_robust, confidence, **more):
 
 
 def _distances(distance, success):
+    # Images that are wrong from the start have the distance zero.
     moved = distance[success & (distance > 0)]
     if not len(moved):
         return {}
@@ -126,6 +127,8 @@ def _distances(distance, success):
 
 def _together(works):
     """The work of all attacks, on those images that any of them attacked."""
+    # Passes and seconds add up. Every attack meets the same images, or those
+    # that are left of them: the largest number is that of all.
     together = works.sum(0)
     together[ATTACKED] = works[:, ATTACKED].max()
     return together

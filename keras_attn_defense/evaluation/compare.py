@@ -58,12 +58,16 @@ def compare(cards: Sequence[Any]) -> Comparison:
     for field in (data, "attacks", "confidence"):
         _warn(field, [card[field] for card in cards], cards)
     epsilons = sorted(common)
+    # Reports are sorted as their cards are: the pictures of a page belong to
+    # its rows.
     for each in (cards, reports):
         each.sort(key=lambda one: _accuracy(one, epsilons[-1]), reverse=True)
     rows = [_row(card, epsilons) for card in cards]
     threat = cards[0]["threat_model"]
     norm, value_range = threat["norm"], threat["value_range"]
     dataset = cards[0]["dataset"] or "unnamed data"
+    # Paired differences make sense only if entry i is the same image in all
+    # cards.
     same = not _differ([(c["num_images"], c["data_checksum"]) for c in cards])
     right = [outcomes(card) for card in cards] if same else []
     return Comparison(

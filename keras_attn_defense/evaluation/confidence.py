@@ -89,6 +89,9 @@ def paired_difference(first, second, confidence=0.95):
         # of a share of zero allows could, and on either side.
         bound = accuracy_interval(0, total, confidence)[1]
         return PairedDifference(0.0, (-bound, bound), 1.0, 0, 0)
+    # The first model has a share s, from 0 to 1, of the images on which they
+    # differ. On these the difference is 2 s - 1, and on all images `scale`
+    # times that.
     low, high = accuracy_interval(only_first, discordant, confidence)
     scale = discordant / total
     return PairedDifference(

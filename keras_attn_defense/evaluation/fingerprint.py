@@ -185,6 +185,8 @@ class _Probe:
         victim = self._predictor.victim
         content = Content()
         content.add(_parts(victim), "model")
+        # A function may read anything. Two with equal code are told apart by
+        # what they return.
         is_function = not isinstance(victim, (Classifier, EnsembleClassifier))
         if (is_function or content.unknown) and self._identity is None:
             for images in self._batches():

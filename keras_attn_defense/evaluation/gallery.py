@@ -143,6 +143,8 @@ class _Answer:
         logits = self._predictor.logits(images).astype("float64")
         rows = np.arange(len(logits))
         own = logits[rows, self._labels]
+        # Without its own logit, the largest is that of the strongest other
+        # class. It is put back, as the probabilities need it.
         logits[rows, self._labels] = -np.inf
         margins = own - logits.max(-1)
         logits[rows, self._labels] = own

@@ -27,7 +27,7 @@ def text_of_report(report):
 
 
 def percent(share):
-    """A share between 0 and 1, in words."""
+    """A share between 0 and 1, in percent."""
     return f"{100 * share:.1f} %"
 
 

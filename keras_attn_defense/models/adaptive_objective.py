@@ -83,6 +83,9 @@ class AdaptiveObjective(ImageObjective):
             logits, maps = self._explained(victim, x, labels)
             values = classification * cross_entropy(logits, labels)
             if rectification:
+                # The two arguments of the loss: a target of the clean image,
+                # which no step changes, or the attacked image with and without
+                # its area.
                 pair = reference.get("target"), logits
                 if not self._has_target():
                     pair = logits, victim(self.mask(x, maps))[0]

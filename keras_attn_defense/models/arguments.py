@@ -59,6 +59,8 @@ def training_attack(attack, robust_loss, value_range, image_shape):
     if attack is None:
         attack = PGD(steps=7, objective=robust_objective(robust_loss))
     attack = _attack(attack, value_range, image_shape)
+    # An attack that follows a robust loss follows the one of this model,
+    # whichever it was made with.
     if robust_loss is not None and climbs_robust_loss(attack):
         attack.objective = robust_objective(robust_loss)
     return attack
@@ -305,7 +307,8 @@ def _loss(name, loss):
 
 def _check_sign(loss, num_classes):
     """Warns if a loss falls when two predictions come closer."""
-    # Logits of two images that are sure of different classes.
+    # Logits of two images that are sure of different classes, each a batch of
+    # its own, `(1, classes)`.
     whole, other = 4 * np.eye(2, num_classes, dtype="float32")[:, None]
     same, different = (
         float(keras.ops.convert_to_numpy(keras.ops.mean(loss(whole, rest))))

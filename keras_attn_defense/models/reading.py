@@ -36,8 +36,11 @@ def _read_apart(model, images, labels):
     """
     last_counts = model.batch_statistics == "adversarial"
     quiet = model.classifier.stateless() if last_counts else _no_scope()
+    # If the averages are to be those of the adversarial images, the clean half
+    # leaves no trace in them.
     with quiet:
         first = _read(model, images[0], labels[0], True, _of_each)
+    # Ranked by the logits of the clean half, which has just run.
     second = _read(model, images[1], labels[1], True, lambda _: first["logits"])
     return {name: interleave(first[name], second[name]) for name in first}
 

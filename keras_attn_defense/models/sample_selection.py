@@ -71,6 +71,8 @@ class StrongSampleSelection:
         for _ in range(self.max_steps):
             overlap = intersection_over_union(area, area_of(adversarial))
             weak = (overlap > self.threshold)[:, None, None, None]
+            # In a compiled step the whole batch takes the step, and it counts
+            # only for images whose areas still overlap.
             adversarial = ops.where(weak, step(adversarial), adversarial)
         return adversarial
 

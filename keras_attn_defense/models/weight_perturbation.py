@@ -66,6 +66,8 @@ class AdversarialWeightPerturbation:
         if gradient is None or len(weight.shape) < 2:
             return None
         gradient = ops.cast(gradient, weight.dtype)
+        # Relative to the length of each tensor: with normalization behind it, a
+        # layer may have weights of any size, and computes the same.
         length = ops.sqrt(ops.sum(ops.square(weight)))
         steepness = ops.sqrt(ops.sum(ops.square(gradient)))
         share = self.gamma * length / ops.maximum(steepness, 1e-12)

@@ -8,7 +8,7 @@ from keras import layers
 from .._typing import ValueRange
 
 _RESCALE = (layers.Rescaling, layers.Normalization)
-# No range of values in use is between 1 or 2 wide and 255.
+# Ranges in use are 1, 2 or 255 wide, so this tells them apart.
 _NARROW = 10.0
 
 
@@ -17,13 +17,15 @@ def built_in_preprocessing(classifier: Any) -> Any:
     for call in getattr(classifier, "calls", ()):
         if isinstance(call.layer, _RESCALE):
             return call.layer
+        # The first weights see the images as they are: nothing behind them
+        # rescales the input.
         if call.layer.weights:
             return None
     return None
 
 
 def check_built_in_scale(classifier: Any, value_range: ValueRange) -> None:
-    """Warns if a model makes next to nothing of the range of its images.
+    """Warns if a model's own rescaling leaves almost nothing of its images.
 
     Args:
         classifier: A `Classifier`.

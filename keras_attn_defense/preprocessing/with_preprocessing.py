@@ -164,6 +164,8 @@ def _layer(style, value_range):
     """The layer for images in `value_range`, from a style or a range."""
     if not isinstance(style, _Style):
         style = _Style(*linear_map(_BYTES, check_value_range(style)))
+    # Images to bytes, then bytes to what the weights expect: two linear maps,
+    # which are one: `scale * (stretch * x + shift) + offset`.
     stretch, shift = linear_map(value_range, _BYTES)
     return InputPreprocessing(
         np.multiply(style.scale, stretch),
@@ -205,8 +207,9 @@ def _with_size(shape, size):
 
 
 def _check(task, found, shape):
-    """A converter may be of a class that does more, or another function."""
+    """Checks on random images that a converter only scales and shifts them."""
     sides = [side or 32 for side in shape]
+    # Its class may do more than its `scale` and `offset` say.
     images = np.random.default_rng(0).uniform(0, 255, (2, *sides))
     images = images.astype("float32")
     scale, offset = (along_channels(each) for each in found)

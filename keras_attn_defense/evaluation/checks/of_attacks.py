@@ -87,6 +87,8 @@ def accuracy_does_not_fall(context):
         for epsilon in epsilons
     ]
     tolerated = max(1, _SHARE * len(images))
+    # With the larger radius more images stand; or nearly as many, where there
+    # were enough to fall.
     rises = robust[1] - robust[0] > tolerated
     flat = robust[0] > tolerated > robust[0] - robust[1]
     words = ", ".join(
@@ -121,6 +123,8 @@ def loss_still_rises(context):
     longer = copy.copy(attack)
     longer.steps = 2 * attack.steps
     found = [context.run(each, epsilon, robust)[0] for each in (attack, longer)]
+    # The lead of the strongest wrong class, `(images,)`: it rises as an attack
+    # gets on.
     clean, once, twice = (
         -margins(context.predictor.logits(each), labels[robust])
         for each in (images[robust], *found)

@@ -78,6 +78,8 @@ def answers_depend_on_the_batch(context):
         raise ValueError("one image makes no batch.")
     half = len(images) // 2
     with context.live() as predict:
+        # The first half of the images three times: in their batch; in reverse
+        # order beside other images; and the first one alone.
         together = predict(ops.convert_to_tensor(images))[:half]
         beside = np.concatenate([images[:half][::-1], context.clean[:half]])
         apart = predict(ops.convert_to_tensor(beside))[:half][::-1]
@@ -155,6 +157,8 @@ def gradients_mislead(context):
     images, labels = (array[:_PAIRS] for array in context.sample())
     lower, upper = context.threat.value_range
     width = upper - lower
+    # Away from the bounds by the largest difference, so that none leaves the
+    # range.
     room = max(_DIFFERENCES) * width
     generator = np.random.default_rng(context.seed)
     noise = generator.uniform(-1, 1, images.shape) * context.largest_change()
@@ -165,6 +169,8 @@ def gradients_mislead(context):
     except ValueError:
         raise ValueError("the model has no gradient.") from None
     errors = []
+    # Central differences of the margin along a direction, over what the
+    # gradient says: 1 where they agree, below 0 where they contradict.
     for direction in (np.sign(gradients), _half_along(gradients, generator)):
         slope = (gradients.astype("float64") * direction).sum((1, 2, 3))
         ratios = []
@@ -176,6 +182,8 @@ def gradients_mislead(context):
             )
             with np.errstate(divide="ignore", invalid="ignore"):
                 ratios.append((ahead - behind) / (2 * share * width * slope))
+        # As a power of two, of the size that agrees best: 1 is twice too long,
+        # or half as long as it should be.
         errors.append(np.min(np.abs(np.log2(_positive(ratios))), axis=0))
     # Twice too long or too short, or against the gradient.
     share = float((np.max(errors, axis=0) > 1.0).mean())
@@ -223,6 +231,8 @@ def outputs_jump(context):
         between = ((1 - share) * start + share * end).astype("float32")
         margin = margins(predictor.logits(between), labels)
         holds = margin > 0
+        # Bisection, for each image by itself: the half in which the class
+        # changes remains.
         low, high = np.where(holds, middle, low), np.where(holds, high, middle)
         inside = np.where(holds, margin, inside)
         outside = np.where(holds, outside, margin)
