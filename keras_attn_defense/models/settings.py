@@ -211,9 +211,9 @@ class Settings:
         return vars(self).get("built", False)
 
     def _replace(self, name, value):
-        # As `enable_lora` does with the variables of a layer. The order in which
-        # layers are tracked is that of the model's variables: so all of them are
-        # taken out and tracked again, in the order of a new model.
+        # As `enable_lora` does with the variables of a layer. The order in
+        # which layers are tracked is that of the model's variables: so all of
+        # them are taken out and tracked again, in the order of a new model.
         self._tracker.unlock()
         try:
             parts = {layer: getattr(self, layer) for layer in _LAYERS}

@@ -110,6 +110,8 @@ class Chart:
         """The outline of the intervals; empty without any."""
         if any(point.bounds is None for point in points):
             return ""
+        # Along the lower ends from left to right, and back along the upper
+        # ones.
         low = [(point.x, point.bounds[0]) for point in points]
         high = [(point.x, point.bounds[1]) for point in points]
         return " ".join(
@@ -142,6 +144,7 @@ def _steps(low, high):
     """About five round values, from below the lowest to above the highest."""
     rough = (high - low) / 5
     power = 10 ** math.floor(math.log10(rough))
+    # The smallest round step of at least a fifth; a little less will do too.
     step = next(n * power for n in (1, 2, 5, 10) if n * power >= 0.99 * rough)
     # Rounding must not add a step.
     first = math.floor(low / step + 1e-6)

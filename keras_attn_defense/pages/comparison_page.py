@@ -118,6 +118,8 @@ def _patterns(comparison):
         ]
         if len(masks) < len(comparison.rows) or len(masks) < 2:
             continue
+        # A tuple for each image, which models withstand: equal tuples are
+        # counted.
         counts = collections.Counter(map(tuple, np.transpose(masks).tolist()))
         tables.append(
             {

@@ -144,6 +144,9 @@ class _Album:
                 column = f"{name}@{self.threat.label(epsilon)}"
                 content = self.gallery.adversarial[column][place].tobytes()
                 fell = self._fell(place, name, epsilon)
+                # Attacks that leave the same bytes share a picture. `shows`
+                # names the choices of the page that show it: attack `a<number>`
+                # at radius `e<number>`, or the worst case `w` there.
                 if (content, fell) not in found:
                     found[content, fell] = self._variant(place, column, fell)
                 shows = found[content, fell]["shows"]

@@ -76,6 +76,7 @@ def scaled_maps(maps, images, limits=None):
         high = maps.max((1, 2), keepdims=True)
     else:
         low, high = check_value_range(limits)
+    # A constant map is divided by one, and becomes zero.
     span = np.where(high > low, np.subtract(high, low), 1)
     maps = np.clip((maps - low) / span, 0, 1)
     enlarged = to_numpy(upsampled(ops.convert_to_tensor(maps), images))
