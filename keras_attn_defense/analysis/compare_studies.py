@@ -161,6 +161,7 @@ class StudyComparison:
         samples = {k: v.per_sample for k, v in self.results.items()}
         rows = {}
         for measure in _MEASURES:
+            # A study without boxes has no completeness.
             if all(measure in each for each in samples.values()):
                 values = [
                     each[measure][self.common] for each in samples.values()

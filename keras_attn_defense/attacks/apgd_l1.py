@@ -124,6 +124,8 @@ def schedule(steps):
             (factor, False, number % period == 0)
             for number in range(1, length + 1)
         ]
+    # Rows become columns. The last row is there twice, for images that are
+    # done: they look theirs up one step further.
     factors, enters, adapts = zip(*rows, rows[-1], strict=True)
     return np.array(factors, "float32"), np.array(enters), np.array(adapts)
 

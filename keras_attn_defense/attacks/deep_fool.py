@@ -56,7 +56,7 @@ class DeepFool(SearchAttack):
 
     minimal = True
     passes_to_begin = (1, 0)
-    # A backward pass for each candidate: see `run_batches`.
+    # A backward pass for each rival: see `run_batches`.
     passes_of_step = (2, 1)
 
     def __init__(

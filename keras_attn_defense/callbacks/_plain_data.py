@@ -104,6 +104,8 @@ def decode(tree, arrays):
     """
     if not isinstance(tree, list):
         return tree
+    # Everything but a plain value is a list that begins with its kind, lists
+    # themselves too: so none can be taken for another.
     kind, content, *rest = tree
     if kind == "dict":
         return {
@@ -114,6 +116,8 @@ def decode(tree, arrays):
         values = [decode(each, arrays) for each in content]
         return values if kind == "list" else tuple(values)
     if kind == "ops":
+        # The name comes from a file: it may name a public function, and nothing
+        # else.
         if content.startswith("_") or not callable(vars(ops)[content]):
             raise ValueError(f"{content} is no function of `keras.ops`")
         return vars(ops)[content]

@@ -59,6 +59,9 @@ class Classifier(ClassifierView):
         known = _structures.get(model)
         if known is None or not known.matches(now):
             known = _Structure(now, *_structure(model, input_shape(model)))
+            # The model has run for its structure, which may have changed what
+            # its layers note down for themselves. That is no change of the
+            # model.
             known.settle(Signature(model))
             _structures[model] = known
         self.calls = known.calls
@@ -170,6 +173,7 @@ class Classifier(ClassifierView):
             outputs = self.model(
                 as_input(self.model, images), training=training
             )
+        # If the activation has run several times, the last one made the output.
         return self.output_activation.logits(
             captured[-1] if captured else None, outputs
         ), outputs

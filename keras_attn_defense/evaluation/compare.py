@@ -127,6 +127,7 @@ def _pairs(cards, right, epsilons):
             empty if the images differ.
         epsilons: The radii.
     """
+    # In the order of the cards, so that the first of a pair is the more robust.
     found = list(zip(cards, right, strict=False))
     confidence = cards[0]["confidence"]
     return [

@@ -64,6 +64,7 @@ def compared_cards(reports, epsilons, names, budget=BUDGET):
     albums = [_Album(each, names, epsilons) for each in reports]
 
     def card(row):
+        # Rows ascend in each gallery: a search finds the place of a shared one.
         places = [np.searchsorted(index, row) for index in rows]
         models = [
             album.card(place)

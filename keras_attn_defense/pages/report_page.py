@@ -111,6 +111,8 @@ def _class_tables(report, names):
     counts = np.bincount(report.per_sample["label"])
     by_class = report.by_class
     robust = {label: rows[-1].accuracy for label, rows in by_class.items()}
+    # The least robust classes, as many as there is room for, in their own
+    # order.
     shown = sorted(robust, key=lambda label: (robust[label], label))
     shown = sorted(shown[:_MOST_CLASSES])
     return [

@@ -21,7 +21,7 @@ def over_draws(victim, sample):
 
 
 def mean_over_draws(victim, sample, draws):
-    """The same, over a number of draws."""
+    """Averages what `over_draws` does over a given number of draws."""
 
     def of_draw(number):
         view = victim.in_one_draw().with_draw(number)

@@ -103,7 +103,7 @@ class Context:
 
     @functools.cached_property
     def undeclared_spread(self):
-        """The same, with the layers held still that declare their draws."""
+        """Takes `spread` while layers that declare their draws stand still."""
         with self.live() as predict, same_draws(self.victim) as restore:
 
             def predict_still(images):

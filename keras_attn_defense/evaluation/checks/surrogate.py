@@ -73,6 +73,7 @@ def surrogates(victim):
     model, hidden = victim.model, _hidden_logits(victim)
     bypassed = list(filter(_may_mask, (call.layer for call in victim.calls)))
     bypassed = list({id(layer): layer for layer in bypassed}.values())
+    # Each of the two alone, then both at once.
     found = []
     if hidden is not None:
         words = f"the output of its layer '{hidden.name}' taken for logits"
