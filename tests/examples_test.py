@@ -25,6 +25,7 @@ NOT_RUN = {
     "load_tfds(": "needs data of TensorFlow Datasets on the disk",
     "tfds.load(": "needs data of TensorFlow Datasets on the disk",
     "train_ds.batch(": "needs a `tf.data` set",
+    "distribution.initialize(": "needs other processes",
 }
 EXAMPLES = sorted(find_examples(ROOT / "keras_attn_defense"), key=str)
 KNOWN = {example.source for example in EXAMPLES}

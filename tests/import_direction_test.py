@@ -29,7 +29,7 @@ LEVELS = (
         "_typing",
         "version",
     ),
-    ("_epoch_logs", "data"),
+    ("_epoch_logs", "_processes", "data"),
     ("classifier",),
     ("attention", "losses", "preprocessing", "datasets"),
     ("attacks", "visualization"),

@@ -23,6 +23,11 @@ line by line:
 - `ensure_shape(x, shape)`: an exported graph refuses another shape than that.
 - `readable(x)`: a tensor that NumPy reads, even with a gradient.
 - `is_torch_module(x)`: whether something is a network of PyTorch.
+- `process(model)`: which of the processes this is that train a model together,
+  and of how many.
+- `gathered(model, text)`: what each of them has to say.
+- `devices(model)`: how many devices each batch is divided among.
+- `trains_alone(model)`: why it is none of them, though there are several.
 - `unscaled(loss)`: a loss as a single device would have it.
 - `SUPPORTS_JIT`: whether a training step can be compiled as a whole.
 - `SAVED_MODEL_OPTIONS`: what Keras is told when it writes a SavedModel; None
@@ -55,14 +60,18 @@ SUPPORTS_JIT = _chosen.SUPPORTS_JIT
 AdversarialTrainer = _chosen.AdversarialTrainer
 accelerators = _chosen.accelerators
 compiled = _chosen.compiled
+devices = _chosen.devices
 differentiable = _chosen.differentiable
 differentiates = _chosen.differentiates
 ensure_shape = _chosen.ensure_shape
+gathered = _chosen.gathered
 is_torch_module = _chosen.is_torch_module
 is_traced = _chosen.is_traced
+process = _chosen.process
 readable = _chosen.readable
 repeat = _chosen.repeat
 total = _chosen.total
+trains_alone = _chosen.trains_alone
 unrolls_loops = _chosen.unrolls_loops
 unscaled = _chosen.unscaled
 values_inside = _chosen.values_inside

@@ -5,6 +5,7 @@ import functools
 import sys
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from .disconnected import disconnected_error
@@ -170,6 +171,46 @@ def is_torch_module(x):
     """Tells whether `x` is a network of PyTorch, where that is in use."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(x, torch.nn.Module)
+
+
+def process(model):
+    """The number of this process, and how many train a model together."""
+    resolver = model.distribute_strategy.cluster_resolver
+    if resolver is None or not resolver.task_type:
+        return 0, 1
+    tasks = resolver.cluster_spec()
+    kinds = [kind for kind in ("chief", "worker") if kind in tasks.jobs]
+    counts = [tasks.num_tasks(kind) for kind in kinds]
+    before = sum(counts[: kinds.index(resolver.task_type)])
+    return before + resolver.task_id, sum(counts)
+
+
+def gathered(model, text):
+    """The texts of all processes that train a model together, in order."""
+    strategy = model.distribute_strategy
+
+    def from_all(values):
+        each = strategy.experimental_distribute_values_from_function(
+            lambda _: tf.constant(values, "int32")
+        )
+        return strategy.gather(each, axis=0).numpy()
+
+    own = list(text.encode())
+    sizes = from_all([len(own)])
+    texts = np.split(from_all(own).astype("uint8"), np.cumsum(sizes)[:-1])
+    # Each device of a process says the same.
+    own_devices = len(sizes) // process(model)[1]
+    return [each.tobytes().decode() for each in texts[::own_devices]]
+
+
+def devices(model):
+    """How many devices each batch is divided among, in all processes."""
+    return model.distribute_strategy.num_replicas_in_sync
+
+
+def trains_alone(model):
+    """Why a process trains by itself though there are others, or None."""
+    del model  # That there are others is known from its strategy only.
 
 
 def unscaled(loss):

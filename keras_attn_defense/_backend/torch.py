@@ -5,6 +5,7 @@ import sys
 
 import keras
 import torch
+import torch.distributed as dist
 from torch.nn.attention import SDPBackend
 from torch.nn.attention import sdpa_kernel
 from torch.overrides import TorchFunctionMode
@@ -214,6 +215,36 @@ class _Readable(torch.Tensor):
 def is_torch_module(x):
     """Tells whether `x` is a network of PyTorch."""
     return isinstance(x, torch.nn.Module)
+
+
+def process(model):
+    """The number of this process, and how many train a model together."""
+    # Before 3.16, Keras trains each by itself.
+    if not hasattr(model, "ddp_model") or not dist.is_initialized():
+        return 0, 1
+    return dist.get_rank(), dist.get_world_size()
+
+
+def gathered(model, text):
+    """The texts of all processes that train a model together, in order."""
+    texts = [None] * process(model)[1]
+    dist.all_gather_object(texts, text)
+    return texts
+
+
+def devices(model):
+    """How many devices each batch is divided among, in all processes."""
+    return process(model)[1]
+
+
+def trains_alone(model):
+    """Why a process trains by itself though there are others, or None."""
+    if hasattr(model, "ddp_model") or not dist.is_initialized():
+        return None
+    return (
+        "Keras exchanges gradients in `fit` from version 3.16 on. Installed is "
+        f"{keras.__version__}: `pip install keras-nightly`."
+    )
 
 
 def unscaled(loss):

@@ -18,6 +18,7 @@ class FirstStep:
 
     def __init__(self, path):
         self._path = path
+        self._awaited = False
 
     def begin(self, epoch, *, again):
         """Awaits the first step of an epoch.

@@ -88,6 +88,17 @@ class StateFolder:
             )
         return None
 
+    def read(self, epoch):
+        """Reads the state at the beginning of an epoch.
+
+        Args:
+            epoch: The epoch, counted from 0.
+
+        Returns:
+            A `TrainingState`.
+        """
+        return read_state(self.path / _PATTERN.format(epoch))
+
     def write(self, state):
         """Writes a state; deletes all but this one and the one before it.
 

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from .._arguments import check_count
+from .._processes import is_first
 from .._typing import Path
 from .._typing import Tensor
 from .._typing import ValueRange
@@ -126,6 +127,8 @@ class AttentionSnapshot(keras.callbacks.Callback):
         if epoch != self._first and (epoch + 1) % self.every:
             return
         figure = self._draw()
+        if not is_first(self.model):
+            return
         figure.savefig(self.directory / f"epoch_{epoch + 1:04d}.png")
         if self._writer is not None:
             image = pixels(figure)

@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from .._processes import from_first
+from .._processes import is_first
 from .._typing import Path
 from ..models import AttentionDefendedModel
 from ..models.preparation import FitCallback
@@ -40,6 +42,9 @@ class Resume(FitCallback):
     is asked to, in an order that is fixed, or drawn from them when the epoch
     begins. If it has a method `set_epoch`, that is called with the number of
     the epoch.
+
+    Of several processes that train together, the first one reads the settings
+    and writes the states, and all have to see the folder.
 
     Other settings or other data than those in the folder are refused. Two
     states are kept: if the newest file is damaged, or could not be written, a
@@ -128,18 +133,25 @@ class Resume(FitCallback):
         check_resumable(self._others, arguments)
         self._epochs = arguments.get("epochs", 1)
         self._settings = settings(model, arguments)
-        self._found = self._states.newest(self._epochs)
+        epoch, self._seed = from_first(model, lambda: self._begin(model))
+        if not is_first(model):
+            self._found = None if epoch is None else self._states.read(epoch)
         self._data = arguments.get("x")
         found = {**reproducible(arguments), "callbacks": callbacks}
         if self._found is None:
-            self._seed = int(np.random.randint(2**31))
             return found
-        self._check_found(model.optimizer)
-        self._seed = self._found.seed
         self._settings = self._found.settings
         finished = self._found.finished
         found["initial_epoch"] = self._epochs if finished else self._found.epoch
         return found
+
+    def _begin(self, model):
+        """Returns the epoch of the state to go on from, or None, and a seed."""
+        self._found = self._states.newest(self._epochs)
+        if self._found is None:
+            return None, int(np.random.randint(2**31))
+        self._check_found(model.optimizer)
+        return self._found.epoch, self._found.seed
 
     def on_train_begin(self, logs: Any = None) -> None:
         if self._others is None:
@@ -169,7 +181,8 @@ class Resume(FitCallback):
         if self._found is None:
             self._save(epoch)
         self._epoch = epoch
-        self._first_step.begin(epoch, again=self._found is not None)
+        if is_first(self.model):
+            self._first_step.begin(epoch, again=self._found is not None)
         self._found = None
         self._seed_globals(epoch)
         if hasattr(self._data, "set_epoch"):
@@ -284,6 +297,8 @@ class Resume(FitCallback):
             logs=dict(logs or {}),
             variables=[_plain_data.storable(value) for value in values],
         )
+        if not is_first(self.model):
+            return
         try:
             self._states.write(state)
         except OSError as error:

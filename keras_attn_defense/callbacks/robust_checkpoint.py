@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from .._processes import by_first
 from .._typing import Path
 from ._support import Carried
 
@@ -14,6 +15,7 @@ class RobustCheckpoint(keras.callbacks.ModelCheckpoint):
     Among epochs of equal robust accuracy, the one with the highest clean
     accuracy counts as better; among those, the first. Epochs in which the
     robust accuracy was not measured (see `RobustnessEvaluation`) are ignored.
+    Of several processes that train together, the first one writes.
 
     Args:
         filepath: The file, as in `keras.callbacks.ModelCheckpoint`:
@@ -89,7 +91,8 @@ class RobustCheckpoint(keras.callbacks.ModelCheckpoint):
         self.best, self.best_epoch = score, epoch
         if self.restore_best_weights:
             self._best_weights = self.model.get_weights()
-        super().on_epoch_end(epoch, logs)
+        save = super().on_epoch_end
+        by_first(self.model, lambda: save(epoch, logs))
 
     def on_train_end(self, logs: Any = None) -> None:
         # A `RobustnessEvaluation` may have measured once more, if training

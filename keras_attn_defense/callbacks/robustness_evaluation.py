@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from .._arguments import check_count
+from .._processes import from_first
 from .._typing import Norm
 from .._typing import Tensor
 from .._typing import ValueRange
@@ -146,6 +147,8 @@ class RobustnessEvaluation(keras.callbacks.Callback):
         records = self._runner.run(self._blocks, len(self._images))
         (epsilon,) = self._runner.threat.epsilons
         accuracy = float(records.is_robust(epsilon).mean())
+        # Processes decide by it together: none may have rounded otherwise.
+        accuracy = from_first(self.model, lambda: accuracy)
         self.accuracies[self._epoch] = logs[self.name] = accuracy
 
     def _prepare(self):

@@ -9,6 +9,7 @@ import keras
 from .._epoch_logs import check_format
 from .._epoch_logs import read_epochs
 from .._epoch_logs import write_epochs
+from .._processes import is_first
 from .._typing import Path
 from ._support import Carried
 from ._support import summary_writer
@@ -89,6 +90,8 @@ class TrainingLog(keras.callbacks.Callback):
         # A resumed training replaces epochs that an earlier one has logged.
         self._rows = [row for row in self._rows if row["epoch"] < epoch]
         self._rows.append({"epoch": epoch, "seconds": seconds, **measured})
+        if not is_first(self.model):
+            return
         write_epochs(self.path, self._rows)
         if self._writers:
             self._log_events(epoch + 1, measured)

@@ -33,6 +33,7 @@ from . import serialization
 from .adaptive_objective import AdaptiveObjective
 from .preparation import Preparation
 from .sample_selection import StrongSampleSelection
+from .saving import Saving
 from .settings import Settings
 from .training_step import TrainingStep
 from .training_step import compiled_functions
@@ -42,7 +43,12 @@ from .weight_perturbation import AdversarialWeightPerturbation
 
 @register
 class AttentionDefendedModel(
-    AdversarialTrainer, TrainingStep, Preparation, Settings, keras.Model
+    AdversarialTrainer,
+    TrainingStep,
+    Preparation,
+    Saving,
+    Settings,
+    keras.Model,
 ):
     """Trains a classifier against adversarial images, by its attention too.
 

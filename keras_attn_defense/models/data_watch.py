@@ -5,6 +5,8 @@ import time
 import keras
 from keras import ops
 
+from .._backend import process
+from .._processes import from_all
 from ..data import has_columns
 
 # Seconds from one look to the next: each waits for the device.
@@ -53,7 +55,9 @@ class DataWatch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch, self._seen = epoch, 0
-        self._next_look = time.monotonic() + _PAUSE
+        # Processes look together, so not when a clock tells one of them to.
+        alone = process(self.model)[1] == 1
+        self._next_look = time.monotonic() + _PAUSE if alone else float("inf")
         self.model.begin_epoch(epoch)
 
     def on_train_batch_begin(self, batch, logs=None):
@@ -84,7 +88,8 @@ def check_usable(model, what):
     """
     tracker = model.trackers["unusable_batches"]
     count = float(ops.convert_to_numpy(tracker.result()))
-    if count:
+    # On PyTorch, each process counts its own batches.
+    if max(from_all(model, lambda: count)):
         cure = _CURE.format(
             value_range=model.value_range,
             num_classes=model.classifier.num_classes,

@@ -18,6 +18,8 @@ from .compilation import check_labels_form
 from .compilation import ensure_compiled
 from .data_watch import DataWatch
 from .data_watch import check_usable
+from .division import check_division
+from .division import sizes_in_fit
 
 if TYPE_CHECKING:  # It is a mixin, whose `super()` is a model.
     from keras import Model as _Model
@@ -76,7 +78,7 @@ class Preparation(_Model):
         """Evaluates on clean and attacked images, as Keras does otherwise."""
         # Keras' `fit` passes this on: the data was looked at before.
         if "_use_cached_eval_dataset" not in kwargs:
-            x, y = self.prepare_for(x, y)
+            x, y = self._prepared_for_evaluate(x, y, *args, **kwargs)
         logs = super().evaluate(x, y, *args, **kwargs)
         check_usable(self, "A batch cannot be evaluated.")
         return logs
@@ -127,16 +129,36 @@ class Preparation(_Model):
         """
         if isinstance(self.robust_loss, DistillationLoss):
             self.robust_loss.required_teacher()
-        x, y = self.prepare_for(arguments.get("x"), arguments.get("y"))
-        found = {**arguments, "x": x, "y": y}
-        if found.get("validation_data") is not None:
-            found["validation_data"] = self._validation(
-                found["validation_data"]
-            )
+        found = dict(arguments)
+
+        def look_at_data(division):
+            x, y = self.prepare_for(found.get("x"), found.get("y"))
+            found.update(x=x, y=y)
+            if found.get("validation_data") is not None:
+                found["validation_data"] = self._validation(
+                    found["validation_data"]
+                )
+            return sizes_in_fit(division, found)
+
+        check_division(self, look_at_data)
         found["callbacks"] = callbacks = _watched(found.get("callbacks"), self)
         for callback in getattr(callbacks, "callbacks", callbacks):
             if isinstance(callback, FitCallback):
                 found = callback.prepare_fit(self, found)
+        return found
+
+    def _prepared_for_evaluate(self, x, y, *args, **kwargs):
+        """Returns `x` and `y` of `evaluate` to use in their place."""
+        given = inspect.signature(super().evaluate).bind(x, y, *args, **kwargs)
+        batch_size = given.arguments.get("batch_size")
+        found = []
+
+        def look_at_data(division):
+            found.extend(self.prepare_for(x, y))
+            sizes = division.sizes(found[0], batch_size, training=False)
+            return {"evaluate": sizes}
+
+        check_division(self, look_at_data)
         return found
 
     def _validation(self, data):
