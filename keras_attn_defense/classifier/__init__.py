@@ -12,6 +12,7 @@ from .how_to_attack import HowToAttack as HowToAttack
 from .how_to_attack import substituted as substituted
 from .how_to_attack import with_slope_of as with_slope_of
 from .hub_task import has_preprocessor as has_preprocessor
+from .intercept import unheard as unheard
 from .precision import full_precision as full_precision
 from .precision import normalized_pullback as normalized_pullback
 from .precision import scaled_pullback as scaled_pullback

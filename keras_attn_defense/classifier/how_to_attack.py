@@ -24,8 +24,8 @@ class HowToAttack(NamedTuple):
             shape that it returns. Attacks follow its gradient in place of the
             layer's, whose values stay (BPDA). None means the layer's own
             gradient, through all of its steps.
-        replaces: Whether the substitute's values count too. It may then change
-            the scale of the logits, but not their order.
+        replaces: Whether attacks also see the substitute's values: for a layer
+            that changes how sure the model is, and not which class it predicts.
         draws: Number of random passes over which attacks average the gradient
             of one step (EOT). An attack inside a training step takes one.
 

@@ -3,8 +3,10 @@
 import contextlib
 import functools
 import threading
+from collections.abc import Iterator
 
 _lock = threading.RLock()
+_here = threading.local()
 
 
 @contextlib.contextmanager
@@ -22,12 +24,31 @@ def intercept(owner, name, handler):
     """
     dispatcher = _open(owner, name)
     handlers = dispatcher.handlers()
-    handlers.append(handler)
+    handlers.append((_scope(), handler))
     try:
         yield
     finally:
         handlers.pop()
         _close(owner, name, dispatcher)
+
+
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """Inside, only handlers are run that were opened inside.
+
+    For a model that runs another, or itself, on the way to its answer: who
+    listens to the model does not hear that.
+    """
+    outer = _scope()
+    _here.scope = object()
+    try:
+        yield
+    finally:
+        _here.scope = outer
+
+
+def _scope():
+    return getattr(_here, "scope", None)
 
 
 def _open(owner, name):
@@ -65,10 +86,11 @@ def _dispatcher(original):
 
     @functools.wraps(original)
     def dispatcher(*args, **kwargs):
-        if not handlers():
-            return original(*args, **kwargs)
         # Of contexts inside one another, the innermost handles the call alone.
-        return handlers()[-1](original, *args, **kwargs)
+        scope, handler = handlers()[-1] if handlers() else (None, None)
+        if handler is None or scope is not _scope():
+            return original(*args, **kwargs)
+        return handler(original, *args, **kwargs)
 
     dispatcher.handlers = handlers
     dispatcher.users = 0

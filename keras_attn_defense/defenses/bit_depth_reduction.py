@@ -20,7 +20,7 @@ class BitDepthReduction(DefenseLayer):
     - **Claimed.** Small perturbations are rounded away.
     - **Broken.** Rounding only hides the gradient. Attacks that take the
       rounded image for the image leave nothing
-      ([Athalye et al., 2018](https://arxiv.org/abs/1802.00420), section 5.3):
+      ([Athalye et al., 2018](https://arxiv.org/abs/1802.00420), section 5.2):
       so this layer is attacked.
 
     Args:

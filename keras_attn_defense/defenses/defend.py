@@ -17,7 +17,8 @@ def defend(
     Args:
         model: A built Keras classifier.
         *defenses: Defenses, in the order in which images meet them.
-        name: Name of the new classifier.
+        name: Name of the new classifier. None makes one of the names of the
+            model and the first defense.
 
     Returns:
         A Keras model from the same images, compiled as `model` is.
@@ -45,7 +46,8 @@ def defend(
         )
     defended = model
     for place, defense in reversed(list(enumerate(defenses))):
-        defended = defense.protect(defended, None if place else name)
+        its = f"{model.name}_behind_{defense.name}"
+        defended = defense.protect(defended, its if place or not name else name)
     if model.compiled:
         settings = model.get_compile_config()
         defended.compile(**keras.saving.deserialize_keras_object(settings))

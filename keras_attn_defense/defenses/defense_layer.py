@@ -63,6 +63,14 @@ class DefenseLayer(layers.Layer):
             model: A built classifier.
             name: Name of the new classifier.
         """
+        self.check(model)
+        shape = input_shape(model)[1:]
+        return PreprocessedClassifier(
+            model, self, self.value_range, shape, name
+        )
+
+    def check(self, model: keras.Model) -> None:
+        """Raises a `ValueError` if a model takes images of another range."""
         its = known_value_range(model)
         if its not in (None, self.value_range):
             raise ValueError(
@@ -70,10 +78,6 @@ class DefenseLayer(layers.Layer):
                 f"the defense {type(self).__name__} in value_range="
                 f"{self.value_range}. Build the defense with value_range={its}."
             )
-        shape = input_shape(model)[1:]
-        return PreprocessedClassifier(
-            model, self, self.value_range, shape, name
-        )
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

@@ -67,7 +67,7 @@ class JPEGCompression(DefenseLayer):
       adversarial perturbations with it.
     - **Broken.** The steps are rounded, so gradients are zero and plain
       attacks fail; attacks that pass the rounding leave nothing
-      ([Athalye et al., 2018](https://arxiv.org/abs/1802.00420), section 5.3;
+      ([Athalye et al., 2018](https://arxiv.org/abs/1802.00420), section 5.2;
       [Shin and Song, 2017](https://machine-learning-and-security.github.io/papers/mlsec17_paper_54.pdf)).
       So this layer is attacked: as JPEG without rounding.
 

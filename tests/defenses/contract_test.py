@@ -12,6 +12,9 @@ from tests.defenses.helpers import run_defense_test
 LAYERS = {
     "bit_depth": lambda: defenses.BitDepthReduction(3),
     "jpeg": lambda: defenses.JPEGCompression(75),
+    "total_variation": lambda: defenses.TotalVariationMinimization(seed=1),
+    "resize_pad": lambda: defenses.RandomResizePad(seed=1),
+    "crop": lambda: defenses.CropRescale(seed=1),
 }
 
 
@@ -28,6 +31,29 @@ def test_bit_depth():
     for bits in (0, 9, 2.5):
         with pytest.raises(ValueError, match="`bits` should be"):
             defenses.BitDepthReduction(bits)
+
+
+@pytest.mark.backend("tensorflow")
+def test_export(known, tmp_path):
+    import tensorflow as tf
+
+    network, x = networks.functional(), networks.images_and_labels(2)[0]
+    layers = [make() for make in LAYERS.values()]
+    pruning = defenses.StochasticActivationPruning(seed=1)
+    model = defenses.defend(network, *layers, defenses.AntiAdversary(), pruning)
+    plain = defenses.defend(network, *layers[:2], defenses.AntiAdversary())
+    for each, path in ((model, "random"), (plain, "plain")):
+        kad.export(each, tmp_path / path / "1")
+    found = {}
+    for path in ("random", "plain"):
+        loaded = tf.saved_model.load(str(tmp_path / path / "1"))
+        serve = loaded.signatures["serving_default"]
+        found[path] = [serve(images=x)["predictions"] for _ in range(2)]
+    np.testing.assert_array_equal(*found["plain"])
+    np.testing.assert_allclose(
+        found["plain"][0], plain.predict(x, verbose=0), atol=1e-5
+    )
+    assert abs(found["random"][0] - found["random"][1]).numpy().max() > 1e-3
 
 
 @pytest.mark.once

@@ -10,11 +10,26 @@ from tests.evaluation import fake_defenses
 from tests.evaluation.fake_defenses import EPSILON
 from tests.testing import few_everywhere
 
-# Above what the network leaves, of images that ignore the defense; and above
-# what it leaves of an attack that knows it.
+# By how much accuracy is above that of the network alone, for images that
+# ignore the defense: at least.
 DEFENSES = {
     "bit_depth": (lambda: defenses.BitDepthReduction(3), 0.05),
     "jpeg": (lambda: defenses.JPEGCompression(25), 0.1),
+    "pruning": (
+        lambda: defenses.StochasticActivationPruning(0.6, seed=1),
+        0.05,
+    ),
+    "anti_adversary": (lambda: defenses.AntiAdversary(), -0.05),
+}
+# A network as small as this one, trained on things of one size, is not attacked
+# so well at every size and place: what is drawn at random helps it a little
+# (docs/defenses.md), but much less than those believe who ignore it.
+PARTLY = {
+    "total_variation": lambda: defenses.TotalVariationMinimization(
+        draws=4, seed=1
+    ),
+    "resize_pad": lambda: defenses.RandomResizePad(draws=10, seed=1),
+    "crop": lambda: defenses.CropRescale(draws=10, seed=1),
 }
 
 
@@ -24,9 +39,21 @@ def test_helps_only_against_those_who_ignore_it(name, network, known):
     make, gain = DEFENSES[name]
     undefended = fake_defenses.right(network, found, labels, 1).mean()
     clean, ignored, adaptive = worth(make(), network, images, labels, found)
-    assert clean > 0.75
+    assert clean > 0.7
     assert ignored > undefended + gain
     assert adaptive <= undefended + 0.1
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", PARTLY)
+def test_helps_less_against_those_who_know_it(name, network, known):
+    images, labels, found = known
+    undefended = fake_defenses.right(network, found, labels, 1).mean()
+    _, ignored, adaptive = worth(
+        PARTLY[name](), network, images, labels, found, steps=8, restarts=1
+    )
+    assert ignored > undefended + 0.2
+    assert adaptive <= ignored - 0.07
 
 
 @pytest.mark.once
