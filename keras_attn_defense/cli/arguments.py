@@ -77,13 +77,6 @@ def add_command(commands, name, run, summary, epilog):
         "with the model's number of channels)",
     )
     parser.add_argument(
-        "--batch-size",
-        type=positive,
-        default=128,
-        metavar="N",
-        help="images in one call of the model (default: %(default)s)",
-    )
-    parser.add_argument(
         "--value-range",
         type=number,
         nargs=2,
@@ -106,6 +99,21 @@ class _NoBackend(argparse.Action):
             f"`KERAS_BACKEND={values or 'jax'} {parser.prog} ...`, without "
             "--backend"
         )
+
+
+def add_batch_size(parser):
+    """Adds the argument of the batch size.
+
+    Args:
+        parser: The parser of the command.
+    """
+    parser.add_argument(
+        "--batch-size",
+        type=positive,
+        default=128,
+        metavar="N",
+        help="images in one call of the model (default: %(default)s)",
+    )
 
 
 def add_threat(parser, several):
@@ -199,6 +207,21 @@ def share(text):
             f"{text!r} is not between 0 and 1; 40 % is 0.4"
         )
     return value
+
+
+def shard(text):
+    """Parses a shard such as `2/8`, counted from 0."""
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal() and int(count)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a shard; write the third of eight as 2/8"
+        )
+    if int(index) >= int(count):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not there: shards are counted from 0, so the last "
+            f"one is {int(count) - 1}/{count}"
+        )
+    return int(index), int(count)
 
 
 def output(*suffixes):

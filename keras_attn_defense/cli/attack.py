@@ -7,6 +7,7 @@ from ..evaluation.threat_model import ThreatModel
 from ..evaluation.threat_model import check_epsilons
 from ..visualization import perturbation_figure
 from ..visualization.style import check_matplotlib
+from .arguments import add_batch_size
 from .arguments import add_command
 from .arguments import add_files
 from .arguments import add_threat
@@ -35,6 +36,7 @@ def add_to(commands):
         commands: The object that `add_subparsers` returned.
     """
     parser = add_command(commands, "attack", run, _SUMMARY, _EPILOG)
+    add_batch_size(parser)
     parser.add_argument(
         "--attack",
         default="pgd",

@@ -4,17 +4,19 @@ import sys
 
 from ..classifier import as_classifier
 from ..evaluation import evaluate_robustness
-from ..pages import check_page
-from ..visualization.style import check_matplotlib
+from .arguments import add_batch_size
 from .arguments import add_command
 from .arguments import add_threat
-from .arguments import output
 from .arguments import positive
-from .arguments import share
+from .arguments import shard
 from .checked import data_options
 from .checked import load_model
 from .data import data_name
 from .data import load_data
+from .report import add_report
+from .report import check_report
+from .report import chosen_checks
+from .report import hand_over
 
 _SUMMARY = "Measures how many images a model classifies correctly under attack."
 _EPILOG = """\
@@ -35,6 +37,9 @@ examples:
   a page for a browser, with images before and after the attacks:
     python -m keras_attn_defense evaluate model.keras --data test.npz \\
       --html report.html
+  the first of four parts, for the command merge:
+    python -m keras_attn_defense evaluate model.keras --data test.npz \\
+      --shard 0/4 --state shard-0.npz
   in continuous integration, to fail if robustness is lost:
     python -m keras_attn_defense evaluate model.keras --data test.npz \\
       --attacks pgd --limit 500 --fail-under 0.4"""
@@ -47,6 +52,7 @@ def add_to(commands):
         commands: The object that `add_subparsers` returned.
     """
     parser = add_command(commands, "evaluate", run, _SUMMARY, _EPILOG)
+    add_batch_size(parser)
     parser.add_argument(
         "--attacks",
         nargs="+",
@@ -55,24 +61,7 @@ def add_to(commands):
         help="quick, autoattack, or one or more names (default: quick)",
     )
     add_threat(parser, several=True)
-    parser.add_argument(
-        "--out",
-        type=output(".json"),
-        metavar="CARD.JSON",
-        help="write all numbers to this file",
-    )
-    parser.add_argument(
-        "--plot",
-        type=output(".png", ".pdf", ".svg"),
-        metavar="CURVE.PNG",
-        help="draw accuracy against epsilon",
-    )
-    parser.add_argument(
-        "--html",
-        type=output(".html"),
-        metavar="REPORT.HTML",
-        help="write a page for a browser, with all numbers and some images",
-    )
+    add_report(parser)
     parser.add_argument(
         "--gallery",
         type=positive,
@@ -87,26 +76,11 @@ def add_to(commands):
         "again, it continues from there",
     )
     parser.add_argument(
-        "--name",
-        help="the name of the model in the card (default: its own name)",
-    )
-    checks = parser.add_mutually_exclusive_group()
-    checks.add_argument(
-        "--no-checks",
-        action="store_true",
-        help="skip the checks for signs of unreliable numbers",
-    )
-    checks.add_argument(
-        "--thorough",
-        action="store_true",
-        help="check for such signs with more images and more steps",
-    )
-    parser.add_argument(
-        "--fail-under",
-        type=share,
-        metavar="SHARE",
-        help="exit with 1 if the robust accuracy at the largest epsilon is "
-        "lower than this share, such as 0.4",
+        "--shard",
+        type=shard,
+        metavar="I/N",
+        help="evaluate one of N parts of the data, 0/N to (N-1)/N, and save it "
+        "to --state; the command merge makes one report of all",
     )
 
 
@@ -119,10 +93,9 @@ def run(args):
     Returns:
         The exit code.
     """
-    if args.plot is not None:
-        check_matplotlib("--plot")
-    if args.html is not None:
-        check_page("--html")
+    check_report(args)
+    if args.shard is not None:
+        _check_shard(args)
     model = load_model(args.model)
     options = data_options(args, as_classifier(model))
     images, labels = load_data(args.data, options)
@@ -138,37 +111,26 @@ def run(args):
         batch_size=args.batch_size,
         seed=args.seed,
         state=args.state,
-        gallery=0 if args.html is None else args.gallery,
-        checks="thorough" if args.thorough else not args.no_checks,
+        shard=args.shard,
+        # Whoever merges shards may want a page.
+        gallery=args.gallery if args.html or args.shard else 0,
+        checks=chosen_checks(args),
         name=args.name,
         dataset=data_name(args.data),
         verbose=1 if sys.stdout.isatty() else 0,
     )
-    report.summary()
-    if args.out is not None:
-        report.save(args.out)
-    if args.plot is not None:
-        report.plot(args.plot)
-    if args.html is not None:
-        report.about["call"] = args.command_line
-        report.save(args.html, class_names=options.class_names)
-    return _exit_code(report, args.fail_under)
+    return hand_over(report, args, options.class_names)
 
 
-def _exit_code(report, least):
-    """Returns 1 if the robust accuracy is below `least`, and says so."""
-    epsilon, accuracy = list(report.robust_accuracy.items())[-1]
-    if least is not None and report.unreliable:
-        print(
-            "A red flag is raised: the robust accuracy that --fail-under "
-            "checks may be too high.",
-            file=sys.stderr,
+def _check_shard(args):
+    """Raises a `ValueError` if a shard is asked for what is of the whole."""
+    if args.state is None:
+        raise ValueError(
+            "A shard is merged from its state file. Name one, such as --state "
+            f"shard-{args.shard[0]}.npz."
         )
-    if least is None or accuracy >= least:
-        return 0
-    print(
-        f"The robust accuracy of {accuracy:.4f} at epsilon "
-        f"{report.threat_model.label(epsilon)} is below {least:g}.",
-        file=sys.stderr,
-    )
-    return 1
+    if any((args.out, args.plot, args.html, args.fail_under is not None)):
+        raise ValueError(
+            "--out, --plot, --html and --fail-under are about all images, and "
+            "--shard evaluates a part of them. Leave them to the command merge."
+        )

@@ -14,6 +14,7 @@ from ..data import padded_batches
 from ..models import AttentionDefendedModel
 from ..visualization import attention_figure
 from ..visualization.style import check_matplotlib
+from .arguments import add_batch_size
 from .arguments import add_command
 from .arguments import add_files
 from .arguments import check_files
@@ -43,6 +44,7 @@ def add_to(commands):
         commands: The object that `add_subparsers` returned.
     """
     parser = add_command(commands, "explain", run, _SUMMARY, _EPILOG)
+    add_batch_size(parser)
     parser.add_argument(
         "--method",
         choices=sorted(METHODS),

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from . import attack
 from . import evaluate
 from . import explain
+from . import merge
 
 _DESCRIPTION = """\
 How robust is my image classifier, and where does it look?
 
   evaluate  measures accuracy under attack
+  merge     makes one report of the shards of an evaluation
   attack    writes adversarial images
   explain   writes attention maps
 
@@ -66,7 +68,7 @@ def _parser():
     commands = parser.add_subparsers(
         required=True, metavar="COMMAND", title="commands"
     )
-    for command in (evaluate, attack, explain):
+    for command in (evaluate, merge, attack, explain):
         command.add_to(commands)
     return parser
 

@@ -1,6 +1,7 @@
 """Images, labels and boxes on their way in: checked and converted once."""
 
 from .arrays import to_numpy as to_numpy
+from .blocks import Block as Block
 from .blocks import CheckedBlocks as CheckedBlocks
 from .blocks import blocks as blocks
 from .blocks import check_columns as check_columns

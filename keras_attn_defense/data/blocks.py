@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -32,23 +33,7 @@ def blocks(
         size: Rows of a block; the last one may have fewer.
         limit: The number of rows after which to stop, or None.
     """
-    # Batches of any size are collected until they fill a block; the rest of
-    # them begins the next one.
-    pending, count, left = [], 0, limit
-    for columns in _batches(x, y, *more, size=size):
-        columns = tuple(column[:left] for column in columns)
-        left = None if left is None else left - len(columns[0])
-        pending.append(columns)
-        count += len(columns[0])
-        while count >= size:
-            columns = _joined(pending)
-            yield tuple(column[:size] for column in columns)
-            pending = [tuple(column[size:] for column in columns)]
-            count -= size
-        if left == 0:
-            break
-    if count:
-        yield _joined(pending)
+    yield from map(_joined, _pieces(x, y, *more, size=size, limit=limit))
 
 
 def check_columns(batch: Any) -> None:
@@ -75,6 +60,30 @@ def number_of_images(x: Any, limit: int | None) -> int | None:
     if known is None or limit is None:
         return known or limit
     return min(known, limit)
+
+
+def _pieces(x, *columns, size, limit):
+    """Yields for each block the parts of batches that it is made of.
+
+    Those of arrays are views: a block that nobody joins is not read.
+    """
+    # Batches of any size are collected until they fill a block; the rest of
+    # the last one begins the next block.
+    pieces, room, left = [], size, limit
+    for batch in _batches(x, *columns, size=size):
+        batch = tuple(column[:left] for column in batch)
+        left = None if left is None else left - len(batch[0])
+        while len(batch[0]) >= room:
+            yield [*pieces, tuple(column[:room] for column in batch)]
+            batch = tuple(column[room:] for column in batch)
+            pieces, room = [], size
+        if len(batch[0]):
+            pieces.append(batch)
+            room -= len(batch[0])
+        if left == 0:
+            break
+    if pieces:
+        yield pieces
 
 
 def _batches(x, *columns, size):
@@ -171,6 +180,22 @@ def _joined(pieces):
     return tuple(map(np.concatenate, zip(*pieces, strict=True)))
 
 
+class Block(NamedTuple):
+    """Images of a data set that are looked at together.
+
+    Args:
+        number: The number of the block, counted from 0.
+        first: The position of its first image in the data.
+        images: The images, NumPy in float32.
+        labels: Their class indices, NumPy.
+    """
+
+    number: int
+    first: int
+    images: np.ndarray
+    labels: np.ndarray
+
+
 class CheckedBlocks:
     """Goes through a data set once, and keeps the first block.
 
@@ -181,6 +206,8 @@ class CheckedBlocks:
         limit: The number of images after which to stop, or None.
         victim: A classifier view; see `classifier.as_classifier`.
         value_range: `(lower, upper)` bounds of the images.
+        shard: `(index, count)`: of each `count` blocks, only the one at
+            `index` is yielded. None yields all.
 
     Raises:
         ValueError: If images or labels are not what the model expects; it
@@ -195,25 +222,41 @@ class CheckedBlocks:
         limit: int | None,
         victim: Any,
         value_range: ValueRange,
+        shard: tuple[int, int] | None = None,
     ) -> None:
         self._victim = victim
         self._value_range = value_range
-        self._rest = blocks(x, y, size=size, limit=limit)
+        self._size = size
+        self._shard = shard or (0, 1)
+        self._rest = _pieces(x, y, size=size, limit=limit)
         opening = next(self._rest, None)
         if opening is None:
             raise ValueError("There are no images in `x`.")
+        images, labels = _joined(opening)
         if victim.num_classes is None:  # A function, not called yet.
-            self._try_out(opening[0])
-        self.first = self._checked(0, *opening)
+            self._try_out(images)
+        #: The first images and labels of all, also for a shard without them.
+        self.first = self._checked(0, images, labels)
         check_contrast(self.first[0], value_range)
 
-    def __iter__(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Yields the position of the first image, images and class indices."""
-        yield 0, *self.first
-        position = len(self.first[0])
-        for images, labels in self._rest:
-            yield position, *self._checked(position, images, labels)
-            position += len(images)
+    def __iter__(self) -> Iterator[Block]:
+        """Yields the blocks."""
+        index, count = self._shard
+        number = 0
+        if index == 0:
+            yield Block(0, 0, *self.first)
+        for number, pieces in enumerate(self._rest, 1):
+            if number % count == index:
+                # All blocks before it are full.
+                first = number * self._size
+                checked = self._checked(first, *_joined(pieces))
+                yield Block(number, first, *checked)
+        if number < index:
+            raise ValueError(
+                f"Shard {index} of {count} has no images: in blocks of "
+                f"{self._size} images, the data has {number + 1}. Make at most "
+                f"{number + 1} shards, or take a smaller `batch_size`."
+            )
 
     def _try_out(self, images):
         check_images(images, self._value_range)

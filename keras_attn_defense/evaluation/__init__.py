@@ -10,6 +10,7 @@ from .confidence import PairedDifference as PairedDifference
 from .evaluate import evaluate_robustness as evaluate_robustness
 from .gallery import Answers as Answers
 from .gallery import Gallery as Gallery
+from .merge import merge as merge
 from .red_flag import RedFlag as RedFlag
 from .report import RobustnessReport as RobustnessReport
 from .threat_model import ThreatModel as ThreatModel

@@ -3,7 +3,7 @@
 from .attack_entries import settings
 
 
-def repeated_call(attacks, runner, limit):
+def repeated_call(attacks, runner, limit, shard=None):
     """Writes the call of `evaluate_robustness` that gives the same numbers.
 
     What is no plain value is written as it is named in the report.
@@ -12,6 +12,7 @@ def repeated_call(attacks, runner, limit):
         attacks: The argument that named the attacks.
         runner: The `EvaluationRunner`.
         limit: The number of images that was asked for, or None.
+        shard: `(index, count)`, or None for all images.
     """
     threat = runner.threat
     radii = [threat.label(each).replace("/", " / ") for each in threat.epsilons]
@@ -23,6 +24,7 @@ def repeated_call(attacks, runner, limit):
         "batch_size": runner.predictor.batch_size,
         "seed": runner.seed,
         **({} if limit is None else {"limit": limit}),
+        **({} if shard is None else {"shard": shard, "state": "..."}),
     }
     lines = [f"    {name}={value}," for name, value in arguments.items()]
     return "\n".join(

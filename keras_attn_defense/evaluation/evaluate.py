@@ -12,30 +12,13 @@ from .._typing import Path
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..attacks import Attack
-from ..classifier.predictor import Predictor
-from ..data import number_of_images
-from ..preprocessing.built_in import check_built_in_scale
-from .call import repeated_call
-from .checks import Context
-from .checks import not_checked
-from .checks import run_checks
-from .confidence import check_confidence
-from .fingerprint import check_identified
-from .fingerprint import describe
-from .fingerprint import fingerprint
-from .gallery import make_gallery
+from .assess import assess
 from .report import RobustnessReport
 from .runner import EvaluationRunner
-from .sample import Sample
-from .sample import limited
-from .sample import taken
+from .shard import check_shard
 from .state import State
 
 _Attack = Attack | Callable[..., Any]
-
-# Batches held in memory at once: enough that what is left of them after a
-# strong attack still fills batches for the next.
-_BATCHES_OF_BLOCK = 4
 
 
 def evaluate_robustness(
@@ -54,6 +37,7 @@ def evaluate_robustness(
     limit: int | None = None,
     seed: int = 0,
     state: Path | None = None,
+    shard: tuple[int, int] | None = None,
     keep_images: bool = False,
     gallery: int = 0,
     confidence: float = 0.95,
@@ -100,6 +84,11 @@ def evaluate_robustness(
             interrupted, called again with the same arguments, goes on from
             there and ends with the same numbers. A file of another model,
             other data, other attacks or other settings is refused.
+        shard: `(index, count)`: evaluate one of `count` parts of the data, and
+            save it to `state`, from which `merge` makes the report of the
+            whole. Parts are counted from 0. Of each `count` blocks of four
+            batches, a part has one; so the length of a data set need not be
+            known, and data that is sorted makes no part harder than others.
         keep_images: Whether to keep the adversarial images, in memory and in
             the state file.
         gallery: The number of images to keep for `report.save("report.html")`,
@@ -135,10 +124,7 @@ def evaluate_robustness(
     report.save("card.json")
     ```
     """
-    confidence = check_confidence(confidence)
-    limit = None if limit is None else check_count("limit", limit)
-    gallery = check_count("gallery", gallery, lowest=0)
-    checks = _check_checks(checks)
+    shard = None if shard is None else check_shard(shard, state)
     runner = EvaluationRunner(
         model,
         attacks,
@@ -148,57 +134,20 @@ def evaluate_robustness(
         batch_size=batch_size,
         seed=seed,
         keep_images=keep_images,
-        gallery=gallery,
+        gallery=check_count("gallery", gallery, lowest=0),
         verbose=verbose,
     )
-    check_built_in_scale(runner.victim, runner.threat.value_range)
-    total = number_of_images(x, None)
-    x, y, rows = limited(x, y, limit, seed)
-    blocks = runner.blocks(x, y, _BATCHES_OF_BLOCK * batch_size, limit)
-
-    # Files of evaluations without pictures stay as they are.
-    shown = {"gallery": gallery} if gallery else {}
-
-    def identified():
-        return fingerprint(
-            Predictor(runner.victim, batch_size),
-            blocks.first,
-            runner.entries,
-            runner.threat,
-            identity,
-            seed=seed,
-            batch_size=batch_size,
-            limit=limit,
-            keep_images=keep_images,
-            **shown,
-        )
-
-    known = identified()
-    if state is not None:
-        check_identified(known, identified())
-    sample = Sample(blocks, seed)
-    records = runner.run(
-        sample, number_of_images(x, limit), State(state, known)
+    return assess(
+        runner,
+        x,
+        y,
+        State(state, shard, attacks),
+        attacks=attacks,
+        limit=None if limit is None else check_count("limit", limit),
+        identity=identity,
+        shard=shard,
+        confidence=confidence,
+        checks=checks,
+        name=name,
+        dataset=dataset,
     )
-    flags = not_checked("`checks` is off.")
-    if checks:
-        thorough = checks == "thorough"
-        flags = run_checks(
-            Context(runner.predictor, records, sample.drawn(), seed, thorough)
-        )
-    about = describe(
-        runner.victim, name, dataset, attacks, seed, records, known
-    )
-    about["call"] = repeated_call(attacks, runner, limit)
-    about["images"] = taken(len(records), total, limit, rows)
-    pictures = make_gallery(model, runner.predictor, records)
-    return RobustnessReport(records, flags, confidence, about, rows, pictures)
-
-
-def _check_checks(checks):
-    if checks not in (True, False, "thorough"):
-        raise ValueError(
-            "`checks` should be True, False or 'thorough'. Received: "
-            f"checks={checks!r}"
-        )
-    return checks

@@ -13,6 +13,7 @@ from ..attacks import BPDA
 from ..attacks import FGSM
 from ..classifier import Classifier
 from ..classifier import EnsembleClassifier
+from ..classifier.predictor import Predictor
 from ..models import AttentionDefendedModel
 from ..version import __version__
 from .attack_entries import settings
@@ -22,22 +23,42 @@ from .content import Content
 _PROBES = 8
 
 
-def fingerprint(predictor, block, entries, threat, identity=None, **arguments):
+def fingerprint(
+    victim, block, entries, threat, identity=None, certain=False, **arguments
+):
     """Describes an evaluation, as a dict of plain values.
 
     Models and attacks count by their content. What hides its content, an
     attack of another library, counts by its results on some images too.
 
     Args:
-        predictor: The `Predictor` of the model.
+        victim: The view of the model.
         block: The first images and their class indices, in NumPy.
         entries: The list of `AttackEntry`.
         threat: The `ThreatModel`.
         identity: What the user calls the model and the attacks, in place of
             results. None asks for none.
+        certain: Whether to raise if results differ from call to call.
         **arguments: Other arguments that change the numbers.
     """
-    probe = _Probe(predictor, block, threat, identity)
+
+    def probe():
+        return _Probe(victim, block, threat, identity, arguments["batch_size"])
+
+    first = probe()
+    found = _contents(first, entries)
+    if certain and first.asked:  # What is read of code and weights is fixed.
+        _check_same(found, _contents(probe(), entries))
+    return {
+        **found,
+        "identity": identity,
+        "threat_model": threat._asdict(),
+        "versions": versions(),
+        **arguments,
+    }
+
+
+def _contents(probe, entries):
     return {
         "model_checksum": probe.of_model(),
         "attacks": {
@@ -47,24 +68,15 @@ def fingerprint(predictor, block, entries, threat, identity=None, **arguments):
             }
             for each in entries
         },
-        "identity": identity,
-        "threat_model": threat._asdict(),
-        "versions": versions(),
-        **arguments,
     }
 
 
-def check_identified(fingerprint, again):
-    """Raises if what an evaluation is known by changes by itself.
-
-    Args:
-        fingerprint: What `fingerprint` returned.
-        again: What it returned another time, for the same arguments.
-    """
-    random = [] if _same_model(fingerprint, again) else ["the model"]
+def _check_same(found, again):
+    """Raises if what an evaluation is known by changes by itself."""
+    random = [] if _same_model(found, again) else ["the model"]
     random += [
         f"the attack '{name}'"
-        for name, attack in fingerprint["attacks"].items()
+        for name, attack in found["attacks"].items()
         if attack != again["attacks"][name]
     ]
     if random:
@@ -167,18 +179,22 @@ class _Probe:
     """Content of models and attacks, and results where it is hidden.
 
     Args:
-        predictor: The `Predictor` of the model.
+        victim: The view of the model.
         block: Images and class indices, in NumPy.
         threat: The `ThreatModel`.
         identity: A name that stands for results, or None.
+        batch_size: Images in one call of the model.
     """
 
-    def __init__(self, predictor, block, threat, identity):
+    def __init__(self, victim, block, threat, identity, batch_size):
         images, labels = (array[:_PROBES] for array in block)
-        self._predictor = predictor
+        # Its own: compiled code would repeat the results of the last probe.
+        self._predictor = Predictor(victim, batch_size)
         self._images, self._labels = images, labels
         self._threat = threat
         self._identity = identity
+        #: Whether results were asked for.
+        self.asked = False
 
     def of_model(self):
         """A digest of the model."""
@@ -189,6 +205,7 @@ class _Probe:
         # what they return.
         is_function = not isinstance(victim, (Classifier, EnsembleClassifier))
         if (is_function or content.unknown) and self._identity is None:
+            self.asked = True
             for images in self._batches():
                 content.add(self._predictor.logits(images), "outputs")
         return content.hexdigest()
@@ -198,6 +215,7 @@ class _Probe:
         content = Content()
         content.add(attack, name)
         if content.unknown and self._identity is None:
+            self.asked = True
             content.add(self._attacked(attack), "images")
         return content.hexdigest()
 

@@ -20,26 +20,28 @@ class Progress:
             stateful_metrics=["clean_accuracy", "robust_accuracy"],
         )
 
-    def update(self, done, records, epsilon):
-        """Shows the accuracies so far.
+    def update(self, book, epsilon):
+        """Shows how much is done, and the accuracies so far.
 
         Args:
-            done: The number of images that are finished; a part counts.
-            records: The `Records`.
+            book: The `RecordBook`.
             epsilon: The radius to show the robust accuracy at.
         """
         if not self.verbose:
             return
         values = [
-            ("clean_accuracy", records.correct.mean()),
-            ("robust_accuracy", records.is_robust(epsilon).mean()),
+            ("clean_accuracy", book.share(lambda part: part.correct)),
+            (
+                "robust_accuracy",
+                book.share(lambda part: part.is_robust(epsilon)),
+            ),
         ]
-        self._bar.update(int(done), values, finalize=False)
+        self._bar.update(book.done(), values, finalize=False)
 
-    def finish(self, records):
-        """Ends the bar."""
+    def finish(self, count):
+        """Ends the bar after so many images."""
         if self.verbose:
-            self._bar.update(len(records), finalize=True)
+            self._bar.update(count, finalize=True)
 
 
 def check_verbose(verbose):

@@ -11,40 +11,71 @@ ATTACKED, FORWARD, BACKWARD, SECONDS = range(4)
 
 
 class Records:
-    """Collects the results of images, block by block.
+    """The results of a block of images, or of several blocks.
 
     For each attack entry there is one number per image: the smallest distance
     at which it succeeded, infinite if never. From it follows success at every
-    epsilon.
+    epsilon. Images that are misclassified already have the distance 0.
 
     Args:
         entries: The list of `AttackEntry`.
         threat: The `ThreatModel`.
-        keep_images: Whether to keep the adversarial images.
-        gallery: The number of images to keep, clean and adversarial, for the
-            pictures of a page.
-        seed: Integer seed of their draw.
+        rows: The positions of the images in the data, ascending.
+        labels: Their class indices.
+        predictions: The predicted classes of the clean images.
+        checksums: One for each block, of its images and labels.
+        kept: The `KeptImages`, a dict by what they are called in the state
+            file.
     """
 
-    def __init__(self, entries, threat, keep_images=False, gallery=0, seed=0):
+    def __init__(
+        self, entries, threat, rows, labels, predictions, checksums, kept
+    ):
         self.entries = entries
         self.threat = threat
+        self.rows = rows
+        self.labels = labels
+        self.predictions = predictions
+        self.checksums = checksums
+        self.kept = kept
+        distances = np.where(predictions == labels, np.inf, 0.0)
+        self.distances = {each.name: distances.copy() for each in entries}
+        self.work = np.zeros((len(entries), len(threat.epsilons), 4))
         #: Attacks that could not work on the model, and why.
         self.skipped = {}
-        #: The number of jobs that are done, of all blocks.
+        #: The number of jobs that are done.
         self.jobs_done = 0
-        self.checksums = np.zeros(0, "int64")
-        self.labels = np.zeros(0, "int64")
-        self.predictions = np.zeros(0, "int64")
-        self.distances = {each.name: np.zeros(0) for each in entries}
-        columns = self._image_columns()
-        shown = [CLEAN, *columns] if gallery else []
-        #: The `KeptImages`, by what they are called in the state file.
-        self.kept = {
-            "images": KeptImages(columns if keep_images else []),
-            "gallery": KeptImages(shown, gallery, seed),
-        }
-        self.work = np.zeros((len(entries), len(threat.epsilons), 4))
+
+    @classmethod
+    def joined(cls, parts):
+        """Joins those of several blocks, which are in the order of the data."""
+        parts = list(parts)
+        first = parts[0]
+        fields = ("rows", "labels", "predictions", "checksums")
+        whole = cls(
+            first.entries,
+            first.threat,
+            *(
+                np.concatenate([getattr(part, field) for part in parts])
+                for field in fields
+            ),
+            {
+                name: KeptImages.joined(part.kept[name] for part in parts)
+                for name in first.kept
+            },
+        )
+        for name in whole.distances:
+            pieces = [part.distances[name] for part in parts]
+            whole.distances[name] = np.concatenate(pieces)
+        whole.work = sum(part.work for part in parts)
+        whole.jobs_done = sum(part.jobs_done for part in parts)
+        reasons = {}
+        for part in reversed(parts):  # The first one's reason counts.
+            reasons |= part.skipped
+        for each in first.entries:  # In one order, whoever found them.
+            if each.name in reasons:
+                whole.skipped[each.name] = reasons[each.name]
+        return whole
 
     def __len__(self):
         return len(self.labels)
@@ -63,17 +94,6 @@ class Records:
     def correct(self):
         """Tells which clean images are classified correctly."""
         return self.predictions == self.labels
-
-    def open_block(self, images, labels, predictions, checksum):
-        """Adds images; those misclassified already have the distance 0."""
-        for kept in self.kept.values():
-            kept.open_block(len(self), images)
-        self.checksums = np.append(self.checksums, checksum)
-        self.labels = np.append(self.labels, labels)
-        self.predictions = np.append(self.predictions, predictions)
-        distances = np.where(predictions == labels, np.inf, 0.0)
-        for name in self.distances:
-            self.distances[name] = np.append(self.distances[name], distances)
 
     def min_distance(self, entry):
         """Returns the smallest distances of an entry and those before it."""
@@ -110,88 +130,50 @@ class Records:
         """Returns the name of what belongs to an entry at an epsilon."""
         return f"{entry.name}@{self.threat.label(epsilon)}"
 
-    def kept_names(self):
-        """Returns the names of all kept images in the state file."""
-        return [
-            f"{name} {column}"
-            for name, kept in self.kept.items()
-            for column in kept.columns
-        ]
-
     def add_distances(self, entry, where, distances):
         """Notes the distances at which an entry succeeded.
 
         Args:
             entry: The entry.
-            where: The positions of the images.
+            where: The places of the images in the block.
             distances: One for each of these; infinite where it failed.
         """
         known = self.distances[entry.name]
         known[where] = np.minimum(known[where], distances)
 
-    def copy_previous_images(self, entry, epsilon, rows):
-        """Starts the kept images of a block from those of the job before."""
-        order = [
-            self.column(each, radius)
-            for radius in self.threat.epsilons
-            for each in self._group(entry)
-        ]
+    def copy_previous_images(self, entry, epsilon):
+        """Starts the kept images of a job from those of the job before."""
+        order = image_columns(self._group(entry), self.threat)
         column = self.column(entry, epsilon)
         if column != order[0]:
             before = order[order.index(column) - 1]
             for kept in self.kept.values():
-                kept.copy(before, column, rows)
+                kept.copy(before, column)
 
     def put_images(self, column, where, images):
         """Keeps images of an attack, as far as they are to be kept.
 
         Args:
             column: What `column` returned.
-            where: The positions of the images.
+            where: The places of the images in the block.
             images: The images.
         """
         for kept in self.kept.values():
-            kept.put(column, where, images)
-
-    def arrays(self):
-        """Returns everything as a flat dict of arrays, for the state file."""
-        return {
-            "units": np.array(self.jobs_done),
-            "skipped": np.array(list(self.skipped.items()), str),
-            "checksums": self.checksums,
-            "labels": self.labels,
-            "predictions": self.predictions,
-            "work": self.work,
-            **{f"distance {k}": v for k, v in self.distances.items()},
-            **{
-                f"{name} {column}": images
-                for name, kept in self.kept.items()
-                for column, images in kept.images.items()
-            },
-        }
-
-    def restore(self, arrays):
-        """Takes over what `arrays` returned."""
-        self.jobs_done = int(arrays["units"])
-        self.skipped = dict(arrays["skipped"].tolist())
-        for name in ("checksums", "labels", "predictions", "work"):
-            setattr(self, name, arrays[name])
-        for name in self.distances:
-            self.distances[name] = arrays[f"distance {name}"]
-        for name, kept in self.kept.items():
-            images = {
-                column: arrays.get(f"{name} {column}")
-                for column in kept.columns
-            }
-            kept.restore(images, len(self))
-
-    def _image_columns(self):
-        """Returns the columns of all attacks, in their order."""
-        return [
-            self.column(entry, epsilon)
-            for epsilon in self.threat.epsilons
-            for entry in self.entries
-        ]
+            kept.put(column, self.rows[where], images)
 
     def _group(self, entry):
         return [each for each in self.entries if each.group == entry.group]
+
+
+def image_columns(entries, threat):
+    """Lists the names of what attacks leave behind, in the order of jobs.
+
+    Args:
+        entries: The list of `AttackEntry`.
+        threat: The `ThreatModel`.
+    """
+    return [
+        f"{entry.name}@{threat.label(epsilon)}"
+        for epsilon in threat.epsilons
+        for entry in entries
+    ]

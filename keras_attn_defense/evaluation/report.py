@@ -32,7 +32,7 @@ class RobustnessReport:
         flags: The list of `RedFlag`.
         confidence: The probability that the intervals cover.
         about: A dict of what the card says of model, data and machine.
-        rows: The positions of the images in the data; None if all were used.
+        rows: The positions of the images in the data.
         gallery: The `Gallery`, if one was asked for.
 
     Example:
@@ -54,7 +54,7 @@ class RobustnessReport:
         flags: list[RedFlag],
         confidence: float,
         about: dict[str, Any],
-        rows: np.ndarray | None = None,
+        rows: np.ndarray,
         gallery: Gallery | None = None,
     ) -> None:
         self._records = records
@@ -64,7 +64,7 @@ class RobustnessReport:
         self.about = about
         #: The `Gallery` that `gallery=` asked for, or None.
         self.gallery = gallery
-        self._rows = np.arange(len(records)) if rows is None else rows
+        self._rows = rows
         #: One `AccuracyRow` for clean images, then for each radius one for
         #: each attack and one for the worst case.
         self.rows: list[AccuracyRow] = accuracy_rows(records, confidence)

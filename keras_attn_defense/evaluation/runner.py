@@ -4,6 +4,7 @@ import functools
 import itertools
 import time
 import zlib
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from .._arguments import check_count
 from .._backend import NoGradientError
 from ..classifier import as_classifier
 from ..classifier.predictor import Predictor
+from ..data import Block
 from ..data import CheckedBlocks
 from ..data import resolve_value_range
 from .attack_entries import attack_entries
@@ -19,19 +21,38 @@ from .attack_entries import named_attacks
 from .fingerprint import data_checksum
 from .progress import Progress
 from .progress import check_verbose
+from .record_book import RecordBook
 from .records import Records
 from .state import State
 from .threat_model import ThreatModel
 from .threat_model import check_epsilons
 
 
+class Task(NamedTuple):
+    """What is left to do of a block.
+
+    Args:
+        block: The `Block`.
+        checksum: That of its images and labels.
+        records: Its `Records` so far, or None.
+        skipped: Attacks that could not work on other blocks, and why.
+    """
+
+    block: Block
+    checksum: int
+    records: Records | None
+    skipped: dict[str, str]
+
+
 class EvaluationRunner:
     """Attacks blocks of images and records which attacks succeed.
 
-    A job is one attack at one epsilon on one block. Epsilons come in ascending
-    order: an image on which an attack succeeded is not attacked by it again at
-    a larger epsilon, whose ball contains the smaller one. Built once, it can
-    run as often as the model changes its weights; compiled code is kept.
+    A job is one attack at one epsilon on one block. Its random numbers follow
+    from these three, so that it does not matter who does it, or when. Epsilons
+    come in ascending order: an image on which an attack succeeded is not
+    attacked by it again at a larger epsilon, whose ball contains the smaller
+    one. Built once, it can run as often as the model changes its weights;
+    compiled code is kept.
 
     Args:
         model: A Keras classifier, a function or a classifier view.
@@ -78,7 +99,7 @@ class EvaluationRunner:
         epsilons = check_epsilons(epsilons, norm, value_range)
         self.threat = ThreatModel(norm, epsilons, value_range)
 
-    def blocks(self, x, y, size, limit=None):
+    def blocks(self, x, y, size, limit=None, shard=None):
         """Returns the data in blocks, checked against the model.
 
         Args:
@@ -86,9 +107,10 @@ class EvaluationRunner:
             y: Labels, if `x` are images.
             size: Images of a block.
             limit: The number of images after which to stop, or None.
+            shard: `(index, count)`, or None for all blocks.
         """
         value_range = self.threat.value_range
-        return CheckedBlocks(x, y, size, limit, self.victim, value_range)
+        return CheckedBlocks(x, y, size, limit, self.victim, value_range, shard)
 
     @functools.cached_property
     def entries(self):
@@ -105,90 +127,101 @@ class EvaluationRunner:
             )
         return entries
 
-    def run(self, blocks, total=None, state=None):
-        """Attacks all images, or what an earlier run left of them.
-
-        Args:
-            blocks: Yields the position of a block's first image in the data,
-                its images and its class indices, in NumPy.
-            total: The number of images, for the progress bar, if known.
-            state: The `State` to continue from and to save to, or None.
-
-        Returns:
-            The filled `Records`.
-        """
-        records = Records(
+    def book(self):
+        """Returns an empty `RecordBook`."""
+        return RecordBook(
             self.entries,
             self.threat,
             self.keep_images,
             self.gallery,
             self.seed,
         )
-        state = state or State(None, {})
-        state.load(records)
+
+    def run(self, blocks, total=None, state=None, fingerprint=None):
+        """Attacks all images, or what an earlier run left of them.
+
+        Args:
+            blocks: Yields `Block`s.
+            total: The number of images, for the progress bar, if known.
+            state: The `State` to continue from and to save to, or None.
+            fingerprint: With a state, what it has to belong to.
+
+        Returns:
+            The filled `Records`.
+        """
+        book, state = self.book(), state or State()
+        state.load(book, fingerprint or {})
         progress = Progress(total, self.verbose)
-        for block, (first, images, labels) in enumerate(blocks):
-            self._open(records, state, block, first, images, labels)
-            self._run_jobs(
-                records, state, progress, block, first, images, labels
-            )
-        state.finish(records, first + len(images))
-        progress.finish(records)
-        return records
+        seen = []
+        for task in self._tasks(blocks, book, state, seen):
+            for records in self.attacked(task):
+                book.note(task.block.number, records)
+                state.save(book)
+                index = (records.jobs_done - 1) // len(self.entries)
+                progress.update(book, self.threat.epsilons[index])
+        state.finish(book, sum(seen))
+        progress.finish(len(book))
+        return book.joined()
 
-    def _open(self, records, state, block, first, images, labels):
-        """Predicts a block, unless an earlier run has done so."""
-        checksum = data_checksum(images, labels)
-        if block < len(records.checksums):
-            state.check_block(records, block, checksum)
-            return
-        state.check_open(records)
-        predictions = self.predictor.classes(images)
-        if (predictions < 0).any():
-            raise ValueError(
-                "The model answers NaN for the clean image "
-                f"{first + predictions.argmin()} of the data."
-            )
-        records.open_block(images, labels, predictions, checksum)
+    def _tasks(self, blocks, book, state, seen):
+        """Yields what is left to do, and notes how many images there are."""
+        for block in blocks:
+            seen.append(len(block.images))
+            checksum = data_checksum(block.images, block.labels)
+            records = book.parts.get(block.number)
+            if records is None:
+                state.check_new(block, book)
+            else:
+                state.check_known(records, block, checksum)
+            if records is None or records.jobs_done < book.jobs:
+                yield Task(block, checksum, records, book.skipped)
 
-    def _run_jobs(self, records, state, progress, block, first, images, labels):
+    def attacked(self, task):
+        """Attacks a block, and yields its `Records` after each job.
+
+        Args:
+            task: The `Task`.
+        """
+        records = task.records or self._begun(task)
+        records.skipped |= task.skipped
         epsilons = self.threat.epsilons
-        jobs = list(itertools.product(range(len(epsilons)), self.entries))
-        count = len(jobs)
-        done = np.clip(records.jobs_done - block * count, 0, count)
-        for number, (index, entry) in enumerate(jobs[done:], done + 1):
+        jobs = itertools.product(range(len(epsilons)), self.entries)
+        for index, entry in itertools.islice(jobs, records.jobs_done, None):
             if entry.name not in records.skipped:
                 try:
-                    self._attack(
-                        records, entry, index, block, first, images, labels
-                    )
+                    self._attack(records, entry, index, task.block)
                 except NoGradientError as error:
                     _skip(records, entry.name, error)
             records.jobs_done += 1
-            state.save(records)
-            progress.update(
-                first + len(images) * number / count, records, epsilons[index]
-            )
+            yield records
 
-    def _attack(self, records, entry, index, block, first, images, labels):
+    def _begun(self, task):
+        """Predicts a block."""
+        block = task.block
+        predictions = self.predictor.classes(block.images)
+        if (predictions < 0).any():
+            raise ValueError(
+                "The model answers NaN for the clean image "
+                f"{block.first + predictions.argmin()} of the data."
+            )
+        return self.book().begun(block, predictions, task.checksum)
+
+    def _attack(self, records, entry, index, block):
         epsilon = self.threat.epsilons[index]
-        rows = slice(first, first + len(images))
-        left = records.group_min_distance(entry)[rows] > epsilon
+        left = records.group_min_distance(entry) > epsilon
         if entry.attack.minimal and index:
             left[:] = False  # It found what it could at the first radius.
         column = records.column(entry, epsilon)
-        records.copy_previous_images(entry, epsilon, rows)
+        records.copy_previous_images(entry, epsilon)
         if not left.any():
             return
         radius = None if self._needs_distances(entry) else epsilon
         attack = entry.attack.with_epsilon(radius)
-        attack.reseed(self._seed(entry.name, index, block))
+        attack.reseed(self._seed(entry.name, index, block.number))
+        images, labels = block.images[left], block.labels[left]
         start = time.perf_counter()
         result = attack.run(
-            self.victim,
-            images[left],
-            labels[left],
-            self.predictor.batch_size,
+            self.victim, images, labels, self.predictor.batch_size
         )
         records.work[self.entries.index(entry), index] += (
             left.sum(),
@@ -200,12 +233,12 @@ class EvaluationRunner:
             self.predictor,
             self.threat,
             result.images,
-            images[left],
-            labels[left],
+            images,
+            labels,
             radius,
             entry.name,
         )
-        where = first + np.flatnonzero(left)
+        where = np.flatnonzero(left)
         records.add_distances(entry, where, distances)
         records.put_images(column, where, result.images)
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..data import to_numpy
 from ..datasets.sampling import stratified_sample
+from .shard import shard_name
 
 _SIZE = 128
 
@@ -28,7 +29,7 @@ def limited(x, y, limit, seed):
     return to_numpy(x)[rows], y[rows], rows
 
 
-def taken(count, total, limit, rows):
+def taken(count, total, limit, rows, shard=None):
     """Says which images of the data an evaluation took.
 
     Args:
@@ -36,7 +37,10 @@ def taken(count, total, limit, rows):
         total: The number of images in the data, or None if not known.
         limit: The limit that was asked for, or None.
         rows: The rows that were drawn, or None.
+        shard: `(index, count)`, or None for all images.
     """
+    if shard is not None:
+        return f"{count} images, {shard_name(shard)}"
     if rows is not None:
         return f"{count} images, drawn from {total} by class"
     if limit is not None and count == limit and count != total:
@@ -48,8 +52,7 @@ class Sample:
     """Draws images while blocks pass by, each with the same chance.
 
     Args:
-        blocks: Yields the position of a block's first image in the data, its
-            images and its class indices, in NumPy.
+        blocks: Yields `Block`s.
         seed: Integer seed of the draw.
 
     Reference:
@@ -63,10 +66,11 @@ class Sample:
 
     def __iter__(self):
         """Passes the blocks on."""
-        for first, images, labels in self._blocks:
-            for row in range(len(images)):
-                self._draw(first + row, images[row], labels[row])
-            yield first, images, labels
+        for block in self._blocks:
+            pairs = zip(block.images, block.labels, strict=True)
+            for position, (image, label) in enumerate(pairs, block.first):
+                self._draw(position, image, label)
+            yield block
 
     def _draw(self, position, image, label):
         place = len(self._rows)

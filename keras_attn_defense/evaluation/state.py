@@ -1,130 +1,123 @@
 """A file from which an interrupted evaluation goes on."""
 
-import io
 import json
 import os
 import pathlib
 
-import numpy as np
-
-from .._archives import open_arrays
-from .._files import write_atomically
-
-_FORMAT = "keras_attn_defense evaluation state 2"
-_UNREADABLE = (ValueError, KeyError, TypeError, OSError, RecursionError)
+from .shard import shard_name
+from .state_file import damaged
+from .state_file import differences
+from .state_file import read_state
+from .state_file import write_state
 
 
 class State:
-    """Saves records after each attack, and finds them again.
+    """Saves results after each attack, and finds them again.
 
     Args:
         path: The file, or None for no file at all.
-        fingerprint: A dict of what has to be equal for the numbers to be.
+        shard: `(index, count)`, or None for all images.
+        attacks: The argument that named the attacks.
     """
 
-    def __init__(self, path, fingerprint):
+    def __init__(self, path=None, shard=None, attacks=None):
         self.path = None if path is None else pathlib.Path(path)
-        self.fingerprint = json.loads(json.dumps(fingerprint))
-        #: Whether the file holds all images of its data.
-        self.complete = False
+        self._shard = shard
+        self._attacks = _names(attacks)
+        self._fingerprint = {}
+        self._complete = False
         if self.path is not None and not self.path.parent.is_dir():
             raise ValueError(
                 f"The folder of state='{path}' does not exist. Create it first."
             )
 
-    def load(self, records):
-        """Fills `records` from the file, if there is one."""
+    def load(self, book, fingerprint):
+        """Fills a book from the file, if there is one.
+
+        Args:
+            book: The `RecordBook`.
+            fingerprint: A dict of what has to be equal for equal numbers.
+        """
+        self._fingerprint = json.loads(json.dumps(fingerprint))
         if self.path is None or not os.path.exists(self.path):
             return
-        try:
-            with open_arrays(self.path) as file:
-                arrays = {name: file[name] for name in file.files}
-            header = json.loads(str(arrays.pop("header")))
-            known = header["format"] == _FORMAT
-            then = header["fingerprint"]
-            complete = bool(header.get("complete"))
-            if not isinstance(then, dict):
-                raise ValueError("It does not say what it belongs to.")
-        except _UNREADABLE as error:
-            raise self._damaged(error) from None
-        if not known:
-            raise ValueError(
-                f"The state file '{self.path}' is of another version: "
-                f"{header['format']}. Expected: {_FORMAT}. Delete it to start "
-                "again, or name another file."
-            )
-        self._compare(then)
-        try:
-            _check_arrays(arrays, records)
-        except _UNREADABLE as error:
-            raise self._damaged(error) from None
-        records.restore(arrays)
-        self.complete = complete
+        found = read_state(self.path)
+        self._compare(found)
+        for number, records in found.records(book).items():
+            book.note(number, records)
+        self._complete = found.complete
 
-    def save(self, records):
-        """Writes `records`, so that a killed process loses one attack only."""
+    def save(self, book):
+        """Writes a book, so that a killed process loses one attack only."""
         if self.path is None:
             return
         header = {
-            "format": _FORMAT,
-            "fingerprint": self.fingerprint,
-            "complete": self.complete,
+            "fingerprint": self._fingerprint,
+            "attacks": self._attacks,
+            "shard": self._shard,
+            "complete": self._complete,
         }
-        content = io.BytesIO()
-        np.savez(content, header=json.dumps(header), **records.arrays())
-        write_atomically(self.path, content.getvalue())
+        write_state(self.path, header, book)
 
-    def check_block(self, records, block, checksum):
-        """Raises a `ValueError` if a block is not the one seen before."""
-        if records.checksums[block] != checksum:
+    def check_known(self, records, block, checksum):
+        """Raises a `ValueError` if a block is not the one seen before.
+
+        Args:
+            records: The `Records` of it.
+            block: The `Block`.
+            checksum: That of its images and labels.
+        """
+        if records.checksums[0] != checksum:
             raise ValueError(
                 f"The state file '{self.path}' belongs to other data: block "
-                f"{block} of images or labels differs. Data has to come in "
-                "the same order each time, so switch off shuffling; or delete "
-                "the file to start from the beginning."
+                f"{block.number} of images or labels differs. Data has to come "
+                "in the same order each time, so switch off shuffling; or "
+                "delete the file to start from the beginning."
             )
+        check_rows(self.path, records, block)
 
-    def check_open(self, records):
+    def check_new(self, block, book):
         """Raises a `ValueError` if all images of the file were seen already.
 
         Args:
-            records: The `Records`, before a further block.
+            block: A further `Block`.
+            book: The `RecordBook`.
         """
-        if self.complete:
+        if self._complete:
             raise ValueError(
                 f"The state file '{self.path}' belongs to other data: it ended "
-                f"with all of its {len(records)} images, and there are more. "
+                f"with all of its {len(book)} images, and there are more. "
                 "Delete it to start from the beginning, or name another file."
             )
 
-    def finish(self, records, total):
+    def finish(self, book, total):
         """Notes that the data has ended.
 
-        Raises a `ValueError` if the file knows more images than there are.
-
         Args:
-            records: The `Records`.
-            total: The number of images.
+            book: The `RecordBook`.
+            total: The number of images that there were.
+
+        Raises:
+            ValueError: If the file knows more images than there are.
         """
-        if len(records) > total:
+        if len(book) > total:
             raise ValueError(
                 f"The state file '{self.path}' belongs to other data: it knows "
-                f"{len(records)} images, and there are {total}. Delete it to "
+                f"{len(book)} images, and there are {total}. Delete it to "
                 "start from the beginning, or name another file."
             )
-        if not self.complete:
-            self.complete = True
-            self.save(records)
+        if not self._complete:
+            self._complete = True
+            self.save(book)
 
-    def _damaged(self, error):
-        return ValueError(
-            f"The state file '{self.path}' is damaged or not a state file: "
-            f"{error} Delete it to start from the beginning, or name another "
-            "file."
-        )
-
-    def _compare(self, then):
-        different = list(_differences(then, self.fingerprint))
+    def _compare(self, found):
+        if found.shard != self._shard:
+            raise ValueError(
+                f"The state file '{self.path}' is {shard_name(found.shard)}, "
+                f"and this is {shard_name(self._shard)}. Name another file for "
+                "each shard."
+            )
+        different = list(differences(found.fingerprint, self._fingerprint))
         if different:
             raise ValueError(
                 f"The state file '{self.path}' belongs to another evaluation: "
@@ -134,33 +127,18 @@ class State:
             )
 
 
-def _check_arrays(arrays, records):
-    """Raises an error unless `records` can take over the arrays."""
-    expected = records.arrays()
-    images = set(records.kept_names())
-    number = len(arrays["labels"])
-    if number and not images <= set(arrays):
-        raise ValueError("It lacks the images.")
-    for name, empty in expected.items():
-        found = arrays[name]
-        shape = empty.shape
-        if name in ("labels", "predictions") or name.startswith("distance "):
-            shape = (number,)
-        elif name == "checksums":
-            shape = found.shape[:1]
-        elif name == "skipped" and found.size:
-            shape = (len(found), 2)
-        elif name == "skipped":
-            shape = found.shape
-        if found.shape != shape or found.dtype.kind != empty.dtype.kind:
-            raise ValueError(f"'{name}' has another shape or type.")
+def check_rows(path, records, block):
+    """Raises a `ValueError` if a block is not where it should be."""
+    rows = range(block.first, block.first + len(block.images))
+    if records.rows.tolist() != list(rows):
+        raise damaged(path, f"It places block {block.number} elsewhere.")
 
 
-def _differences(then, now, place=""):
-    """Yields a sentence for each value that two nested dicts differ in."""
-    for key in {**then, **now}:
-        old, new = then.get(key), now.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            yield from _differences(old, new, f"{place}{key}.")
-        elif old != new:
-            yield f"{place}{key} was {old!r} and is {new!r}"
+def _names(attacks):
+    """The attacks as text, or None if an object is among them."""
+    if isinstance(attacks, str):
+        return attacks
+    if isinstance(attacks, (list, tuple)):
+        texts = all(isinstance(each, str) for each in attacks)
+        return list(attacks) if texts else None
+    return None

@@ -36,6 +36,7 @@ def test_backend_of_the_environment_and_bad_input():
             ["evaluate", "attack", "explain", "KERAS_BACKEND=jax", "130"],
         ),
         ("evaluate", ["8/255", "autoattack", "--state", "examples:", "x_test"]),
+        ("merge", ["SHARD.NPZ", "--shard $i/8", "--fail-under", "x_test"]),
         ("attack", ["x_adv", "--epsilon", "examples:", "uint8"]),
         ("explain", ["--layer", "predicted", "examples:", "maps"]),
     ],

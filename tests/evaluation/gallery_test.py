@@ -96,13 +96,6 @@ def test_gallery_survives_an_interruption(tmp_path, monkeypatch):
         evaluate(**{**arguments, "gallery": 5}, state=path)
 
 
-def test_state_files_without_images_stay_as_they_were(tmp_path):
-    evaluate(state=tmp_path / "state.npz")
-    with np.load(tmp_path / "state.npz") as file:
-        assert "gallery" not in str(file["header"])
-        assert not [name for name in file.files if name.startswith("gallery")]
-
-
 def test_models_without_maps_say_why():
     flat = evaluate(brightness(), gallery=3).gallery
     assert flat.attention is None and flat.clean.maps is None

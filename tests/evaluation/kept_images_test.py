@@ -8,15 +8,26 @@ from keras_attn_defense.evaluation.kept_images import KeptImages
 pytestmark = pytest.mark.once
 
 
-def filled(total, most, seed=0, block=7):
+def of_block(first, stop, most, seed=0):
     """Keeps images that hold their own positions."""
-    kept = KeptImages(["clean", "pgd"], most, seed)
-    for first in range(0, total, block):
-        positions = np.arange(first, min(first + block, total))
-        kept.open_block(first, positions[:, None, None, None].astype("float32"))
-        fallen = positions[positions % 2 == 1]
-        kept.put("pgd", fallen, -fallen[:, None, None, None].astype("float32"))
+    positions = np.arange(first, stop)
+    images = positions[:, None, None, None].astype("float32")
+    kept = KeptImages.of_block(["clean", "pgd"], first, images, most, seed)
+    fallen = positions % 2 == 1
+    kept.put("pgd", positions[fallen], -images[fallen])
     return kept
+
+
+def filled(total, most, seed=0, block=7):
+    """Keeps images of one block after another."""
+    parts = [
+        of_block(first, min(first + block, total), most, seed)
+        for first in range(0, total, block)
+    ]
+    whole = KeptImages.joined(parts)
+    if most is not None and len(whole.draws) > most:
+        whole.drop(np.sort(whole.draws)[most - 1])
+    return whole
 
 
 @pytest.mark.parametrize("total, most", [(40, 5), (3, 5), (40, None)])
@@ -46,28 +57,26 @@ def test_each_row_has_the_same_chance():
     assert abs(counts - 100).max() < 36
 
 
-def test_goes_on_where_it_stopped():
-    before = filled(35, 6)
-    again = KeptImages(["clean", "pgd"], 6, 0)
-    again.restore(dict(before.images), 35)
-    for kept in (before, again):
-        kept.open_block(35, np.arange(35, 60.0)[:, None, None, None])
-    assert again.rows.tolist() == before.rows.tolist()
-    assert again.rows.tolist() == filled(60, 6).rows.tolist()
-    np.testing.assert_array_equal(again.images["clean"].ravel(), again.rows)
+def test_block_is_found_again():
+    whole = KeptImages.joined([of_block(0, 7, 3), of_block(7, 14, 3)])
+    part = whole.among(np.arange(7, 14))
+    other = of_block(7, 14, 3)
+    np.testing.assert_array_equal(part.rows, other.rows)
+    np.testing.assert_array_equal(part.draws, other.draws)
+    for column, images in other.images.items():
+        np.testing.assert_array_equal(part.images[column], images)
 
 
-def test_copies_the_rows_of_a_block_only():
-    kept = filled(30, 12)
-    kept.copy("pgd", "clean", slice(10, 20))
-    inside = (kept.rows >= 10) & (kept.rows < 20)
-    assert 0 < inside.sum() < 12
-    pgd, clean = (kept.images[name].ravel() for name in ("pgd", "clean"))
-    np.testing.assert_array_equal(clean, np.where(inside, pgd, kept.rows))
+def test_columns_change_apart_from_each_other():
+    kept = of_block(0, 10, None)
+    kept.copy("pgd", "clean")
+    np.testing.assert_array_equal(kept.images["clean"], kept.images["pgd"])
+    kept.put("clean", np.arange(10), np.full((10, 1, 1, 1), 7.0))
+    assert (kept.images["pgd"] != 7).all()
 
 
 def test_keeps_nothing_without_columns():
-    kept = KeptImages([], 5)
-    kept.open_block(0, np.zeros((9, 2, 2, 1)))
+    kept = KeptImages.of_block([], 0, np.zeros((9, 2, 2, 1)), 5)
     kept.put("pgd", np.arange(9), np.ones((9, 2, 2, 1)))
+    kept.copy("clean", "pgd")
     assert not kept.images and not len(kept.rows)

@@ -5,6 +5,7 @@ import weakref
 
 import numpy as np
 
+from keras_attn_defense.data import Block
 from keras_attn_defense.evaluation.sample import Sample
 from keras_attn_defense.evaluation.sample import limited
 
@@ -15,13 +16,13 @@ def blocks(count, size=16):
         images = (
             np.ones((len(rows), 2, 2, 1), "float32") * rows[:, None, None, None]
         )
-        yield first, images, rows % 7
+        yield Block(first // size, first, images, rows % 7)
 
 
 def drawn(count, seed=0):
     sample = Sample(blocks(count), seed)
     passed = list(sample)
-    assert [first for first, _, _ in passed] == list(range(0, count, 16))
+    assert [block.first for block in passed] == list(range(0, count, 16))
     return sample.drawn()
 
 
@@ -51,7 +52,7 @@ def test_blocks_are_not_kept():
 
     def watched():
         for block in blocks(640):
-            kept.append(weakref.ref(block[1]))
+            kept.append(weakref.ref(block.images))
             yield block
 
     sample = Sample(watched(), 0)

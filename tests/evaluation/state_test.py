@@ -40,7 +40,7 @@ def run_until_killed(path, moment, saves):
 
 def units(path):
     with np.load(path) as file:
-        return int(file["units"])
+        return int(file["jobs"].sum())
 
 
 @pytest.mark.slow
@@ -284,7 +284,14 @@ def _with(path, **changes):
         {"labels": np.int64(3)},
         {"predictions": np.zeros(3, "int64")},
         {"work": np.zeros(2)},
-        {"units": np.array(["many"])},
+        {"jobs": np.array(["many"] * 3)},
+        {"jobs": np.array([4, 4, 5])},
+        {"sizes": np.array([8, 8, 0])},
+        {"sizes": np.array([8, 8, 9])},
+        {"blocks": np.array([0, 1, 1])},
+        {"rows": np.arange(24)[::-1]},
+        {"rows": np.arange(1, 25)},
+        {"images rows": np.arange(23)},
         {"checksums": np.zeros((1, 1), "int64")},
         {"labels": None},
         {"header": np.array("[1, 2]")},
