@@ -5,17 +5,17 @@ import pathlib
 from fractions import Fraction
 
 DATA_HELP = """\
-data: a .npz file with the arrays x and y, x_test and y_test, or images and
-labels, the images as (number, height, width, channels) or without channels; a
-folder with one folder of images for each class, or with these folders in its
-folder test; or tfds:name, digit_scenes, cifar10 or mnist, for the test images
-of that set. Images of type uint8 are scaled to the value range. Labels are
-indices of the model's outputs, or names (folders; strings; integers and the
+data: a .npz file with the arrays x and y, x_{split} and y_{split}, or images
+and labels, the images as (number, height, width, channels) or without channels;
+a folder with one folder of images for each class, or with these folders in its
+folder {split}; or tfds:name, digit_scenes, cifar10 or mnist, for the {split}
+images of that set. Images of type uint8 are scaled to the value range. Labels
+are indices of the model's outputs, or names (folders; strings; integers and the
 array class_names), which --class-names puts in order. Without it there must be
 as many classes as outputs, in alphabetical order or in that of class_names."""
 
 
-def add_command(commands, name, run, summary, epilog):
+def add_command(commands, name, run, summary, epilog, split="test"):
     """Adds a command with the arguments that all commands share.
 
     Args:
@@ -24,6 +24,7 @@ def add_command(commands, name, run, summary, epilog):
         run: Function of the parsed arguments that returns an exit code.
         summary: One sentence about the command.
         epilog: The end of its help: examples.
+        split: The part of a data set that it takes, `"test"` or `"train"`.
 
     Returns:
         The parser of the command.
@@ -32,7 +33,7 @@ def add_command(commands, name, run, summary, epilog):
         name,
         help=summary,
         description=summary,
-        epilog=f"{DATA_HELP}\n\n{epilog}",
+        epilog=f"{DATA_HELP.format(split=split)}\n\n{epilog}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(run=run)
@@ -53,8 +54,8 @@ def add_command(commands, name, run, summary, epilog):
         "--seed",
         type=int,
         default=0,
-        help="seed of the random numbers of attacks, and of the choice of "
-        "images by --limit (default: %(default)s)",
+        help="seed of all random numbers, and of the choice of images "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--class-names",

@@ -33,7 +33,8 @@ _CLASSES = {
     "mnist": _DIGITS,
 }
 _TFDS = "tfds:"
-_KEYS = (("x_test", "y_test"), ("x", "y"), ("images", "labels"))
+_KEYS = (("x", "y"), ("images", "labels"))
+_SPLITS = ("train", "test")
 _UNIT = (0.0, 1.0)
 _COLOR_MODES = {1: "grayscale", 3: "rgb", 4: "rgba"}
 
@@ -55,6 +56,7 @@ class DataOptions(NamedTuple):
         color_mode: The mode that image files are converted to. None takes the
             one with the model's number of channels.
         labels_needed: Whether the data must have labels.
+        split: The part of a set that has parts: `"test"` or `"train"`.
     """
 
     value_range: ValueRange
@@ -66,6 +68,7 @@ class DataOptions(NamedTuple):
     image_size: tuple[int, int] | None = None
     color_mode: str | None = None
     labels_needed: bool = True
+    split: str = "test"
 
 
 def load_data(source, options):
@@ -73,9 +76,9 @@ def load_data(source, options):
 
     Args:
         source: A `.npz` file; a folder with one folder for each class, or with
-            these folders in its folder `test`, or, without labels, with
-            images; `tfds:` and the name of a set of TensorFlow Datasets; or
-            the name of a set.
+            these folders in its folder `test` (the `split`), or, without
+            labels, with images; `tfds:` and the name of a set of TensorFlow
+            Datasets; or the name of a set.
         options: The `DataOptions`.
 
     Returns:
@@ -92,20 +95,20 @@ def load_data(source, options):
     if is_folder:
         images, labels = _read_folder(source, options)
     elif is_tfds:
-        (test,), names = read_tfds(
+        (part,), names = read_tfds(
             source.removeprefix(_TFDS),
-            splits=("test",),
+            splits=(options.split,),
             image_size=options.image_size,
             color_mode=options.color_mode,
         )
-        labels = _matched(source, test.labels, names, options)
-        images, labels = _limited(source, test.images, labels, options)
+        labels = _matched(source, part.labels, names, options)
+        images, labels = _limited(source, part.images, labels, options)
     elif source in _SETS:
         # Checked before the set is downloaded.
         places = _matched(source, np.arange(10), _CLASSES[source], options)
-        test = _SETS[source]()[1]
+        part = _SETS[source]()[_SPLITS.index(options.split)]
         images, labels = _limited(
-            source, test.images, places[test.labels], options
+            source, part.images, places[part.labels], options
         )
     else:
         return _read_archive(source, options)
@@ -123,8 +126,8 @@ def data_name(source):
 def _read_folder(source, options):
     """Reads images from folders of classes, or from one without labels."""
     path, names = source, class_folders(source)
-    if "test" in names:
-        path = os.path.join(source, "test")
+    if options.split in names:
+        path = os.path.join(source, options.split)
         names = class_folders(path)
     if names:
         files, labels = class_images(path, names)
@@ -151,12 +154,14 @@ def _read_archive(path, options):
             f"There is no data '{path}'. Pass a .npz file, a folder of images, "
             f"tfds:<name>, or one of {', '.join(_SETS)}."
         )
+    of_split = (f"x_{options.split}", f"y_{options.split}")
     with open_arrays(path) as file:
-        pair = next((pair for pair in _KEYS if pair[0] in file.files), None)
+        pairs = (of_split, *_KEYS)
+        pair = next((pair for pair in pairs if pair[0] in file.files), None)
         if pair is None:
             raise ValueError(
-                f"The data '{path}' should contain the arrays x and y, x_test "
-                "and y_test, or images and labels. It contains "
+                f"The data '{path}' should contain the arrays x and y, "
+                f"{' and '.join(of_split)}, or images and labels. It contains "
                 f"{sorted(file.files)}. Write it with "
                 "`np.savez(path, x=images, y=labels)`."
             )

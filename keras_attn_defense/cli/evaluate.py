@@ -53,6 +53,7 @@ def add_to(commands):
     """
     parser = add_command(commands, "evaluate", run, _SUMMARY, _EPILOG)
     add_batch_size(parser)
+    parser.set_defaults(hint=_hint)
     parser.add_argument(
         "--attacks",
         nargs="+",
@@ -134,3 +135,16 @@ def _check_shard(args):
             "--out, --plot, --html and --fail-under are about all images, and "
             "--shard evaluates a part of them. Leave them to the command merge."
         )
+
+
+def _hint(args):
+    """Returns a sentence about continuing an interrupted evaluation."""
+    if args.state is None:
+        return (
+            " With --state FILE an evaluation can be interrupted at any time "
+            "and continues when it is started again."
+        )
+    return (
+        f" Finished attacks are kept in '{args.state}': the same command "
+        "continues from there."
+    )

@@ -9,10 +9,12 @@ from . import attack
 from . import evaluate
 from . import explain
 from . import merge
+from . import train
 
 _DESCRIPTION = """\
-How robust is my image classifier, and where does it look?
+How robust is my image classifier, where does it look, and how do I harden it?
 
+  train     trains a model to withstand attacks
   evaluate  measures accuracy under attack
   merge     makes one report of the shards of an evaluation
   attack    writes adversarial images
@@ -43,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return args.run(args)
     except KeyboardInterrupt:
-        print(f"\nInterrupted.{_hint(args)}", file=sys.stderr)
+        hint = args.hint(args) if "hint" in args else ""
+        print(f"\nInterrupted.{hint}", file=sys.stderr)
         return 130
     except (ValueError, OSError, ImportError) as error:
         print("error:", " ".join(str(error).split()), file=sys.stderr)
@@ -68,21 +71,6 @@ def _parser():
     commands = parser.add_subparsers(
         required=True, metavar="COMMAND", title="commands"
     )
-    for command in (evaluate, merge, attack, explain):
+    for command in (train, evaluate, merge, attack, explain):
         command.add_to(commands)
     return parser
-
-
-def _hint(args):
-    """Returns a sentence about continuing an interrupted evaluation."""
-    if "state" not in args:
-        return ""
-    if args.state is None:
-        return (
-            " With --state FILE an evaluation can be interrupted at any time "
-            "and continues when it is started again."
-        )
-    return (
-        f" Finished attacks are kept in '{args.state}': the same command "
-        "continues from there."
-    )

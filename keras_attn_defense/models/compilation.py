@@ -14,17 +14,18 @@ from ..losses import LabelCrossentropy
 _TAKE_ROWS = ("categorical_", "categoricalcross", "categoricalfocal")
 
 
-def ensure_compiled(model):
+def ensure_compiled(model, optimizer="adam"):
     """Compiles a model of which nobody has, and adds a loss where none is.
 
     Args:
         model: An `AttentionDefendedModel`.
+        optimizer: The optimizer, unless the model or its base has one.
 
     Raises:
         ValueError: If the model cannot be trained as it is compiled.
     """
     if not model.compiled:
-        _default_compile(model)
+        _default_compile(model, optimizer)
     if model.loss is None:
         _compile_loss(model, _fitting_loss(model))
     if model.jit_compile and not SUPPORTS_JIT:
@@ -80,14 +81,14 @@ def check_labels_form(model, labels):
         _check_form(part, settings.get(part), model.one_hot_labels)
 
 
-def _default_compile(model):
+def _default_compile(model, optimizer):
     if getattr(model.base, "compiled", False):
         _adopt(model)
         return
     loss, accuracy = _fitting_loss(model), "accuracy"
     if loss.from_logits and model.classifier.num_outputs == 1:
         accuracy = keras.metrics.BinaryAccuracy("accuracy", threshold=0.0)
-    model.compile("adam", loss, metrics=[accuracy])
+    model.compile(optimizer, loss, metrics=[accuracy])
 
 
 def _compile_loss(model, loss):

@@ -176,6 +176,7 @@ _OF_OTHERS = {
     ),
     "ensemble": ("sources", ensemble),
 }
+NAMES = (*_PRESETS, *_OF_OTHERS)
 
 
 def get(name, value_range, **others):
@@ -186,10 +187,9 @@ def get(name, value_range, **others):
         value_range: `(lower, upper)` bounds of the images.
         **others: Other models by the name of their argument, or None.
     """
-    if name not in {**_PRESETS, **_OF_OTHERS}:
+    if name not in NAMES:
         raise ValueError(
-            "The preset should be one of "
-            f"{[*_PRESETS, *_OF_OTHERS]}. Received: {name!r}"
+            f"The preset should be one of {list(NAMES)}. Received: {name!r}"
         )
     needed, function = _OF_OTHERS.get(name, (None, None))
     for argument, models in others.items():
