@@ -7,6 +7,7 @@ from . import attention as attention
 from . import callbacks as callbacks
 from . import datasets as datasets
 from . import defenses as defenses
+from . import distributed as distributed
 from . import evaluation as evaluation
 from . import losses as losses
 from . import models as models
@@ -28,6 +29,7 @@ def __dir__():
         "callbacks",
         "datasets",
         "defenses",
+        "distributed",
         "evaluation",
         "losses",
         "models",

@@ -24,6 +24,7 @@ NOT_RUN = {
     "load_mnist(": "needs MNIST on the disk",
     "load_tfds(": "needs data of TensorFlow Datasets on the disk",
     "tfds.load(": "needs data of TensorFlow Datasets on the disk",
+    "distributed.Ray(": "starts processes, which tests/distributed does too",
     "train_ds.batch(": "needs a `tf.data` set",
     "distribution.initialize(": "needs other processes",
 }

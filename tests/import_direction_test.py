@@ -35,7 +35,7 @@ LEVELS = (
     ("attacks", "visualization"),
     ("adapters", "defenses", "models", "pages"),
     ("evaluation", "analysis"),
-    ("callbacks", "export"),
+    ("callbacks", "distributed", "export"),
     ("cli",),
     ("__init__", "__main__"),
 )

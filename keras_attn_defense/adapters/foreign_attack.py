@@ -216,6 +216,9 @@ class Connection:
         self._connect = connect
         self._key = None
 
+    def __reduce__(self):
+        return Connection, (self._connect,)
+
     def __call__(self, foreign, victim, value_range, epsilon):
         """Returns the adapted logits and the attack as a function.
 

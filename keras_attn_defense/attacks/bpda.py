@@ -1,5 +1,6 @@
 """Backward pass differentiable approximation: gradients past preprocessing."""
 
+import functools
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
@@ -68,6 +69,14 @@ class BPDA(Classifier):
             self.value_range = check_value_range(value_range)
         if input_shape is not None:
             self.input_shape = (None, *input_shape)
+
+    def __reduce__(self) -> Any:
+        # A layer of the model by its name, or it would be another layer.
+        given = self._given if self._inside is None else self._inside.name
+        rest = {"value_range": self.value_range}
+        rest["input_shape"] = self.input_shape and self.input_shape[1:]
+        arguments = (self.model, given, self.approximation)
+        return functools.partial(type(self), **rest), arguments
 
     def refresh(self) -> None:
         super().refresh()

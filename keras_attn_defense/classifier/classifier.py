@@ -52,6 +52,10 @@ class Classifier(ClassifierView):
         self.value_range = known_value_range(model)
         self.refresh()
 
+    def __reduce__(self) -> Any:
+        # What is known of the structure belongs to the layers of this process.
+        return type(self), (self.model,)
+
     def refresh(self) -> None:
         """Reads the structure again if the model has changed since."""
         model = self.model

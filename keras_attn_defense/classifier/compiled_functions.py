@@ -101,6 +101,9 @@ class CompiledFunctions(Unseen):
             return entry.functions
         return entry.functions_of(parts[0])
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_entries": []}  # Code is of one process.
+
     def _signature(self, parts):
         if not self._owner:
             return Signature(*parts)

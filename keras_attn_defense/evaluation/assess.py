@@ -31,6 +31,7 @@ def assess(
     limit,
     identity,
     shard=None,
+    workers=None,
     confidence,
     checks,
     name,
@@ -48,6 +49,7 @@ def assess(
         identity: What the user calls the model and the attacks, or None.
         shard: `(index, count)`, or None for all images. What needs the whole,
             flags and pictures, is then left out.
+        workers: The `Workers`, or None for this process.
         confidence: The probability that the intervals cover.
         checks: True, False or `"thorough"`.
         name: The name of the model, or None.
@@ -76,7 +78,7 @@ def assess(
     )
     sample = Sample(blocks, seed)
     count = images_of_shard(number_of_images(x, limit), size, shard)
-    records = runner.run(sample, count, state, known)
+    records = runner.run(sample, count, state, known, workers)
     flags, pictures = not_checked("`checks` is off."), None
     if shard is not None:
         flags = not_checked("It is a part of the data: merge all, then check.")

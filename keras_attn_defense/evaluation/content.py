@@ -125,7 +125,7 @@ class Content:
 
     def _add_class(self, cls, place):
         self._write(f"{cls.__module__}.{cls.__qualname__}")
-        if _is_installed(cls.__module__):
+        if is_installed(cls.__module__):
             return
         for base in cls.__bases__:
             self.add(base, place)
@@ -134,7 +134,7 @@ class Content:
             self.add(vars(cls)[name], f"{place}.{name}")
 
     def _add_function(self, function, place):
-        if _is_installed(function.__module__):
+        if is_installed(function.__module__):
             self._write(f"{function.__module__}.{function.__qualname__}")
         else:
             self._add_code(function.__code__, place)
@@ -168,7 +168,7 @@ class Content:
             self.add(_nameless(config, [part.name for part in parts]), place)
         for part in parts:
             # A setting that the author of a layer forgot to save counts too.
-            if not _is_installed(type(part).__module__):
+            if not is_installed(type(part).__module__):
                 self.add(_own_settings(part), place)
         for variable in layer.variables:
             if not variable.path.endswith(_SEED):
@@ -192,9 +192,9 @@ class Content:
     def _add_instance(self, value, place):
         cls = type(value)
         self.add(cls, place)
-        if _is_installed(cls.__module__) and hasattr(value, "get_config"):
+        if is_installed(cls.__module__) and hasattr(value, "get_config"):
             self.add(_without(("name",), value.get_config()), place)
-        elif not _is_installed(cls.__module__) or _is_ours(cls.__module__):
+        elif not is_installed(cls.__module__) or _is_ours(cls.__module__):
             self.add(getattr(value, "__dict__", {}), place)
         elif not callable(value) or not hasattr(value, "__qualname__"):
             self.unknown.append(f"{place}, {cls.__module__}.{cls.__name__}")
@@ -207,13 +207,14 @@ def _is_ours(module):
 
 
 @functools.cache
-def _is_installed(module):
+def is_installed(module):
     """Tells whether code is Python's or a package's, whose version counts."""
-    if not module:  # Made while the program ran.
+    # Made while the program ran, or by the program, wherever its file is.
+    if not module or module == "__main__":
         return False
     if _is_ours(module) or module.partition(".")[0] in ("keras", "builtins"):
         return True
-    if module.partition(".")[0] in sys.stdlib_module_names - {"__main__"}:
+    if module.partition(".")[0] in sys.stdlib_module_names:
         return True
     file = getattr(sys.modules.get(module), "__file__", None)
     return file is not None and file.startswith(_LIBRARIES)

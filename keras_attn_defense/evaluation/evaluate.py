@@ -17,6 +17,7 @@ from .report import RobustnessReport
 from .runner import EvaluationRunner
 from .shard import check_shard
 from .state import State
+from .workers import Workers
 
 _Attack = Attack | Callable[..., Any]
 
@@ -38,6 +39,7 @@ def evaluate_robustness(
     seed: int = 0,
     state: Path | None = None,
     shard: tuple[int, int] | None = None,
+    workers: Workers | None = None,
     keep_images: bool = False,
     gallery: int = 0,
     confidence: float = 0.95,
@@ -89,6 +91,8 @@ def evaluate_robustness(
             whole. Parts are counted from 0. Of each `count` blocks of four
             batches, a part has one; so the length of a data set need not be
             known, and data that is sorted makes no part harder than others.
+        workers: Who attacks the images, such as `kad.distributed.Ray()`. None
+            is this process.
         keep_images: Whether to keep the adversarial images, in memory and in
             the state file.
         gallery: The number of images to keep for `report.save("report.html")`,
@@ -146,6 +150,7 @@ def evaluate_robustness(
         limit=None if limit is None else check_count("limit", limit),
         identity=identity,
         shard=shard,
+        workers=workers,
         confidence=confidence,
         checks=checks,
         name=name,

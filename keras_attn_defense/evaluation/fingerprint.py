@@ -58,6 +58,16 @@ def fingerprint(
     }
 
 
+def contents(victim, entries):
+    """Digests what can be read of a model and attacks, without results.
+
+    Args:
+        victim: The view of the model.
+        entries: The list of `AttackEntry`.
+    """
+    return _contents(_Probe(victim, ((), ()), None, "none", 1), entries)
+
+
 def _contents(probe, entries):
     return {
         "model_checksum": probe.of_model(),

@@ -119,6 +119,8 @@ def _check(arrays, book):
         raise ValueError("Its blocks contradict each other.")
     for name, (columns, most) in book.kept.items():
         kept = arrays[f"{name} rows"]
-        count = min(most or number, number) if columns else 0
-        if len(kept) != count or not np.isin(kept, rows, True).all():
+        # Of a sample, one block may have few rows, or none.
+        enough = len(kept) <= most if most else np.array_equal(kept, rows)
+        ascending = (np.diff(kept) > 0).all() and np.isin(kept, rows).all()
+        if not (enough and ascending if columns else len(kept) == 0):
             raise ValueError(f"'{name} rows' are not those that it keeps.")

@@ -1,18 +1,18 @@
 """Runs every attack at every epsilon on one block of images after another."""
 
+import contextlib
 import functools
 import itertools
 import time
 import zlib
-from typing import NamedTuple
 
 import numpy as np
+from keras import ops
 
 from .._arguments import check_count
 from .._backend import NoGradientError
 from ..classifier import as_classifier
 from ..classifier.predictor import Predictor
-from ..data import Block
 from ..data import CheckedBlocks
 from ..data import resolve_value_range
 from .attack_entries import attack_entries
@@ -22,26 +22,11 @@ from .fingerprint import data_checksum
 from .progress import Progress
 from .progress import check_verbose
 from .record_book import RecordBook
-from .records import Records
 from .state import State
 from .threat_model import ThreatModel
 from .threat_model import check_epsilons
-
-
-class Task(NamedTuple):
-    """What is left to do of a block.
-
-    Args:
-        block: The `Block`.
-        checksum: That of its images and labels.
-        records: Its `Records` so far, or None.
-        skipped: Attacks that could not work on other blocks, and why.
-    """
-
-    block: Block
-    checksum: int
-    records: Records | None
-    skipped: dict[str, str]
+from .workers import InThisProcess
+from .workers import Task
 
 
 class EvaluationRunner:
@@ -99,6 +84,18 @@ class EvaluationRunner:
         epsilons = check_epsilons(epsilons, norm, value_range)
         self.threat = ThreatModel(norm, epsilons, value_range)
 
+    def __reduce__(self):
+        arguments = {
+            "norm": self.threat.norm,
+            "value_range": self.threat.value_range,
+            "batch_size": self.predictor.batch_size,
+            "seed": self.seed,
+            "keep_images": self.keep_images,
+            "gallery": self.gallery,
+        }
+        build = functools.partial(EvaluationRunner, **arguments)
+        return build, (self.model, self._attacks, self.threat.epsilons)
+
     def blocks(self, x, y, size, limit=None, shard=None):
         """Returns the data in blocks, checked against the model.
 
@@ -111,6 +108,15 @@ class EvaluationRunner:
         """
         value_range = self.threat.value_range
         return CheckedBlocks(x, y, size, limit, self.victim, value_range, shard)
+
+    def try_out(self, images):
+        """Calls a function that was not called yet, which tells its classes.
+
+        Args:
+            images: Images in NumPy.
+        """
+        if self.victim.num_classes is None:
+            self.victim.check_logits(ops.convert_to_tensor(images[:8]))
 
     @functools.cached_property
     def entries(self):
@@ -137,7 +143,9 @@ class EvaluationRunner:
             self.seed,
         )
 
-    def run(self, blocks, total=None, state=None, fingerprint=None):
+    def run(
+        self, blocks, total=None, state=None, fingerprint=None, workers=None
+    ):
         """Attacks all images, or what an earlier run left of them.
 
         Args:
@@ -145,6 +153,7 @@ class EvaluationRunner:
             total: The number of images, for the progress bar, if known.
             state: The `State` to continue from and to save to, or None.
             fingerprint: With a state, what it has to belong to.
+            workers: The `Workers`, or None for this process.
 
         Returns:
             The filled `Records`.
@@ -153,9 +162,11 @@ class EvaluationRunner:
         state.load(book, fingerprint or {})
         progress = Progress(total, self.verbose)
         seen = []
-        for task in self._tasks(blocks, book, state, seen):
-            for records in self.attacked(task):
-                book.note(task.block.number, records)
+        tasks = self._tasks(blocks, book, state, seen)
+        results = (workers or InThisProcess()).attack(self, tasks)
+        with contextlib.closing(results):  # Workers end with this process.
+            for number, records in results:
+                book.note(number, records)
                 state.save(book)
                 index = (records.jobs_done - 1) // len(self.entries)
                 progress.update(book, self.threat.epsilons[index])

@@ -17,20 +17,39 @@ def copied(attack, base):
         attack: The attack, a Keras layer.
         base: The class of all attacks: those inside are copied too.
     """
-    kind = type(attack)
-    other = keras.layers.Layer.__new__(kind)
-    keras.layers.Layer.__init__(
-        other, name=attack.name, dtype=attack.dtype_policy, autocast=False
-    )
+    attributes = {
+        name: _copied(value, base)
+        for name, value in own_attributes(attack).items()
+    }
+    return assembled(*description(attack), attributes)
+
+
+def description(attack):
+    """Returns what an attack is, apart from its attributes."""
+    kept = (attack.name, attack.dtype_policy, attack.trainable, attack.built)
+    return type(attack), *kept
+
+
+def own_attributes(attack):
+    """Returns the attributes of an attack without Keras' bookkeeping."""
     kept = bookkeeping(False)
     # On PyTorch, layers inside are not among the other attributes.
     inside = vars(attack).get("_modules", {}).items()
     layers = {k: v for k, v in inside if isinstance(v, keras.layers.Layer)}
-    for name, value in {**vars(attack), **layers}.items():
-        if name not in kept:
-            setattr(other, name, _copied(value, base))
-    other.trainable = attack.trainable
-    other.built = attack.built
+    attributes = {**vars(attack), **layers}
+    return {k: v for k, v in attributes.items() if k not in kept}
+
+
+def assembled(kind, name, dtype_policy, trainable, built, attributes):
+    """Makes an attack of its `description` and its attributes."""
+    other = keras.layers.Layer.__new__(kind)
+    keras.layers.Layer.__init__(
+        other, name=name, dtype=dtype_policy, autocast=False
+    )
+    for attribute, value in attributes.items():
+        setattr(other, attribute, value)
+    other.trainable = trainable
+    other.built = built
     return other
 
 
