@@ -14,7 +14,7 @@ from ..classifier import HowToAttack
 from ..data import from_channels_last
 from ..data import to_channels_last
 from .defense_layer import DefenseLayer
-from .resampling import known_sides
+from .resampling import check_sides
 from .resampling import part_as_whole
 from .resampling import resampled
 
@@ -70,7 +70,7 @@ class CropRescale(DefenseLayer):
         count = ops.shape(x)[0]
         chances = keras.random.uniform((2, count), seed=self.seed_generator)
         weights = []
-        for number, side in enumerate(known_sides(x)):
+        for number, side in enumerate(check_sides(x.shape[1:3])):
             length = max(round(self.size * side), 1)
             start = ops.floor(chances[number] * (side - length + 1))
             length = ops.full_like(start, length)

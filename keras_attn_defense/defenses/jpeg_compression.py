@@ -12,10 +12,12 @@ Each stage is rounded to whole numbers and kept within 0..255, as in a decoder.
 
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
 from .._arguments import check_count
+from .._arguments import check_counts
 from .._registration import register
 from .._typing import Tensor
 from .._typing import ValueRange
@@ -45,6 +47,7 @@ _CHROMINANCE[:4, :4] = [
     [24, 26, 56, 99],
     [47, 66, 99, 99],
 ]
+_TABLES = (_LUMINANCE, _CHROMINANCE)
 # Of JFIF: rows for y, cb, cr; the last two are shifted by 128.
 _COLORS = np.array(
     [
@@ -73,9 +76,11 @@ class JPEGCompression(DefenseLayer):
 
     Args:
         quality: From 1 to 100, the quality of the file as in Pillow; 75 in
-            the paper.
+            the paper. A pair `(lowest, highest)` draws that of each image.
         subsampling: `"4:2:0"`, colors at half the resolution as most encoders
             have them, or `"4:4:4"`, at the whole.
+        draws: Number of draws over which attacks average, with a pair.
+        seed: Integer seed of the draws.
         value_range: `(lower, upper)` bounds of the images.
         name: Name of the layer.
 
@@ -94,24 +99,26 @@ class JPEGCompression(DefenseLayer):
 
     def __init__(
         self,
-        quality: int = 75,
+        quality: int | tuple[int, int] = 75,
         subsampling: str = "4:2:0",
+        draws: int = 10,
+        seed: int | None = None,
         value_range: ValueRange = (0.0, 1.0),
         name: str | None = None,
     ) -> None:
         super().__init__(value_range, name)
-        self.quality = check_count("quality", quality)
-        if self.quality > 100:
-            raise ValueError(
-                "`quality` should be from 1 to 100. Received: "
-                f"quality={quality}"
-            )
+        self.quality = _checked(quality)
         if subsampling not in ("4:2:0", "4:4:4"):
             raise ValueError(
                 "`subsampling` should be '4:2:0' or '4:4:4'. Received: "
                 f"subsampling={subsampling!r}"
             )
         self.subsampling = subsampling
+        self.draws = check_count("draws", draws)
+        self.seed = seed
+        self.seed_generator = None
+        if isinstance(self.quality, tuple):
+            self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, images: Tensor) -> Tensor:
         """Compresses and decodes images `(batch, height, width, channels)`.
@@ -126,7 +133,8 @@ class JPEGCompression(DefenseLayer):
         def unrounded(images):
             return self._coded(images, identity, identity)
 
-        return HowToAttack(substitute=unrounded)
+        is_random = self.seed_generator is not None
+        return HowToAttack(unrounded, draws=self.draws if is_random else 1)
 
     def _coded(self, images, as_byte, rounded):
         """Runs the encoder and the decoder.
@@ -139,11 +147,12 @@ class JPEGCompression(DefenseLayer):
         images = to_channels_last(images)
         lower, upper = self.value_range
         x = as_byte((images - lower) * (255.0 / (upper - lower)))
+        tables = self._tables(ops.shape(images)[0])
         channels = x.shape[-1]
         if channels == 1:
-            x = self._plane(x[..., 0], _LUMINANCE, as_byte, rounded)[..., None]
+            x = self._plane(x[..., 0], tables[0], as_byte, rounded)[..., None]
         elif channels == 3:
-            x = self._planes(x, as_byte, rounded)
+            x = self._planes(x, tables, as_byte, rounded)
         else:
             raise ValueError(
                 "JPEG is for images of one channel or three. Received images "
@@ -152,17 +161,35 @@ class JPEGCompression(DefenseLayer):
         x = x * ((upper - lower) / 255.0) + lower
         return from_channels_last(x)
 
-    def _planes(self, x, as_byte, rounded):
+    def _tables(self, count):
+        """Tables of luminance and chrominance; of each image, if random."""
+        if self.seed_generator is None:
+            return [_tensor(_scaled(t, self.quality)) for t in _TABLES]
+        lowest, highest = self.quality
+        number = keras.random.randint(
+            (count,), 0, highest - lowest + 1, seed=self.seed_generator
+        )
+        known = range(lowest, highest + 1)
+        return [
+            ops.take(
+                _tensor(np.stack([_scaled(table, q) for q in known])),
+                number,
+                axis=0,
+            )[:, None, None]
+            for table in _TABLES
+        ]
+
+    def _planes(self, x, tables, as_byte, rounded):
         height, width = x.shape[1:3]
         halved = self.subsampling == "4:2:0"
         colors = as_byte(_mixed(x, _COLORS) + _tensor(_SHIFT))
-        y = self._plane(colors[..., 0], _LUMINANCE, as_byte, rounded)
+        y = self._plane(colors[..., 0], tables[0], as_byte, rounded)
         others = []
         for number in (1, 2):
             plane = colors[..., number]
             if halved:
                 plane = as_byte(_mean_of_four(plane))
-            plane = self._plane(plane, _CHROMINANCE, as_byte, rounded)
+            plane = self._plane(plane, tables[1], as_byte, rounded)
             if halved:
                 plane = _doubled(plane[:, :, : (width + 1) // 2])
                 plane = as_byte(plane)[:, :height, :width]
@@ -173,7 +200,6 @@ class JPEGCompression(DefenseLayer):
     def _plane(self, plane, table, as_byte, rounded):
         """Codes one plane `(batch, height, width)`, from 0 to 255."""
         height, width = plane.shape[1:]
-        table = _tensor(_scaled(table, self.quality))
         plane = _padded(_padded(plane, 8, 1), 8, 2)
         rows, columns = plane.shape[1] // 8, plane.shape[2] // 8
         blocks = ops.reshape(plane - 128.0, (-1, rows, 8, columns, 8))
@@ -190,8 +216,26 @@ class JPEGCompression(DefenseLayer):
         return {
             "quality": self.quality,
             "subsampling": self.subsampling,
+            "draws": self.draws,
+            "seed": self.seed,
             **super().get_config(),
         }
+
+
+def _checked(quality):
+    """Returns one quality, or the lowest and the highest."""
+    pair = isinstance(quality, (list, tuple))
+    found = (
+        check_counts("quality", quality, ("lowest", "highest"))
+        if pair
+        else (check_count("quality", quality),)
+    )
+    if found[-1] > 100 or found[0] > found[-1]:
+        raise ValueError(
+            "`quality` should be from 1 to 100, or such a pair in ascending "
+            f"order. Received: quality={quality}"
+        )
+    return found if pair else found[0]
 
 
 def _as_byte(x):

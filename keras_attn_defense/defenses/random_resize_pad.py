@@ -14,7 +14,7 @@ from ..classifier import HowToAttack
 from ..data import from_channels_last
 from ..data import to_channels_last
 from .defense_layer import DefenseLayer
-from .resampling import known_sides
+from .resampling import check_sides
 from .resampling import resampled
 from .resampling import whole_as_part
 
@@ -70,7 +70,7 @@ class RandomResizePad(DefenseLayer):
         """Resizes and pads images `(batch, height, width, channels)`."""
         lower, _ = self.value_range
         x = to_channels_last(images) - lower
-        sides = known_sides(x)
+        sides = check_sides(x.shape[1:3])
         chances = keras.random.uniform(
             (3, ops.shape(x)[0]), seed=self.seed_generator
         )

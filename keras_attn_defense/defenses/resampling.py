@@ -67,15 +67,14 @@ def whole_as_part(start, length, old, new):
     return weights * ops.cast(is_inside, weights.dtype)[:, :, None]
 
 
-def known_sides(images):
-    """Height and width of images; a `ValueError` if they are not known."""
-    sides = tuple(images.shape[1:3])
+def check_sides(sides):
+    """Returns height and width; a `ValueError` if they are not known."""
     if None in sides:
         raise ValueError(
-            "Scaling needs images of known height and width. Received images "
-            f"of shape {tuple(images.shape)}: build the model for one size."
+            "This defense needs images of known height and width. Received "
+            f"images with sides {tuple(sides)}: build the model for one size."
         )
-    return sides
+    return tuple(sides)
 
 
 def _centers(length):

@@ -1,6 +1,7 @@
 """JPEG as a layer against the files of Pillow."""
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -52,7 +53,9 @@ def test_same_as_pillow(setting):
     quality, subsampling, size = setting
     images = scenes(*size)
     expected = pillow(images, quality, subsampling)
-    layer = kad.defenses.JPEGCompression(quality, subsampling, (0, 255))
+    layer = kad.defenses.JPEGCompression(
+        quality, subsampling, value_range=(0, 255)
+    )
     found = to_numpy(layer(images.astype("float32")))
 
     # A wave that lies between two levels may be rounded the other way, as
@@ -101,16 +104,38 @@ def test_better_files_change_less():
 
 
 @pytest.mark.once
+def test_quality_of_each_image():
+    image = (scenes()[:1] / 255).astype("float32")
+    known = {
+        quality: to_numpy(kad.defenses.JPEGCompression(quality)(image))[0]
+        for quality in (40, 41, 42)
+    }
+    layer = kad.defenses.JPEGCompression((40, 42), draws=3, seed=1)
+    assert layer.how_to_attack().draws == 3
+    assert kad.defenses.JPEGCompression(40).how_to_attack().draws == 1
+    found = to_numpy(layer(np.repeat(image, 20, axis=0)))
+    nearest = [
+        min(known, key=lambda quality: abs(known[quality] - each).max())
+        for each in found
+    ]
+    assert set(nearest) == set(known)
+    for each, quality in zip(found, nearest, strict=True):
+        np.testing.assert_allclose(each, known[quality], atol=1e-5)
+
+
+@pytest.mark.once
 @pytest.mark.parametrize(
     "arguments, message",
     [
         ({"quality": 101}, "`quality` should be from 1 to 100"),
         ({"quality": 0}, "`quality` should be a whole number"),
+        ({"quality": (60, 20)}, "pair in ascending order"),
+        ({"quality": (1, 2, 3)}, "(lowest, highest)"),
         ({"subsampling": "4:1:1"}, "'4:2:0' or '4:4:4'"),
     ],
 )
 def test_bad_arguments(arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=re.escape(message)):
         kad.defenses.JPEGCompression(**arguments)
 
 
