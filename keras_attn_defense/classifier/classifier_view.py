@@ -115,6 +115,13 @@ class ClassifierView(abc.ABC):
         other.draw = draw
         return other
 
+    def __copy__(self) -> Self:
+        # `copy` would otherwise ask `__reduce__`, which is for other processes
+        # and leaves the draw out.
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
+        return other
+
     def in_one_draw(self) -> Self:
         """Returns this view without an average over draws."""
         other = copy.copy(self)
