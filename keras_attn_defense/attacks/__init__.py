@@ -11,12 +11,15 @@ from .auto_attack import AutoAttack as AutoAttack
 from .bim import BIM as BIM
 from .bpda import BPDA as BPDA
 from .carlini_wagner import CarliniWagner as CarliniWagner
+from .ddn import DDN as DDN
 from .deep_fool import DeepFool as DeepFool
+from .ead import EAD as EAD
 from .engine.attack_result import AttackResult as AttackResult
 from .engine.task import Task as Task
 from .ensemble_attack import EnsembleAttack as EnsembleAttack
 from .fab import FAB as FAB
 from .fgsm import FGSM as FGSM
+from .fmn import FMN as FMN
 from .gradient_attack import GradientAttack as GradientAttack
 from .iter_ll import IterLL as IterLL
 from .momentum_bim import MomentumBIM as MomentumBIM

@@ -87,6 +87,8 @@ class CarliniWagner(SearchAttack):
     minimal = True
     passes_to_begin = (1, 0)
 
+    _norms: tuple[Norm, ...] = ("l2", "linf")
+
     def __init__(
         self,
         epsilon: float | None = None,
@@ -100,7 +102,7 @@ class CarliniWagner(SearchAttack):
         **kwargs: Any,
     ) -> None:
         super().__init__(epsilon, steps, norm=norm, **kwargs)
-        check_norm(self, ("l2", "linf"))
+        check_norm(self, self._norms)
         self.learning_rate = check_number("learning_rate", learning_rate)
         self.confidence = check_number("confidence", confidence)
         self.binary_search_steps = check_count(
@@ -108,19 +110,19 @@ class CarliniWagner(SearchAttack):
         )
         self.initial_const = check_number("initial_const", initial_const)
         self._penalty: SquaredLength | ExcessOverBound
-        if norm == "l2":
+        if norm == "linf":
+            self._penalty = ExcessOverBound(self.initial_const)
+        else:
             self._penalty = SquaredLength(
                 self.initial_const, self.binary_search_steps
             )
-        else:
-            self._penalty = ExcessOverBound(self.initial_const)
 
     @property
     def total_steps(self) -> int:
         return self.steps * self.binary_search_steps
 
     def begin(self, task: Task) -> dict[str, Any]:
-        start = _to_unbounded(task.images, task.value_range)
+        start = self._start(task)
         success = task.is_success(expected_logits(task.victim, task.images))
         nothing = ops.zeros_like(task.labels, dtype="float32")
         size = ops.where(success, 0.0, nothing + float("inf"))
@@ -133,6 +135,10 @@ class CarliniWagner(SearchAttack):
             "found": success,
             "over": success,
         }
+
+    def _start(self, task):
+        """Returns what a round starts from."""
+        return _to_unbounded(task.images, task.value_range)
 
     def _begin_round(self, start):
         nothing = ops.zeros_like(start[:, 0, 0, 0])
@@ -152,7 +158,7 @@ class CarliniWagner(SearchAttack):
         x, slope = _to_images(state["w"], task.value_range)
         width = task.value_range[1] - task.value_range[0]
         change = (x - task.images) / width
-        gap, gap_gradient, logits = self._gap(task, x)
+        gap, gap_gradient, logits = self._gap_and_gradient(task, x)
         penalty, penalty_slope = self._penalty(change, search)
         constant = search["constant"]
         loss = constant * gap + penalty
@@ -188,12 +194,16 @@ class CarliniWagner(SearchAttack):
         # new one get a fresh Adam; the others go on.
         return select(over, self._next_round(state, size / width), state)
 
-    def _gap(self, task, x):
-        """Computes what is missing for success, its gradient, and logits."""
+    def _gap(self, task, logits):
+        """Computes what is missing for success, `(batch,)`."""
+        ahead = task.sign * margin(logits, task.labels)
+        return ops.relu(self.confidence - ahead)
+
+    def _gap_and_gradient(self, task, x):
+        """Computes the gap at images, its gradient, and logits."""
 
         def gap(logits):
-            ahead = task.sign * margin(logits, task.labels)
-            return ops.relu(self.confidence - ahead)
+            return self._gap(task, logits)
 
         return over_draws(
             task.victim,

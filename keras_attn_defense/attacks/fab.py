@@ -20,6 +20,7 @@ from .._registration import register
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..classifier import ClassifierView
+from .engine.closest import keep_closest
 from .engine.draws import expected_logits
 from .engine.task import Task
 from .hyperplanes import change_to_hyperplane
@@ -118,7 +119,7 @@ class FAB(SearchAttack):
     ) -> dict[str, Any]:
         x = self._approached(task, state)
         success = task.is_success(expected_logits(task.victim, x))
-        state = _with_closest(task, {**state, "x": x}, self.ball, success)
+        state = keep_closest(task, {**state, "x": x}, self.ball, x, success)
         back = task.images + self.beta * (x - task.images)
         return select(success, {**state, "x": back}, state)
 
@@ -227,26 +228,3 @@ class FAB(SearchAttack):
             "eta": self.eta,
             "beta": self.beta,
         }
-
-
-def _with_closest(task, state, ball, success):
-    """Records the smallest perturbation so far, and how small it is."""
-    change = state["x"] - task.images
-    distance = ball.norm(change)
-    lower, upper = task.value_range
-    bound = max(abs(lower), abs(upper))
-    radius = ball.margin(task.epsilon, ops.shape(change), bound)
-    inside = distance <= radius
-    # What is found outside of the ball is shortened to its border.
-    factor = ops.minimum(1.0, radius / ops.maximum(distance, _SHORT))
-    shortened = task.images + factor[:, None, None, None] * change
-    closest = {
-        **state,
-        "adversarial": ops.where(
-            inside[:, None, None, None], state["x"], shortened
-        ),
-        "score": -distance,
-        "found": inside,
-        "done": inside & ops.isfinite(task.epsilon),
-    }
-    return select(success & (-distance > state["score"]), closest, state)

@@ -13,8 +13,11 @@ from .auto_attack import AutoAttack
 from .auto_attack_versions import COMPONENTS
 from .bim import BIM
 from .carlini_wagner import CarliniWagner
+from .ddn import DDN
 from .deep_fool import DeepFool
+from .ead import EAD
 from .fgsm import FGSM
+from .fmn import FMN
 from .momentum_bim import MomentumBIM
 from .nfgsm import NFGSM
 from .pgd import PGD
@@ -29,6 +32,9 @@ _CLASSES = {
     "apgd": APGD,
     "attention": AttentionAttack,
     "deepfool": DeepFool,
+    "ddn": DDN,
+    "fmn": FMN,
+    "ead": EAD,
     "cw": CarliniWagner,
     "lbfgs": SzegedyLBFGS,
     "autoattack": AutoAttack,
@@ -47,11 +53,12 @@ def get(
     Args:
         name: `"fgsm"`, `"n-fgsm"`, `"bim"`, `"mim"`, `"pgd"`, `"apgd"`,
             `"apgd-ce"`, `"apgd-dlr"`, `"apgd-t"`, `"attention"`, `"fab"`,
-            `"fab-t"`, `"square"`, `"deepfool"`, `"cw"`, `"lbfgs"` or
-            `"autoattack"`. An attack is returned as it is.
+            `"fab-t"`, `"square"`, `"deepfool"`, `"ddn"`, `"fmn"`, `"ead"`,
+            `"cw"`, `"lbfgs"` or `"autoattack"`. An attack is returned as it is.
         epsilon: Radius of the ball, in the units of the images.
         norm: `"linf"`, `"l2"` or `"l1"`. None leaves it to the attack: `"l2"`
-            for DeepFool, Carlini-Wagner and L-BFGS, `"linf"` for the others.
+            for DeepFool, DDN, Carlini-Wagner and L-BFGS, `"l1"` for EAD,
+            `"linf"` for the others.
         **kwargs: Further arguments of that attack.
 
     Returns:

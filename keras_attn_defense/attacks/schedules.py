@@ -31,6 +31,19 @@ def alternating(step, steps):
     return 1.0 - step % 2
 
 
+def annealed(step, steps, first, share):
+    """From `first` towards `share` of it, along half of a cosine.
+
+    Args:
+        step: Number of the step, from 0, a tensor.
+        steps: Number of all steps; the share is what comes after the last.
+        first: The value at the first step.
+        share: What is left of it.
+    """
+    angle = math.pi * ops.cast(step, "float32") / steps
+    return first * (share + (1.0 - share) * (1.0 + ops.cos(angle)) / 2.0)
+
+
 _NAMED = {
     schedule.__name__: schedule
     for schedule in (constant, linear, cosine, switched, alternating)

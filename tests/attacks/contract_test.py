@@ -5,8 +5,11 @@ import pytest
 
 from keras_attn_defense.attacks import APGD
 from keras_attn_defense.attacks import BIM
+from keras_attn_defense.attacks import DDN
+from keras_attn_defense.attacks import EAD
 from keras_attn_defense.attacks import FAB
 from keras_attn_defense.attacks import FGSM
+from keras_attn_defense.attacks import FMN
 from keras_attn_defense.attacks import PGD
 from keras_attn_defense.attacks import CarliniWagner
 from keras_attn_defense.attacks import DeepFool
@@ -74,8 +77,13 @@ MINIMAL = [
     ("deep_fool", DeepFool, {"steps": 3}),
     ("deep_fool_linf", DeepFool, {"steps": 3, "norm": "linf"}),
     ("carlini_wagner", CarliniWagner, {"learning_rate": 0.1, **ONE_CONSTANT}),
+    ("ddn", DDN, {"steps": 8, "initial_radius": 3.0}),
+    ("ead", EAD, {**ONE_CONSTANT, "steps": 5}),
     ("fab", FAB, {"steps": 3, "num_targets": 2}),
     ("fab_l1_nearest", FAB, {"steps": 3, "norm": "l1", "num_targets": None}),
+    ("fmn", FMN, {"steps": 5}),
+    ("fmn_l2", FMN, {"steps": 5, "norm": "l2"}),
+    ("fmn_l1", FMN, {"steps": 5, "norm": "l1"}),
     ("szegedy_lbfgs", SzegedyLBFGS, ONE_CONSTANT),
 ]
 BLIND = {"queries": 40, "objective": "cross_entropy"}
