@@ -6,6 +6,8 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
+import time
 
 
 def free_addresses(count):
@@ -24,27 +26,43 @@ def run_together(module, *args, count=2, timeout=300):
         What each printed in its last line, as JSON.
     """
     addresses = ",".join(free_addresses(count))
-    command = [sys.executable, "-m", module]
     environment = {
         **os.environ,
         # XLA's threads: with as few as devices an all-reduce can wait for ever.
         "NPROC": "16",
     }
-    processes = [
-        subprocess.Popen(
-            [*command, str(index), str(count), addresses, *map(str, args)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+    with contextlib.ExitStack() as stack:
+        outputs, errors = (
+            [
+                stack.enter_context(tempfile.TemporaryFile("w+"))
+                for _ in range(count)
+            ]
+            for _ in range(2)
         )
-        for index in range(count)
-    ]
-    try:
-        found = [each.communicate(timeout=timeout) for each in processes]
-    finally:
-        for each in processes:
-            each.kill()
-    for each, (_, errors) in zip(processes, found, strict=True):
-        assert each.returncode == 0, errors[-3000:]
-    return [json.loads(output.splitlines()[-1]) for output, _ in found]
+        processes = []
+        for index in range(count):
+            given = [str(index), str(count), addresses, *map(str, args)]
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *given],
+                env=environment,
+                stdout=outputs[index],
+                stderr=errors[index],
+            )
+            stack.callback(process.kill)
+            processes.append(process)
+        failed = _first_to_fail(processes, time.monotonic() + timeout)
+        for file in (*outputs, *errors):
+            file.seek(0)
+        assert failed is None, errors[failed].read()[-3000:]
+        return [json.loads(each.read().splitlines()[-1]) for each in outputs]
+
+
+def _first_to_fail(processes, deadline):
+    """Waits for the processes; returns the number of one that failed."""
+    while any(each.poll() is None for each in processes):
+        for number, each in enumerate(processes):
+            # The others would wait for it.
+            if each.poll() or time.monotonic() > deadline:
+                return number
+        time.sleep(0.05)
+    return next((i for i, each in enumerate(processes) if each.poll()), None)

@@ -1,7 +1,7 @@
 """All that Keras itself does not offer on every backend.
 
 Each backend file defines the same names, so that two of them can be compared
-line by line:
+line by line, and so do those whose names end in `_processes`:
 
 - `vjp(function, x)`: outputs, and their gradient with respect to `x`; several
   gradients with `reusable=True`.
@@ -27,7 +27,7 @@ line by line:
   and of how many.
 - `gathered(model, text)`: what each of them has to say.
 - `devices(model)`: how many devices each batch is divided among.
-- `trains_alone(model)`: why it is none of them, though there are several.
+- `check_together(model)`: they are such that they can.
 - `unscaled(loss)`: a loss as a single device would have it.
 - `SUPPORTS_JIT`: whether a training step can be compiled as a whole.
 - `SAVED_MODEL_OPTIONS`: what Keras is told when it writes a SavedModel; None
@@ -43,10 +43,13 @@ from .disconnected import NoGradientError as NoGradientError
 match keras.backend.backend():
     case "tensorflow":
         from . import tensorflow as _chosen
+        from . import tensorflow_processes as _together
     case "jax":
         from . import jax as _chosen
+        from . import jax_processes as _together
     case "torch":
         from . import torch as _chosen
+        from . import torch_processes as _together
     case other:
         raise ImportError(
             "keras_attn_defense needs gradients and runs on the Keras "
@@ -59,19 +62,19 @@ SAVED_MODEL_OPTIONS = _chosen.SAVED_MODEL_OPTIONS
 SUPPORTS_JIT = _chosen.SUPPORTS_JIT
 AdversarialTrainer = _chosen.AdversarialTrainer
 accelerators = _chosen.accelerators
+check_together = _together.check_together
 compiled = _chosen.compiled
-devices = _chosen.devices
+devices = _together.devices
 differentiable = _chosen.differentiable
 differentiates = _chosen.differentiates
 ensure_shape = _chosen.ensure_shape
-gathered = _chosen.gathered
+gathered = _together.gathered
 is_torch_module = _chosen.is_torch_module
 is_traced = _chosen.is_traced
-process = _chosen.process
+process = _together.process
 readable = _chosen.readable
 repeat = _chosen.repeat
 total = _chosen.total
-trains_alone = _chosen.trains_alone
 unrolls_loops = _chosen.unrolls_loops
 unscaled = _chosen.unscaled
 values_inside = _chosen.values_inside

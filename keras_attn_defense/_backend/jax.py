@@ -5,8 +5,6 @@ import sys
 
 import jax
 import keras
-import numpy as np
-from jax.experimental import multihost_utils
 
 from .disconnected import disconnected_error
 from .watch import enters
@@ -235,46 +233,6 @@ def is_torch_module(x):
     """Tells whether `x` is a network of PyTorch, where that is in use."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(x, torch.nn.Module)
-
-
-def process(model):
-    """The number of this process, and how many train a model together."""
-    del model  # The distribution is that of all models.
-    if keras.distribution.distribution() is None:
-        return 0, 1
-    return jax.process_index(), jax.process_count()
-
-
-def gathered(model, text):
-    """The texts of all processes that train a model together, in order."""
-    del model
-    own = np.frombuffer(text.encode(), "uint8")
-    sizes = multihost_utils.process_allgather(np.array(len(own)))
-    # All have to be of one size.
-    own = np.pad(own, (0, sizes.max() - len(own)))
-    texts = multihost_utils.process_allgather(own)
-    return [
-        row[:size].tobytes().decode()
-        for row, size in zip(texts, sizes, strict=True)
-    ]
-
-
-def devices(model):
-    """How many devices each batch is divided among, in all processes."""
-    del model
-    distribution = keras.distribution.distribution()
-    return 1 if distribution is None else distribution.num_model_replicas
-
-
-def trains_alone(model):
-    """Why a process trains by itself though there are others, or None."""
-    del model
-    if jax.process_count() == 1 or keras.distribution.distribution():
-        return None
-    return (
-        "Before the model is built: `keras.distribution.set_distribution("
-        "keras.distribution.DataParallel())`."
-    )
 
 
 def unscaled(loss):

@@ -5,10 +5,12 @@ import functools
 import sys
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from .disconnected import disconnected_error
+from .tensorflow_processes import average_over_devices
+from .tensorflow_processes import process
+from .tensorflow_processes import seeds_of_device
 from .watch import enters
 
 SUPPORTS_JIT = True
@@ -173,46 +175,6 @@ def is_torch_module(x):
     return torch is not None and isinstance(x, torch.nn.Module)
 
 
-def process(model):
-    """The number of this process, and how many train a model together."""
-    resolver = model.distribute_strategy.cluster_resolver
-    if resolver is None or not resolver.task_type:
-        return 0, 1
-    tasks = resolver.cluster_spec()
-    kinds = [kind for kind in ("chief", "worker") if kind in tasks.jobs]
-    counts = [tasks.num_tasks(kind) for kind in kinds]
-    before = sum(counts[: kinds.index(resolver.task_type)])
-    return before + resolver.task_id, sum(counts)
-
-
-def gathered(model, text):
-    """The texts of all processes that train a model together, in order."""
-    strategy = model.distribute_strategy
-
-    def from_all(values):
-        each = strategy.experimental_distribute_values_from_function(
-            lambda _: tf.constant(values, "int32")
-        )
-        return strategy.gather(each, axis=0).numpy()
-
-    own = list(text.encode())
-    sizes = from_all([len(own)])
-    texts = np.split(from_all(own).astype("uint8"), np.cumsum(sizes)[:-1])
-    # Each device of a process says the same.
-    own_devices = len(sizes) // process(model)[1]
-    return [each.tobytes().decode() for each in texts[::own_devices]]
-
-
-def devices(model):
-    """How many devices each batch is divided among, in all processes."""
-    return model.distribute_strategy.num_replicas_in_sync
-
-
-def trains_alone(model):
-    """Why a process trains by itself though there are others, or None."""
-    del model  # That there are others is known from its strategy only.
-
-
 def unscaled(loss):
     """Undoes Keras' division of a loss by the number of replicas, for logs."""
     return loss * tf.distribute.get_strategy().num_replicas_in_sync
@@ -247,12 +209,14 @@ class AdversarialTrainer:
         self.reset_metrics()
 
     def train_step(self, data):
-        data = self.clean_batch(data)
-        adversarial = None
-        for _ in range(self.adversarial_rounds):
-            batch, adversarial = self.training_batch(data, adversarial)
-            logs = self._update(batch)
-        return logs
+        with seeds_of_device(self.variables):
+            data = self.clean_batch(data)
+            adversarial = None
+            for _ in range(self.adversarial_rounds):
+                batch, adversarial = self.training_batch(data, adversarial)
+                logs = self._update(batch)
+        average_over_devices(self.kept_averages)
+        return self._reducible(logs)
 
     def _update(self, batch):
         if not self.perturbs_weights:
@@ -285,7 +249,23 @@ class AdversarialTrainer:
         return self.weight_perturbation.moves(variables, gradients)
 
     def test_step(self, data):
-        return super().test_step(self.test_batch(data))
+        with seeds_of_device(self.variables):
+            batch = self.test_batch(data)
+        return self._reducible(super().test_step(batch))
+
+    def _reducible(self, logs):
+        # Of several processes, Keras averages logs along their first axis.
+        if process(self)[1] == 1:
+            return logs
+        return {name: tf.reshape(value, (1,)) for name, value in logs.items()}
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Of several processes, Keras would average their first batches, and
+        # fails at that: its issue 20585. Any batch tells it the shapes.
+        if process(self)[1] > 1 and iterator is not None:
+            data_batch = next(iter(iterator.data_adapter.get_tf_dataset()))
+            iterator = None
+        super()._maybe_symbolic_build(iterator, data_batch)
 
 
 def _shift(variables, moves, sign):

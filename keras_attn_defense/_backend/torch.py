@@ -5,12 +5,13 @@ import sys
 
 import keras
 import torch
-import torch.distributed as dist
 from torch.nn.attention import SDPBackend
 from torch.nn.attention import sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 from .disconnected import disconnected_error
+from .torch_processes import average_over_processes
+from .torch_processes import seeds_of_process
 from .watch import enters
 
 # Keras' function that brings channels to the front and copies; its convolution
@@ -217,36 +218,6 @@ def is_torch_module(x):
     return isinstance(x, torch.nn.Module)
 
 
-def process(model):
-    """The number of this process, and how many train a model together."""
-    # Before 3.16, Keras trains each by itself.
-    if not hasattr(model, "ddp_model") or not dist.is_initialized():
-        return 0, 1
-    return dist.get_rank(), dist.get_world_size()
-
-
-def gathered(model, text):
-    """The texts of all processes that train a model together, in order."""
-    texts = [None] * process(model)[1]
-    dist.all_gather_object(texts, text)
-    return texts
-
-
-def devices(model):
-    """How many devices each batch is divided among, in all processes."""
-    return process(model)[1]
-
-
-def trains_alone(model):
-    """Why a process trains by itself though there are others, or None."""
-    if hasattr(model, "ddp_model") or not dist.is_initialized():
-        return None
-    return (
-        "Keras exchanges gradients in `fit` from version 3.16 on. Installed is "
-        f"{keras.__version__}: `pip install keras-nightly`."
-    )
-
-
 def unscaled(loss):
     """Undoes Keras' division of a loss by the number of replicas, for logs."""
     return loss
@@ -264,14 +235,16 @@ class AdversarialTrainer:
         """Does nothing: Keras builds metrics and optimizer itself here."""
 
     def train_step(self, data):
-        with torch.no_grad():
-            data = self.clean_batch(data)
-        adversarial = None
-        for _ in range(self.adversarial_rounds):
-            with torch.no_grad(), channels_stay_last():
-                batch, adversarial = self.training_batch(data, adversarial)
-            with channels_stay_last():
-                logs = self._update(batch)
+        with seeds_of_process(self):
+            with torch.no_grad():
+                data = self.clean_batch(data)
+            adversarial = None
+            for _ in range(self.adversarial_rounds):
+                with torch.no_grad(), channels_stay_last():
+                    batch, adversarial = self.training_batch(data, adversarial)
+                with channels_stay_last():
+                    logs = self._update(batch)
+        average_over_processes(self, [v.value for v in self.kept_averages])
         return logs
 
     def _update(self, batch):
@@ -296,11 +269,14 @@ class AdversarialTrainer:
             loss = self.compute_loss(x, y, y_pred, sample_weight, True)
             loss = self.optimizer.scale_loss(loss)
         gradients = torch.autograd.grad(loss, variables, allow_unused=True)
+        average_over_processes(self, [g for g in gradients if g is not None])
         with torch.no_grad():
             return self.weight_perturbation.moves(variables, gradients)
 
     def test_step(self, data):
-        return super().test_step(self.test_batch(data))
+        with seeds_of_process(self):
+            batch = self.test_batch(data)
+        return super().test_step(batch)
 
 
 @torch.no_grad()

@@ -31,6 +31,7 @@ from . import arguments
 from . import presets
 from . import serialization
 from .adaptive_objective import AdaptiveObjective
+from .kept_averages import kept_averages
 from .preparation import Preparation
 from .sample_selection import StrongSampleSelection
 from .saving import Saving
@@ -275,6 +276,11 @@ class AttentionDefendedModel(
     def adaptive_objective(self) -> Any:
         """The objective of an attack that knows this defense."""
         return AdaptiveObjective.of(self)
+
+    @property
+    def kept_averages(self) -> list[Any]:
+        """Variables that layers average in training, in batch normalization."""
+        return kept_averages(self.base)
 
     def craft(self, x: Any, y: Tensor) -> Tensor:
         """Crafts the adversarial images that `fit` would train on.

@@ -5,15 +5,14 @@ process with a batch more than the others waits for them for ever. So what is
 known of the data is looked at before any weight moves.
 """
 
-import warnings
 import zlib
 
 import keras
 import numpy as np
 
+from .._backend import check_together
 from .._backend import devices
 from .._backend import process
-from .._backend import trains_alone
 from .._processes import from_all
 
 _ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
@@ -131,13 +130,7 @@ def check_division(model, look_at_data):
         ValueError: In all processes, if one of them raised it, or if they
             cannot go in step.
     """
-    reason = trains_alone(model)
-    if reason is not None:
-        warnings.warn(
-            "This is one of several processes, and it trains by itself, as if "
-            f"there were no others. {reason}",
-            stacklevel=4,
-        )
+    check_together(model)
     division = Division(model)
     found = from_all(model, lambda: look_at_data(division))
     if len(found) == 1:

@@ -37,6 +37,43 @@ def two_devices():
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope()
 
 
+def draws(strategy):
+    """What devices draw in two steps, and their seeds after it."""
+    import tensorflow as tf
+
+    from keras_attn_defense._backend import tensorflow_processes
+
+    with strategy.scope():
+        generator = keras.random.SeedGenerator(1)
+
+    @tf.function
+    def draw():
+        with tensorflow_processes.seeds_of_device([generator.state]):
+            number = keras.random.uniform((), seed=generator)
+        return number, tf.identity(generator.state.value)
+
+    steps = [strategy.run(draw) for _ in range(2)]
+    numbers, states = (
+        [np.array(strategy.experimental_local_results(each)) for each in kind]
+        for kind in zip(*steps, strict=True)
+    )
+    return {
+        "numbers": np.ravel(numbers).tolist(),
+        "states": states[-1].tolist(),
+    }
+
+
+def uneven(model):
+    """What `fit` says of a last batch of 7 images, and if weights moved."""
+    before = flat_weights(model.base)
+    message = ""
+    try:
+        model.fit(*networks.images_and_labels(15), batch_size=8, verbose=0)
+    except ValueError as error:
+        message = str(error)
+    return message, bool((flat_weights(model.base) != before).any())
+
+
 def train(scope):
     keras.utils.set_random_seed(0)
     with scope:
@@ -57,7 +94,10 @@ def train(scope):
     history = model.fit(x, y, batch_size=8, shuffle=False, verbose=0).history
     weights = flat_weights(model.base)
     logs = {name: values[0] for name, values in history.items()}
-    return {"logs": logs, "weights": np.ravel(weights).tolist()}
+    found = {"logs": logs, "weights": weights.tolist(), "uneven": uneven(model)}
+    if keras.backend.backend() == "tensorflow":
+        found["draws"] = draws(model.distribute_strategy)
+    return found
 
 
 if __name__ == "__main__":

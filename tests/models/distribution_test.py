@@ -34,3 +34,12 @@ def test_two_devices_are_one():
     one, two = run()
     assert two["logs"] == pytest.approx(one["logs"], rel=1e-4)
     np.testing.assert_allclose(two["weights"], one["weights"], atol=1e-5)
+    assert one["uneven"] == ["", True]
+    message, moved = two["uneven"]
+    assert "The last batch of 7 images" in message
+    assert not moved
+    if "draws" in two:
+        # Each device draws other numbers, from states that stay the same.
+        assert len(set(two["draws"]["numbers"])) == 4
+        assert two["draws"]["states"] == [[1, 2], [1, 2]]
+        assert one["draws"]["numbers"] == two["draws"]["numbers"][::2]
