@@ -5,7 +5,6 @@ import warnings
 import jax
 import keras
 import numpy as np
-from jax.experimental import multihost_utils
 
 
 def process(model):
@@ -19,6 +18,9 @@ def process(model):
 def gathered(model, text):
     """The texts of all processes that train a model together, in order."""
     del model
+    # Imported here: one process alone does not need it.
+    from jax.experimental import multihost_utils
+
     own = np.frombuffer(text.encode(), "uint8")
     sizes = multihost_utils.process_allgather(np.array(len(own)))
     # All have to be of one size.
