@@ -3,6 +3,9 @@
 from .._public import public_names as _public_names
 from .accuracy_rows import AccuracyRow as AccuracyRow
 from .card import load_card as load_card
+from .certificate import Certificate as Certificate
+from .certificate import load_certificate as load_certificate
+from .certify import certify as certify
 from .compare import compare as compare
 from .comparison import ComparedPair as ComparedPair
 from .comparison import Comparison as Comparison

@@ -121,7 +121,7 @@ def describe(victim, name, dataset, attacks, seed, records, identity):
         records: The finished `Records`.
         identity: The fingerprint.
     """
-    own_name = _model_name(victim.model)
+    own_name = model_name(victim.model)
     return {
         "name": own_name if name is None else name,
         "architecture": own_name,
@@ -165,7 +165,12 @@ def versions():
     }
 
 
-def _model_name(model):
+def model_name(model):
+    """Returns the name of a model, of a defended one that of its base.
+
+    Args:
+        model: A Keras model or a function.
+    """
     if isinstance(model, AttentionDefendedModel):
         model = model.base
     if isinstance(model, keras.Model):
