@@ -29,6 +29,7 @@ def packed(parts):
         "skipped": np.array(list(whole.skipped.items()), str).reshape(-1, 2),
         **{name: getattr(whole, name) for name in _OF_IMAGES},
         **{f"distance {k}": v for k, v in whole.distances.items()},
+        **{f"class {k}": v for k, v in whole.taken_for.items()},
         **{f"{k} rows": kept.rows for k, kept in whole.kept.items()},
         **{
             f"{name} {column}": images
@@ -72,6 +73,7 @@ def unpacked(arrays, book):
         )
         for name in part.distances:
             part.distances[name] = arrays[f"distance {name}"][rows]
+            part.taken_for[name] = arrays[f"class {name}"][rows]
         part.work = arrays["work"][place]
         part.jobs_done = int(arrays["jobs"][place])
         part.skipped = dict(skipped)
@@ -96,6 +98,7 @@ def _check(arrays, book):
         "work": ("f", work),
         "skipped": ("U", (len(arrays["skipped"]), 2)),
         **{f"distance {e.name}": ("f", (number,)) for e in book.entries},
+        **{f"class {e.name}": ("i", (number,)) for e in book.entries},
     }
     for name, (columns, _) in book.kept.items():
         count = len(arrays[f"{name} rows"])

@@ -15,7 +15,8 @@ class Records:
 
     For each attack entry there is one number per image: the smallest distance
     at which it succeeded, infinite if never. From it follows success at every
-    epsilon. Images that are misclassified already have the distance 0.
+    epsilon. Images that are misclassified already have the distance 0. Beside
+    it stands the class that the image was taken for at that distance.
 
     Args:
         entries: The list of `AttackEntry`.
@@ -40,6 +41,7 @@ class Records:
         self.kept = kept
         distances = np.where(predictions == labels, np.inf, 0.0)
         self.distances = {each.name: distances.copy() for each in entries}
+        self.taken_for = {each.name: predictions.copy() for each in entries}
         self.work = np.zeros((len(entries), len(threat.epsilons), 4))
         #: Attacks that could not work on the model, and why.
         self.skipped = {}
@@ -67,6 +69,8 @@ class Records:
         for name in whole.distances:
             pieces = [part.distances[name] for part in parts]
             whole.distances[name] = np.concatenate(pieces)
+            pieces = [part.taken_for[name] for part in parts]
+            whole.taken_for[name] = np.concatenate(pieces)
         whole.work = sum(part.work for part in parts)
         whole.jobs_done = sum(part.jobs_done for part in parts)
         reasons = {}
@@ -97,9 +101,11 @@ class Records:
 
     def min_distance(self, entry):
         """Returns the smallest distances of an entry and those before it."""
-        names = [each.name for each in self._group(entry)]
-        names = names[: names.index(entry.name) + 1]
-        return np.min([self.distances[name] for name in names], axis=0)
+        return np.min([self.distances[k] for k in self._until(entry)], axis=0)
+
+    def nearest_classes(self, entry):
+        """Returns what images are taken for at `min_distance`."""
+        return self._classes_at_nearest(self._until(entry))
 
     def group_min_distance(self, entry):
         """Returns the smallest distances of all entries of its group."""
@@ -126,20 +132,32 @@ class Records:
         """Tells on which images all entries fail at a radius."""
         return self.worst_case_distance() > epsilon
 
+    def worst_case_classes(self, epsilon):
+        """Returns what images are taken for in the worst case at a radius.
+
+        That is the class at the smallest distance of all entries, and the true
+        one where all of them fail.
+        """
+        classes = self._classes_at_nearest(self.distances)
+        return np.where(self.is_robust(epsilon), self.labels, classes)
+
     def column(self, entry, epsilon):
         """Returns the name of what belongs to an entry at an epsilon."""
         return f"{entry.name}@{self.threat.label(epsilon)}"
 
-    def add_distances(self, entry, where, distances):
+    def add_successes(self, entry, where, distances, classes):
         """Notes the distances at which an entry succeeded.
 
         Args:
             entry: The entry.
             where: The places of the images in the block.
             distances: One for each of these; infinite where it failed.
+            classes: What the model takes each of them for.
         """
-        known = self.distances[entry.name]
-        known[where] = np.minimum(known[where], distances)
+        nearer = distances < self.distances[entry.name][where]
+        where = where[nearer]
+        self.distances[entry.name][where] = distances[nearer]
+        self.taken_for[entry.name][where] = classes[nearer]
 
     def copy_previous_images(self, entry, epsilon):
         """Starts the kept images of a job from those of the job before."""
@@ -160,6 +178,16 @@ class Records:
         """
         for kept in self.kept.values():
             kept.put(column, self.rows[where], images)
+
+    def _until(self, entry):
+        """The names of an entry and those before it in its group."""
+        names = [each.name for each in self._group(entry)]
+        return names[: names.index(entry.name) + 1]
+
+    def _classes_at_nearest(self, names):
+        nearest = np.argmin([self.distances[name] for name in names], axis=0)
+        classes = np.stack([self.taken_for[name] for name in names])
+        return classes[nearest, np.arange(len(self))]
 
     def _group(self, entry):
         return [each for each in self.entries if each.group == entry.group]

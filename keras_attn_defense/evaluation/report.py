@@ -117,8 +117,10 @@ class RobustnessReport:
         `index` (the position in the data), `label`, `prediction` (on the clean
         image); for each attack `<attack>_distance`, the smallest at which it
         succeeded (0 where the clean image is misclassified, NaN where it never
-        succeeded) and `<attack>_success@<epsilon>`; `robust@<epsilon>`,
-        whether all of them failed.
+        succeeded), `<attack>_prediction`, the class at that distance (the
+        clean prediction where it never succeeded, -1 where the model answers
+        NaN), and `<attack>_success@<epsilon>`; `robust@<epsilon>`, whether all
+        of them failed.
         """
         records = self._records
         samples = {
@@ -131,6 +133,7 @@ class RobustnessReport:
             samples[f"{entry.name}_distance"] = np.where(
                 np.isinf(distance), np.nan, distance
             )
+            samples[f"{entry.name}_prediction"] = records.nearest_classes(entry)
             for index, epsilon in enumerate(self.threat_model.epsilons):
                 label = self.threat_model.label(epsilon)
                 success = records.success(entry, index)
@@ -147,6 +150,27 @@ class RobustnessReport:
         Classes without images are left out, and so are times and distances.
         """
         return rows_by_class(self._records, self.confidence)
+
+    @property
+    def confusion(self) -> dict[float, np.ndarray]:
+        """Counts of images by true class and by what they are taken for.
+
+        A dict by epsilon of integers `(classes, classes)`, a row for each true
+        class; epsilon 0 is the clean images. The others are the worst case: an
+        image counts as what its nearest adversarial image is taken for, and as
+        its true class where all attacks failed. Where the model answers NaN,
+        it is not counted.
+        """
+        records = self._records
+        taken_for = {0.0: records.predictions}
+        for epsilon in self.threat_model.epsilons:
+            taken_for[epsilon] = records.worst_case_classes(epsilon)
+        seen = [records.labels, *taken_for.values()]
+        count = 1 + max(int(classes.max()) for classes in seen)
+        return {
+            epsilon: _counted(records.labels, classes, count)
+            for epsilon, classes in taken_for.items()
+        }
 
     @property
     def images(self) -> Any:
@@ -207,3 +231,11 @@ class RobustnessReport:
 
     def _worst(self):
         return [row for row in self.rows if row.attack == "worst case"]
+
+
+def _counted(labels, classes, count):
+    """Counts pairs of a label and a class, which may be -1 for none."""
+    counts = np.zeros((count, count), int)
+    answered = classes >= 0
+    np.add.at(counts, (labels[answered], classes[answered]), 1)
+    return counts

@@ -240,7 +240,7 @@ class EvaluationRunner:
             result.backward_passes.sum(),
             time.perf_counter() - start,
         )
-        distances = success_distances(
+        distances, classes = judged(
             self.predictor,
             self.threat,
             result.images,
@@ -250,7 +250,7 @@ class EvaluationRunner:
             entry.name,
         )
         where = np.flatnonzero(left)
-        records.add_distances(entry, where, distances)
+        records.add_successes(entry, where, distances, classes)
         records.put_images(column, where, result.images)
 
     def _needs_distances(self, entry):
@@ -265,10 +265,8 @@ class EvaluationRunner:
         return int(state) % 2**31  # PyTorch's seeds have a sign.
 
 
-def success_distances(
-    predictor, threat, adversarial, images, labels, epsilon, name
-):
-    """Returns the distance of each success by a fresh prediction, or infinity.
+def judged(predictor, threat, adversarial, images, labels, epsilon, name):
+    """Predicts adversarial images afresh, and measures how far they are.
 
     Args:
         predictor: The `Predictor`.
@@ -278,14 +276,18 @@ def success_distances(
         labels: Their class indices.
         epsilon: The radius, or None for an attack without one.
         name: The attack's name.
+
+    Returns:
+        `(distances, classes)`: the distance of each image, infinite where the
+        prediction is right, and the predicted class.
     """
     threat.check(adversarial, images, epsilon, name)
     distances = threat.distances(adversarial, images)
     if epsilon is not None:  # More than it is rounding, as was checked.
         distances = np.minimum(distances, epsilon)
     distances = threat.without_rounding(distances)
-    success = predictor.classes(adversarial) != labels
-    return np.where(success, distances, np.inf)
+    classes = predictor.classes(adversarial)
+    return np.where(classes != labels, distances, np.inf), classes
 
 
 def _skip(records, name, error):

@@ -17,7 +17,7 @@ from .packing import packed
 from .packing import unpacked
 from .shard import shard_name
 
-_FORMAT = "keras_attn_defense evaluation state 3"
+_FORMAT = "keras_attn_defense evaluation state 4"
 _UNREADABLE = (ValueError, KeyError, TypeError, OSError, RecursionError)
 
 

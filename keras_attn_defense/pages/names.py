@@ -31,7 +31,8 @@ class ClassNames:
 def largest_class(report):
     """Returns the largest class index that the page of a report shows."""
     samples, gallery = report.per_sample, report.gallery
-    seen = [samples["label"], samples["prediction"]]
+    seen = [samples["label"]]
+    seen += [v for k, v in samples.items() if k.endswith("prediction")]
     if gallery is not None:
         answers = [gallery.clean, *gallery.attacked.values()]
         seen += [each.predictions for each in answers]

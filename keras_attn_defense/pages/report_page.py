@@ -17,6 +17,8 @@ from .page import render
 
 #: Tables of classes are no longer than this.
 _MOST_CLASSES = 50
+#: So many wrong classes are named in a row.
+_MOST_WRONG = 3
 
 
 def report_page(report: Any, class_names: Sequence[str] | None = None) -> str:
@@ -44,7 +46,7 @@ def report_page(report: Any, class_names: Sequence[str] | None = None) -> str:
         epsilons=[label(epsilon) for epsilon in epsilons],
         attacks=list(card["attacks"]),
         classes=_class_tables(report, names),
-        most_classes=_MOST_CLASSES,
+        most_wrong=_MOST_WRONG,
         gallery=gallery_cards(report, names),
         facts=_facts(card, label),
         call=report.about["call"],
@@ -109,7 +111,7 @@ def _flags(card):
 def _class_tables(report, names):
     """A table for each epsilon: which classes fall to which attacks."""
     counts = np.bincount(report.per_sample["label"])
-    by_class = report.by_class
+    by_class, confusion = report.by_class, report.confusion
     robust = {label: rows[-1].accuracy for label, rows in by_class.items()}
     # The least robust classes, as many as there is room for, in their own
     # order.
@@ -126,6 +128,7 @@ def _class_tables(report, names):
                     "attacks": [
                         row for row in by_class[label] if row.epsilon == epsilon
                     ],
+                    "taken_for": _wrong(confusion[epsilon], label, names),
                 }
                 for label in shown
             ],
@@ -133,6 +136,14 @@ def _class_tables(report, names):
         }
         for epsilon in report.threat_model.epsilons
     ]
+
+
+def _wrong(confusion, label, names):
+    """Names the classes that images of a class are taken for most often."""
+    counts = confusion[label].copy()
+    counts[label] = 0
+    most = np.argsort(-counts, kind="stable")[:_MOST_WRONG]
+    return [f"{names(each)}: {counts[each]}" for each in most if counts[each]]
 
 
 def _facts(card, label):

@@ -3,6 +3,7 @@
 import json
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -49,6 +50,61 @@ def test_text(report, capsys):
     assert text.endswith("not checked: all flags. `checks` is off.\n")
     report.summary()
     assert "worst case" in capsys.readouterr().out
+
+
+def test_confusion_is_what_the_model_takes_images_for():
+    rng = np.random.default_rng(0)
+    model = keras.Sequential(
+        [
+            keras.Input((4, 4, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(4, kernel_initializer="he_normal"),
+        ]
+    )
+    x = rng.uniform(0.2, 0.8, (32, 4, 4, 1)).astype("float32")
+    clean = model.predict(x, verbose=0).argmax(-1)
+    labels = np.where(np.arange(32) < 4, (clean + 1) % 4, clean)
+    report = kad.evaluate_robustness(
+        model,
+        x,
+        labels,
+        attacks={"fgsm": FGSM(), "step_ll": kad.attacks.StepLL()},
+        epsilons=[0.05, 0.1],
+        value_range=(0, 1),
+        keep_images=True,
+        checks=False,
+        verbose=0,
+    )
+
+    def counted(classes):
+        counts = np.zeros((4, 4), int)
+        for pair in zip(labels, classes, strict=True):
+            counts[pair] += 1
+        return counts
+
+    def taken_for(column):
+        return model.predict(report.images[column], verbose=0).argmax(-1)
+
+    samples, confusion = report.per_sample, report.confusion
+    np.testing.assert_array_equal(confusion[0.0], counted(clean))
+    nearer = samples["step_ll_distance"] < samples["fgsm_distance"]
+    for name in ("0.05", "0.1"):
+        # Which attack was nearer is known from the distances, and
+        # the images of an attack stay as they were when it succeeded first.
+        by_fgsm = taken_for(f"fgsm@{name}")
+        by_other = taken_for(f"step_ll@{name}")
+        fell = samples[f"fgsm_success@{name}"]
+        by_other_alone = samples[f"step_ll_success@{name}"] & (nearer | ~fell)
+        worst = np.where(by_other_alone, by_other, by_fgsm)
+        worst[samples[f"robust@{name}"]] = labels[samples[f"robust@{name}"]]
+        found = confusion[float(name)]
+        np.testing.assert_array_equal(found, counted(worst))
+        assert (found.sum(1) == np.bincount(labels, minlength=4)).all()
+    fell = samples["fgsm_success@0.1"]
+    assert fell[4:].any() and not fell.all()
+    np.testing.assert_array_equal(
+        samples["fgsm_prediction"], np.where(fell, taken_for("fgsm@0.1"), clean)
+    )
 
 
 def test_table_fits_a_narrow_terminal(report, monkeypatch, capsys):

@@ -65,6 +65,16 @@ def test_numbers_are_those_of_the_card(report, page):
     assert report.about["call"] in read.text
 
 
+def test_classes_that_images_are_taken_for(report, page):
+    epsilon = report.threat_model.epsilons[-1]
+    counts, shown = report.confusion[epsilon], Reader(page).text
+    label, wrong = np.unravel_index(
+        (counts * (1 - np.eye(len(counts), dtype=int))).argmax(), counts.shape
+    )
+    assert counts[label, wrong] > 0
+    assert f"{NAMES[wrong]}: {counts[label, wrong]}" in shown
+
+
 def test_names_are_shown_and_not_run(page):
     read = Reader(page)
     assert page.count("<script") == 1

@@ -18,7 +18,7 @@ from ...attacks.objectives import cross_entropy
 from ...attacks.objectives import margin
 from ...classifier import Classifier
 from ...data import padded_batches
-from ..runner import success_distances
+from ..runner import judged
 from .declared import same_draws
 
 _OBJECTIVES = {"cross_entropy": cross_entropy, "margin": margin}
@@ -195,7 +195,7 @@ class Context:
 
     def success(self, adversarial, images, labels, epsilon, name, radius=None):
         """Tells which adversarial images succeed by a fresh prediction."""
-        distances = success_distances(
+        distances, _ = judged(
             self.predictor,
             self.threat,
             adversarial,
