@@ -10,7 +10,10 @@ from .compare import compare as compare
 from .comparison import ComparedPair as ComparedPair
 from .comparison import Comparison as Comparison
 from .confidence import PairedDifference as PairedDifference
+from .corruption_result import CorruptionResult as CorruptionResult
+from .corruption_result import load_corruptions as load_corruptions
 from .evaluate import evaluate_robustness as evaluate_robustness
+from .evaluate_corruptions import evaluate_corruptions as evaluate_corruptions
 from .gallery import Answers as Answers
 from .gallery import Gallery as Gallery
 from .merge import merge as merge
