@@ -55,8 +55,8 @@ def certify(
     changes the answer of the smoothed classifier, whatever the attack. Below
     one half it abstains.
 
-    What is certified is the smoothed classifier, not the model itself. A model
-    that was not trained with such noise has small radii: put
+    What is certified is the smoothed classifier, not the model itself. The
+    paper trains with the same noise, so that the model is right under it: put
     `keras.layers.GaussianNoise(sigma)` in front of it in training.
 
     Args:
