@@ -33,8 +33,8 @@ def resnet(depth=20, classes=10, size=32, channels=3, width=16, seed=0):
     return keras.Model(inputs, outputs, name=f"resnet_{depth}")
 
 
-def conv4(seed=0, classes=10, size=32, channels=3):
-    """One convolution of four filters, on which FGSM training collapses.
+def conv(filters=4, seed=0, classes=10, size=32, channels=3):
+    """One convolution, on which FGSM training collapses with four filters.
 
     Reference:
         [Andriushchenko and Flammarion, 2020](https://arxiv.org/abs/2007.02617),
@@ -42,14 +42,15 @@ def conv4(seed=0, classes=10, size=32, channels=3):
     """
     seeds = keras.random.SeedGenerator(seed)
     inputs = keras.Input((size, size, channels))
-    x = _convolution(inputs, 4, seeds)
+    x = _convolution(inputs, filters, seeds)
     x = layers.Flatten()(layers.ReLU(name="early")(x))
     outputs = layers.Dense(classes, kernel_initializer=_he(seeds))(x)
-    return keras.Model(inputs, outputs, name="conv4")
+    return keras.Model(inputs, outputs, name=f"conv{filters}")
 
 
 NETWORKS = {
-    "conv4": lambda **kwargs: conv4(**kwargs),
+    "conv4": lambda **kwargs: conv(4, **kwargs),
+    "conv16": lambda **kwargs: conv(16, **kwargs),
     "resnet8": lambda **kwargs: resnet(8, **kwargs),
     "resnet20": lambda **kwargs: resnet(20, **kwargs),
     "resnet56": lambda **kwargs: resnet(56, **kwargs),

@@ -86,8 +86,8 @@ def arms(epsilon):
     Args:
         epsilon: Radius of the training attack.
     """
-    # GradAlign's weight by epsilon, from its published code.
-    align = 0.02 * 10 ** (epsilon * 255 / 8)
+    # GradAlign's weight by epsilon, from its published code, which ends there.
+    align = 0.02 * 10 ** min(epsilon * 255 / 8, 2.0)
     return {
         "fgsm": lambda: fgsm(epsilon),
         "fgsm-rs": lambda: fgsm_rs(epsilon),

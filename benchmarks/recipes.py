@@ -4,9 +4,9 @@
         --epsilon 10 --recipes fgsm grad-align --seeds 1 2 --out fgsm_conv4
 
 Each recipe sees the same images in the same order from the same initial
-weights. After each epoch the model is saved, so a run that was killed goes on
-where it was: call it again. `--minutes` ends a call early, for machines that
-lend time in pieces. Results go to `benchmarks/results/recipes_<out>.json`.
+weights. Every `--watch` epochs the model is saved, so a run that was killed
+goes on where it was: call it again. `--minutes` ends a call early, for machines
+that lend time in pieces. Results go to `benchmarks/results/recipes_<out>.json`.
 """
 
 import argparse
@@ -28,11 +28,7 @@ def main():
     # Imported here: Keras reads its backend when it is imported.
     import report
 
-    from keras_attn_defense.datasets import load_npz
-
-    train, test = load_npz(options.data)
-    train = train.images[: options.images], train.labels[: options.images]
-    test = test.images, test.labels
+    train, test = load(options.data, options.images)
     path = _FOLDER / "results" / f"recipes_{options.out}.json"
     rows = rows_of(path, options)
     known = {(row["recipe"], row["seed"]) for row in rows}
@@ -53,6 +49,23 @@ def main():
             report.write(
                 path, options, settings=_settings(options), results=rows
             )
+
+
+def load(data, images):
+    """Returns `(train, test)`, pairs of images and labels."""
+    from keras_attn_defense.datasets import load_npz
+
+    if data == "digits":  # 8 x 8 pixels, which come with scikit-learn.
+        from sklearn.datasets import load_digits
+
+        x, y = load_digits(return_X_y=True)
+        x = x.reshape(-1, 8, 8, 1).astype("float32") / 16
+        order = np.random.default_rng(0).permutation(len(x))
+        x, y = x[order], y[order]
+        return (x[:1400], y[:1400]), (x[1400:], y[1400:])
+    train, test = load_npz(data)
+    train = train.images[:images], train.labels[:images]
+    return train, (test.images, test.labels)
 
 
 def rows_of(path, options):
@@ -84,17 +97,19 @@ def run(recipe, seed, train, test, options, deadline):
     if history:
         model = keras.saving.load_model(saved(len(history)))
     else:
-        model = build(recipe, seed, len(train[0]), options)
+        model = build(recipe, seed, *train, options)
     for epoch in range(len(history), options.epochs):
         if time.monotonic() > deadline:
             return None
-        x, y = epoch_data(*train, seed, epoch)
+        x, y = epoch_data(*train, seed, epoch, options.data != "digits")
         start = time.process_time()
         logs = model.fit(x, y, options.batch, shuffle=False, verbose=0).history
         row = {"cpu_s": time.process_time() - start}
         row |= {name: float(values[-1]) for name, values in logs.items()}
-        row |= watch(model, test, options)
         history.append(row)
+        if (epoch + 1) % options.watch and epoch + 1 < options.epochs:
+            continue
+        row |= watch(model, test, options)
         text = "  ".join(
             f"{k} {row[k]:.3f}" for k in ("clean", "fgsm", "pgd_10")
         )
@@ -102,14 +117,15 @@ def run(recipe, seed, train, test, options, deadline):
         # A kill between these lines repeats the epoch, no more.
         model.save(saved(epoch + 1))
         log.write_text(json.dumps(history))
-        saved(epoch).unlink(missing_ok=True)
+        for before in range(epoch + 1):
+            saved(before).unlink(missing_ok=True)
     measured = measure(model, test, options)
     cpu = sum(epoch["cpu_s"] for epoch in history)
     row = {"recipe": recipe, "seed": seed, **measured, "cpu_s": cpu}
     return {**row, "epochs": history}
 
 
-def build(recipe, seed, num_images, options):
+def build(recipe, seed, x, y, options):
     """Returns a compiled defended model."""
     import keras
     import networks
@@ -117,12 +133,17 @@ def build(recipe, seed, num_images, options):
 
     import keras_attn_defense as kad
 
-    base = networks.NETWORKS[options.network](seed=seed)
+    base = networks.NETWORKS[options.network](
+        seed=seed,
+        classes=int(y.max()) + 1,
+        size=x.shape[1],
+        channels=x.shape[-1],
+    )
     arguments = recipe_arms.arms(options.epsilon / 255)[recipe]()
     model = kad.AttentionDefendedModel(
         base, validation_attack=None, **arguments
     )
-    steps = options.epochs * -(-num_images // options.batch)
+    steps = options.epochs * -(-len(x) // options.batch)
     schedule = recipe_arms.Triangle(options.rate, steps)
     optimizer = keras.optimizers.Adam(schedule)
     if options.sgd:
@@ -135,13 +156,14 @@ def build(recipe, seed, num_images, options):
     return model
 
 
-def epoch_data(x, y, seed, epoch):
-    """The images of an epoch, shuffled and half of them mirrored."""
+def epoch_data(x, y, seed, epoch, mirror):
+    """The images of an epoch, shuffled and maybe half of them mirrored."""
     random = np.random.default_rng((seed, epoch))
     order = random.permutation(len(x))
     x, y = x[order], y[order]
-    mirrored = random.random(len(x)) < 0.5
-    x[mirrored] = x[mirrored, :, ::-1]
+    if mirror:
+        mirrored = random.random(len(x)) < 0.5
+        x[mirrored] = x[mirrored, :, ::-1]
     return x, y
 
 
@@ -208,13 +230,14 @@ def _settings(options):
 
 def _options():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--data", required=True, help="a .npz file")
+    parser.add_argument("--data", required=True, help="a .npz file, or digits")
     parser.add_argument("--out", required=True, help="name of the results")
     parser.add_argument("--recipes", nargs="+", default=["fgsm", "grad-align"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--network", default="conv4")
     parser.add_argument("--epsilon", type=float, default=10, help="of 255")
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--watch", type=int, default=1, help="epochs")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--sgd", action="store_true", help="in place of Adam")
