@@ -206,7 +206,11 @@ def test_no_farther_than_foolbox(norm):
         perturbation_size(each, X, norm) for each in (expected, x_adv)
     )
     assert (predicted(model, x_adv) != y).all()
-    assert (ours < 1.01 * theirs).all()
+    # One image lies so near a boundary that Foolbox's copy of the model may
+    # take it for wrong already.
+    attacked = theirs > 0
+    assert attacked.sum() >= len(X) - 1
+    assert (ours < 1.01 * theirs)[attacked].all()
 
 
 @pytest.mark.parametrize(

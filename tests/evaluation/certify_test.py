@@ -172,7 +172,8 @@ def test_certified_accuracy_and_abstention():
     )
 
 
-def test_summary_file_and_figure(result, capsys, tmp_path):
+def test_summary_file_and_figure(result, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")  # as wide as `str` is
     result.summary()
     assert str(result) in capsys.readouterr().out
     assert "brightness: 24 images, noise of sigma 0.4" in str(result)

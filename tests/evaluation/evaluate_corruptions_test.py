@@ -149,7 +149,8 @@ def test_baselines_that_do_not_fit(baseline, message):
         ours.mean_corruption_error(baseline)
 
 
-def test_summary_and_file(tmp_path, capsys):
+def test_summary_and_file(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")  # as wide as `str` is
     result = evaluate(name="mine", dataset="brightness")
     result.summary()
     assert str(result) in capsys.readouterr().out
