@@ -32,6 +32,7 @@ from .search_attack import select as select
 from .square import Square as Square
 from .step_ll import StepLL as StepLL
 from .szegedy_lbfgs import SzegedyLBFGS as SzegedyLBFGS
+from .transfer_attack import TransferAttack as TransferAttack
 
 
 def __dir__():

@@ -9,6 +9,7 @@ for each run:  # restarts, or target classes
 return the x of the run that does most harm, for each image
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 from typing import Self
@@ -125,10 +126,7 @@ class GradientAttack(Attack):
 
         def one_run(number):
             reference, state = self._begin(task._replace(run=number), start)
-
-            def step(i, state):
-                return self._step(task, step_size, reference, i, state)
-
+            step = functools.partial(self._step, task, step_size, reference)
             return repeat(steps or self.steps, step, state)[0]
 
         if start is not None:
@@ -247,6 +245,10 @@ class GradientAttack(Attack):
         """Returns the step of norm one along `gradient`, and the new memory."""
         return self.ball.ascent_direction(gradient), memory
 
+    def passes_of_step(self, victim: ClassifierView) -> tuple[int, int]:
+        """Counts the forward and backward passes of one step on a victim."""
+        return self.objective.passes_on(victim)
+
     def relative_step_size(self) -> Any:
         """Returns the step size as a share of epsilon, if none was given."""
         return min(1.0, 2.5 / self.steps)
@@ -291,14 +293,13 @@ class GradientAttack(Attack):
         for rows, (x, y) in padded_batches(images, labels, size=batch_size):
             x_adv = self.craft_batch(victim, value_range, x, y)
             crafted[rows] = ops.convert_to_numpy(x_adv)[: len(crafted[rows])]
-        runs = self.runs(victim)
-        forward, backward = self.objective.passes_on(victim)
-        ones = np.ones(len(images), "int64")
+        runs = self.runs(victim) * np.ones(len(images), "int64")
+        forward, backward = self.passes_of_step(victim)
         return AttackResult(
             crafted,
             # The last pass of each run only chooses among them.
-            ones * runs * (forward * self.steps + victim.draws * (runs > 1)),
-            ones * runs * backward * self.steps,
+            runs * (forward * self.steps + victim.draws * (runs > 1)),
+            runs * backward * self.steps,
         )
 
     def get_config(self) -> dict[str, Any]:

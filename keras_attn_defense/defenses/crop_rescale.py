@@ -13,10 +13,10 @@ from .._typing import ValueRange
 from ..classifier import HowToAttack
 from ..data import from_channels_last
 from ..data import to_channels_last
+from ..preprocessing.resampling import check_sides
+from ..preprocessing.resampling import part_as_whole
+from ..preprocessing.resampling import resampled
 from .defense_layer import DefenseLayer
-from .resampling import check_sides
-from .resampling import part_as_whole
-from .resampling import resampled
 
 
 @register

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from .resampling import check_sides
+from ..preprocessing.resampling import check_sides
 
 # Whatever Keras is set to: a purifier moves the channels itself.
 _LAST = {"data_format": "channels_last"}

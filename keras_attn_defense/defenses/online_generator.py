@@ -24,9 +24,9 @@ from ..attacks.carlini_wagner import adam_step
 from ..classifier import HowToAttack
 from ..data import from_channels_last
 from ..data import to_channels_last
+from ..preprocessing.resampling import check_sides
 from .defense_layer import DefenseLayer
 from .defense_layer import identity
-from .resampling import check_sides
 
 
 @register

@@ -13,10 +13,8 @@ from .._typing import ValueRange
 from ..classifier import HowToAttack
 from ..data import from_channels_last
 from ..data import to_channels_last
+from ..preprocessing.resampling import shrunk
 from .defense_layer import DefenseLayer
-from .resampling import check_sides
-from .resampling import resampled
-from .resampling import whole_as_part
 
 
 @register
@@ -70,17 +68,11 @@ class RandomResizePad(DefenseLayer):
         """Resizes and pads images `(batch, height, width, channels)`."""
         lower, _ = self.value_range
         x = to_channels_last(images) - lower
-        sides = check_sides(x.shape[1:3])
         chances = keras.random.uniform(
             (3, ops.shape(x)[0]), seed=self.seed_generator
         )
         scale = self.smallest + (1.0 - self.smallest) * chances[0]
-        weights = []
-        for number, side in enumerate(sides, 1):
-            length = ops.maximum(ops.round(scale * side), 1.0)
-            start = ops.floor(chances[number] * (side - length + 1.0))
-            weights.append(whole_as_part(start, length, side, side))
-        return from_channels_last(resampled(x, *weights) + lower)
+        return from_channels_last(shrunk(x, scale, chances[1:]) + lower)
 
     def how_to_attack(self) -> HowToAttack:
         """Returns the number of draws."""

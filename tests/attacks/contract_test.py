@@ -19,6 +19,7 @@ from keras_attn_defense.attacks import RandomizedStepLL
 from keras_attn_defense.attacks import Square
 from keras_attn_defense.attacks import StepLL
 from keras_attn_defense.attacks import SzegedyLBFGS
+from keras_attn_defense.attacks import TransferAttack
 from keras_attn_defense.classifier import Classifier
 from tests import networks
 from tests.testing import run_attack_test
@@ -66,6 +67,12 @@ ATTACKS = [
         "randomized_step_ll",
         RandomizedStepLL,
         {"epsilon": 0.075, "seed": 5},
+        RANDOM,
+    ),
+    (
+        "transfer",
+        TransferAttack,
+        {"epsilon": 0.1, "steps": 2, "smallest": 0.5, "seed": 5},
         RANDOM,
     ),
     ("iter_ll", IterLL, {"epsilon": 0.1, "steps": 3}, {}),

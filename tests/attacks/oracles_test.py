@@ -7,6 +7,7 @@ from keras_attn_defense.attacks import BIM
 from keras_attn_defense.attacks import FGSM
 from keras_attn_defense.attacks import PGD
 from keras_attn_defense.attacks import MomentumBIM
+from keras_attn_defense.attacks import TransferAttack
 from tests import networks
 from tests.testing import to_numpy
 from tests.torch_oracles import as_torch
@@ -48,12 +49,25 @@ def assert_same(attack, model, expected):
             {"eps": 0.06, "alpha": 0.02, "steps": 4, "decay": 0.9},
         ),
         (
+            TransferAttack(0.06, **LINF, diversity=0, smoothing=5),
+            "TIFGSM",
+            {
+                **{"eps": 0.06, "alpha": 0.02, "steps": 4, "decay": 1.0},
+                **{"len_kernel": 5, "diversity_prob": 0.0, "resize_rate": 0.7},
+            },
+        ),
+        (
+            TransferAttack(0.06, **LINF, diversity=0, scales=3, nesterov=True),
+            "SINIFGSM",
+            {"eps": 0.06, "alpha": 0.02, "steps": 4, "m": 3},
+        ),
+        (
             PGD(0.5, random_start=False, **L2),
             "PGDL2",
             {"eps": 0.5, "alpha": 0.2, "steps": 4, "random_start": False},
         ),
     ],
-    ids=["fgsm", "bim", "pgd", "mifgsm", "pgd_l2"],
+    ids=["fgsm", "bim", "pgd", "mifgsm", "tifgsm", "sinifgsm", "pgd_l2"],
 )
 def test_torchattacks(model, attack, name, arguments):
     torchattacks = pytest.importorskip("torchattacks")

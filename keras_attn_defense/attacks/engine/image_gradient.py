@@ -40,3 +40,24 @@ def image_gradient(logits_of, objective, x):
     slope = to_logits(ops.ones_like(values))
     gradient = normalized_pullback(to_images)(slope)
     return ops.stop_gradient(values), gradient, ops.stop_gradient(logits)
+
+
+def through(transformation, objective, victim, x, labels, reference):
+    """What `value_and_gradient` of an objective returns, for changed images.
+
+    Args:
+        transformation: A differentiable function of images.
+        objective: An `Objective`.
+        victim: A classifier view.
+        x: Images `(batch, height, width, channels)`, by which the gradient is
+            taken.
+        labels: Classes `(batch,)`.
+        reference: What the objective's `reference` returned.
+    """
+    # The chain rule by hand: the objective takes its gradient by the changed
+    # image, and `back` takes that to the image itself.
+    changed, back = vjp(transformation, x)
+    values, gradient, logits = objective.value_and_gradient(
+        victim, ops.stop_gradient(changed), labels, reference
+    )
+    return values, back(gradient), logits

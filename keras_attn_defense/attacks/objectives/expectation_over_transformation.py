@@ -6,15 +6,14 @@ from typing import Any
 from typing import Self
 
 import keras
-from keras import ops
 
 from ..._arguments import check_count
-from ..._backend import vjp
 from ..._registration import register
 from ..._typing import Tensor
 from ...classifier import ClassifierView
 from ...classifier import frozen
 from ..engine.draws import mean_over_draws
+from ..engine.image_gradient import through
 from ..engine.task import Task
 from .naming import get
 from .naming import serialize
@@ -109,13 +108,14 @@ class ExpectationOverTransformation(Objective):
             return self.objective.value_and_gradient(
                 victim, x, labels, reference
             )
-        # The chain rule by hand: the objective takes its gradient by the
-        # transformed image, and `back` takes that to the image itself.
-        moved, back = vjp(lambda x: self._transformed(x, victim.draw), x)
-        values, gradient, logits = self.objective.value_and_gradient(
-            victim, ops.stop_gradient(moved), labels, reference
+        return through(
+            lambda x: self._transformed(x, victim.draw),
+            self.objective,
+            victim,
+            x,
+            labels,
+            reference,
         )
-        return values, back(gradient), logits
 
     def _transformed(self, x, draw):
         transformation = self.transformation

@@ -67,12 +67,29 @@ def whole_as_part(start, length, old, new):
     return weights * ops.cast(is_inside, weights.dtype)[:, :, None]
 
 
+def shrunk(images, scale, places):
+    """Shrinks each image to a size of its own; the rest is zero.
+
+    Args:
+        images: `(batch, height, width, channels)`.
+        scale: The new sides as a share of the old, `(batch,)`.
+        places: Where it is put, `(2, batch)`, from 0 (top, left) up to 1.
+    """
+    weights = []
+    for number, side in enumerate(check_sides(images.shape[1:3])):
+        length = ops.maximum(ops.round(scale * side), 1.0)
+        start = ops.floor(places[number] * (side - length + 1.0))
+        weights.append(whole_as_part(start, length, side, side))
+    return resampled(images, *weights)
+
+
 def check_sides(sides):
     """Returns height and width; a `ValueError` if they are not known."""
     if None in sides:
         raise ValueError(
-            "This defense needs images of known height and width. Received "
-            f"images with sides {tuple(sides)}: build the model for one size."
+            "Images are resized here, which needs their height and width. "
+            f"Received images with sides {tuple(sides)}: build the model for "
+            "one size."
         )
     return tuple(sides)
 

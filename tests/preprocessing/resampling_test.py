@@ -8,9 +8,9 @@ from keras import ops
 from keras_attn_defense.defenses import CropRescale
 from keras_attn_defense.defenses import RandomResizePad
 from keras_attn_defense.defenses import TotalVariationMinimization
-from keras_attn_defense.defenses.resampling import part_as_whole
-from keras_attn_defense.defenses.resampling import resampled
-from keras_attn_defense.defenses.resampling import whole_as_part
+from keras_attn_defense.preprocessing.resampling import part_as_whole
+from keras_attn_defense.preprocessing.resampling import resampled
+from keras_attn_defense.preprocessing.resampling import whole_as_part
 from tests import networks
 from tests.testing import to_numpy
 
