@@ -1,7 +1,5 @@
 """The command `evaluate`, which measures accuracy under attack."""
 
-import sys
-
 from ..classifier import as_classifier
 from ..evaluation import evaluate_robustness
 from .arguments import add_batch_size
@@ -17,6 +15,7 @@ from .report import add_report
 from .report import check_report
 from .report import chosen_checks
 from .report import hand_over
+from .report import verbose
 
 _SUMMARY = "Measures how many images a model classifies correctly under attack."
 _EPILOG = """\
@@ -40,6 +39,9 @@ examples:
   the first of four parts, for the command merge:
     python -m keras_attn_defense evaluate model.keras --data test.npz \\
       --shard 0/4 --state shard-0.npz
+  with noise, blur, weather and compression:
+    python -m keras_attn_defense evaluate model.keras --data test.npz \
+      --corruptions --out card.json
   in continuous integration, to fail if robustness is lost:
     python -m keras_attn_defense evaluate model.keras --data test.npz \\
       --attacks pgd --limit 500 --fail-under 0.4"""
@@ -118,9 +120,9 @@ def run(args):
         checks=chosen_checks(args),
         name=args.name,
         dataset=data_name(args.data),
-        verbose=1 if sys.stdout.isatty() else 0,
+        verbose=verbose(),
     )
-    return hand_over(report, args, options.class_names)
+    return hand_over(report, args, model, (images, labels), options)
 
 
 def _check_shard(args):
@@ -130,10 +132,12 @@ def _check_shard(args):
             "A shard is merged from its state file. Name one, such as --state "
             f"shard-{args.shard[0]}.npz."
         )
-    if any((args.out, args.plot, args.html, args.fail_under is not None)):
+    given = (args.fail_under, args.corruptions)
+    if any((args.out, args.plot, args.html, *(g is not None for g in given))):
         raise ValueError(
-            "--out, --plot, --html and --fail-under are about all images, and "
-            "--shard evaluates a part of them. Leave them to the command merge."
+            "--out, --plot, --html, --corruptions and --fail-under are about "
+            "all images, and --shard evaluates a part of them. Leave them to "
+            "the command merge."
         )
 
 

@@ -1,7 +1,5 @@
 """The command `merge`, which makes one report of all shards."""
 
-import sys
-
 from ..classifier import as_classifier
 from ..evaluation import merge
 from .arguments import add_command
@@ -13,6 +11,7 @@ from .report import add_report
 from .report import check_report
 from .report import chosen_checks
 from .report import hand_over
+from .report import verbose
 
 _SUMMARY = "Makes one report of the shards of an evaluation."
 _EPILOG = """\
@@ -65,6 +64,6 @@ def run(args):
         checks=chosen_checks(args),
         name=args.name,
         dataset=data_name(args.data),
-        verbose=1 if sys.stdout.isatty() else 0,
+        verbose=verbose(),
     )
-    return hand_over(report, args, options.class_names)
+    return hand_over(report, args, model, (images, labels), options)

@@ -2,10 +2,13 @@
 
 import sys
 
+from ..evaluation import evaluate_corruptions
+from ..evaluation.corruptions import CORRUPTIONS
 from ..pages import check_page
 from ..visualization.style import check_matplotlib
 from .arguments import output
 from .arguments import share
+from .data import data_name
 
 
 def add_report(parser):
@@ -35,6 +38,14 @@ def add_report(parser):
     parser.add_argument(
         "--name",
         help="the name of the model in the card (default: its own name)",
+    )
+    parser.add_argument(
+        "--corruptions",
+        nargs="*",
+        choices=CORRUPTIONS,
+        metavar="NAME",
+        help="also measure accuracy under these corruptions, such as fog "
+        "(without names: under all fifteen)",
     )
     checks = parser.add_mutually_exclusive_group()
     checks.add_argument(
@@ -73,17 +84,35 @@ def chosen_checks(args):
     return "thorough" if args.thorough else not args.no_checks
 
 
-def hand_over(report, args, class_names):
-    """Prints a report and writes its files.
+def verbose():
+    """Returns the argument `verbose`: a bar where somebody looks."""
+    return 1 if sys.stdout.isatty() else 0
+
+
+def hand_over(report, args, model, data, options):
+    """Adds corruptions to a report, prints it and writes its files.
 
     Args:
         report: The `RobustnessReport`.
         args: The parsed arguments.
-        class_names: The names of the classes, or None.
+        model: The model.
+        data: `(images, labels)`, as they were evaluated.
+        options: The options of the data.
 
     Returns:
         The exit code.
     """
+    if args.corruptions is not None:
+        report.corruptions = evaluate_corruptions(
+            model,
+            *data,
+            corruptions=args.corruptions or None,
+            value_range=options.value_range,
+            seed=args.seed,
+            name=report.about["name"],
+            dataset=data_name(args.data),
+            verbose=verbose(),
+        )
     report.summary()
     if args.out is not None:
         report.save(args.out)
@@ -91,7 +120,7 @@ def hand_over(report, args, class_names):
         report.plot(args.plot)
     if args.html is not None:
         report.about["call"] = args.command_line
-        report.save(args.html, class_names=class_names)
+        report.save(args.html, class_names=options.class_names)
     return _exit_code(report, args.fail_under)
 
 

@@ -57,6 +57,7 @@ def make_card(report):
         },
         "skipped": report.skipped,
         "outcomes": _outcomes(report),
+        "corruptions": report.corruptions and report.corruptions.to_dict(),
         **report.about["evidence"],
     }
     # As it will be read again: tuples become lists.

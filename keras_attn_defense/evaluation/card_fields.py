@@ -2,6 +2,8 @@
 
 import math
 
+from .corruption_result import corruptions_of
+
 
 def check_fields(card, source):
     """Raises a `ValueError` where a field does not hold what it should.
@@ -24,6 +26,8 @@ def check_fields(card, source):
             f"its {card['num_images']} images. Save it again with "
             "`report.save`."
         )
+    if card.get("corruptions") is not None:
+        corruptions_of(card["corruptions"], source)
     results, epsilons = card["results"], card["threat_model"]["epsilons"]
     worst = {r["epsilon"] for r in results if r["attack"] == "worst case"}
     if results[0]["attack"] != "clean" or not set(epsilons) <= worst:

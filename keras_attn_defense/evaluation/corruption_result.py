@@ -131,7 +131,7 @@ class CorruptionResult:
 
     def summary(self) -> None:
         """Prints accuracies by corruption and severity."""
-        show(functools.partial(_write, self))
+        show(functools.partial(write_corruptions, self))
 
     def to_dict(self) -> dict[str, Any]:
         """Returns settings, counts and accuracies as plain values."""
@@ -153,7 +153,7 @@ class CorruptionResult:
         }
 
     def __str__(self) -> str:
-        return as_text(functools.partial(_write, self))
+        return as_text(functools.partial(write_corruptions, self))
 
     def save(self, path: Path) -> None:
         """Writes `to_dict` to a JSON file, which `load_corruptions` reads.
@@ -203,11 +203,20 @@ def load_corruptions(path: Path) -> CorruptionResult:
     assert loaded.to_dict() == result.to_dict()
     ```
     """
-    content = read_json(path, "result")
+    return corruptions_of(read_json(path, "result"), path)
+
+
+def corruptions_of(content, source):
+    """Returns the result whose `to_dict` is given.
+
+    Args:
+        content: What should be the dict.
+        source: What to call it in an error.
+    """
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise ValueError(
-            f"'{path}' holds no corruptions of this version. Expected a file "
-            "that `CorruptionResult.save` has written."
+            f"'{source}' holds no corruptions of this version. Expected what "
+            "`CorruptionResult.save` has written."
         )
     try:
         result = CorruptionResult(
@@ -221,13 +230,37 @@ def load_corruptions(path: Path) -> CorruptionResult:
             raise ValueError("numbers that contradict each other")
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
-            f"The result '{path}' lacks some of its settings or numbers: "
+            f"The result '{source}' lacks some of its settings or numbers: "
             f"{error!r}. Save it again."
         ) from None
     return result
 
 
-def _write(result, console):
+def check_corruptions(result, name):
+    """Returns a result if it is one of the model, or None.
+
+    Args:
+        result: What should be a `CorruptionResult`.
+        name: The name of the model.
+    """
+    if result is None:
+        return None
+    if not isinstance(result, CorruptionResult):
+        raise ValueError(
+            "`corruptions` should be what `kad.evaluation.evaluate_corruptions`"
+            f" returned, or None. Received: {type(result).__name__}"
+        )
+    if result.settings["model"] != name:
+        raise ValueError(
+            f"The corruptions were evaluated on '{result.settings['model']}', "
+            f"the attacks on '{name}'. If that is one model, pass the same "
+            "`name` to both."
+        )
+    return result
+
+
+def write_corruptions(result, console):
+    """Prints the table of a result to a `rich` console."""
     settings = result.settings
     low, high = (100 * bound for bound in result.clean_interval)
     table = Table(

@@ -16,6 +16,8 @@ from .accuracy_rows import AccuracyRow
 from .accuracy_rows import accuracy_rows
 from .accuracy_rows import rows_by_class
 from .card import make_card
+from .corruption_result import CorruptionResult
+from .corruption_result import check_corruptions
 from .gallery import Gallery
 from .red_flag import RedFlag
 from .table import print_report
@@ -46,6 +48,16 @@ class RobustnessReport:
     report.save("card.json")
     report.save("report.html")  # for a browser
     ```
+
+    What `kad.evaluation.evaluate_corruptions` returned may join it:
+
+    ```python
+    report = kad.evaluate_robustness(model, x, y, attacks="fgsm", verbose=0)
+    report.corruptions = kad.evaluation.evaluate_corruptions(
+        model, x, y, corruptions=["fog"], verbose=0
+    )
+    assert report.to_dict()["corruptions"] == report.corruptions.to_dict()
+    ```
     """
 
     def __init__(
@@ -65,6 +77,7 @@ class RobustnessReport:
         #: The `Gallery` that `gallery=` asked for, or None.
         self.gallery = gallery
         self._rows = rows
+        self._corruptions: CorruptionResult | None = None
         #: One `AccuracyRow` for clean images, then for each radius one for
         #: each attack and one for the worst case.
         self.rows: list[AccuracyRow] = accuracy_rows(records, confidence)
@@ -171,6 +184,18 @@ class RobustnessReport:
             epsilon: _counted(records.labels, classes, count)
             for epsilon, classes in taken_for.items()
         }
+
+    @property
+    def corruptions(self) -> CorruptionResult | None:
+        """Accuracy under corruptions, for summary, card and page; or None.
+
+        Set it to what `evaluate_corruptions` returned for the same model.
+        """
+        return self._corruptions
+
+    @corruptions.setter
+    def corruptions(self, result: CorruptionResult | None) -> None:
+        self._corruptions = check_corruptions(result, self.about["name"])
 
     @property
     def images(self) -> Any:

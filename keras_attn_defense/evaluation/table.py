@@ -8,6 +8,7 @@ from rich.text import Text
 
 from .._text import as_text
 from .._text import show
+from .corruption_result import write_corruptions
 
 _MARKS = {
     True: ("raised", "bold red"),
@@ -33,6 +34,8 @@ def percent(share):
 
 def _write(report, console):
     console.print(_table(report))
+    if report.corruptions is not None:
+        write_corruptions(report.corruptions, console)
     for name, reason in report.skipped.items():
         _write_flag(console, ("left out", "yellow"), name, reason)
     sentences = {flag.sentence for flag in report.flags}

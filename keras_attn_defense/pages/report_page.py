@@ -47,6 +47,7 @@ def report_page(report: Any, class_names: Sequence[str] | None = None) -> str:
         attacks=list(card["attacks"]),
         classes=_class_tables(report, names),
         most_wrong=_MOST_WRONG,
+        corruptions=_corruptions(card),
         gallery=gallery_cards(report, names),
         facts=_facts(card, label),
         call=report.about["call"],
@@ -144,6 +145,15 @@ def _wrong(confusion, label, names):
     counts[label] = 0
     most = np.argsort(-counts, kind="stable")[:_MOST_WRONG]
     return [f"{names(each)}: {counts[each]}" for each in most if counts[each]]
+
+
+def _corruptions(card):
+    """The accuracies under corruptions, and their means, by name."""
+    found = card["corruptions"]
+    if found is None:
+        return None
+    means = {name: float(np.mean(s)) for name, s in found["accuracy"].items()}
+    return {**found, "means": means}
 
 
 def _facts(card, label):

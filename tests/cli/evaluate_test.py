@@ -3,11 +3,13 @@
 import json
 import sys
 
+import keras
 import numpy as np
 import pytest
 
 from keras_attn_defense import attacks
 from keras_attn_defense.datasets.sampling import stratified_sample
+from keras_attn_defense.evaluation import evaluate_corruptions
 from keras_attn_defense.evaluation import load_card
 from tests.cli.helpers import IMAGES
 from tests.cli.helpers import LABELS
@@ -191,3 +193,23 @@ def test_page_for_a_browser(capsys, folder, monkeypatch):
     assert "should end in .html" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "jinja2", None)
     assert "--html needs jinja2" in fails(command, capsys)
+
+
+def test_corruptions(capsys):
+    command = FGSM + "--epsilon 0.1 --out card.json --corruptions "
+    assert run(command + "brightness contrast") == 0
+    found = load_card("card.json")["corruptions"]
+    images = np.load("test.npz")
+    direct = evaluate_corruptions(
+        keras.saving.load_model("model.keras"),
+        images["x"],
+        images["y"],
+        corruptions=["brightness", "contrast"],
+        verbose=0,
+    )
+    assert found["correct"] == direct.to_dict()["correct"]
+    assert found["settings"]["dataset"] == "test"
+    assert "contrast" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run(command + "rain")
+    assert "invalid choice: 'rain'" in capsys.readouterr().err

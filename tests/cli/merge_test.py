@@ -34,8 +34,9 @@ def test_merged_shards_are_the_whole(capsys, folder):
     assert "is below 0.9" in capsys.readouterr().err
     assert card(folder / "card.json") == card(folder / "whole.json")
 
-    assert run(MERGE + "--html page.html") == 0
+    assert run(MERGE + "--html page.html --corruptions fog") == 0
     page = (folder / "page.html").read_text(encoding="utf-8")
+    assert '<th scope="row">fog</th>' in page
     assert page.count('class="card"') == 20
     assert "merge model.keras shard-1.npz" in page
 
@@ -55,6 +56,7 @@ def test_merged_shards_are_the_whole(capsys, folder):
         ("--shard 0/2", "--state shard-0.npz"),
         ("--shard 0/2 --state s.npz --out card.json", "to the command merge"),
         ("--shard 0/2 --state s.npz --fail-under 0", "to the command merge"),
+        ("--shard 0/2 --state s.npz --corruptions", "to the command merge"),
         ("--shard 3/9 --state s.npz", "3 of 9 has no images"),
     ],
 )

@@ -187,3 +187,36 @@ def test_summary_and_file(tmp_path, capsys, monkeypatch):
 def test_refused_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         evaluate(**arguments)
+
+
+def test_joins_a_report(tmp_path):
+    report = kad.evaluate_robustness(
+        brightness(),
+        IMAGES,
+        LABELS,
+        attacks="fgsm",
+        checks=False,
+        verbose=0,
+        name="mine",
+    )
+    assert report.to_dict()["corruptions"] is None
+    result = evaluate(name="mine", severities=[2, 4])
+    report.corruptions = result
+    assert str(result) in str(report)
+    path = tmp_path / "card.json"
+    report.save(path)
+    card = kad.evaluation.load_card(path)
+    assert card["corruptions"] == result.to_dict()
+    path.write_text(
+        json.dumps({**card, "corruptions": {**card["corruptions"], "clean": 3}})
+    )
+    with pytest.raises(ValueError, match="contradict"):
+        kad.evaluation.load_card(path)
+
+    with pytest.raises(ValueError, match="on 'other', the attacks on 'mine'"):
+        report.corruptions = evaluate(name="other")
+    with pytest.raises(ValueError, match="Received: dict"):
+        report.corruptions = result.to_dict()
+    assert report.corruptions is result
+    report.corruptions = None
+    assert report.to_dict()["corruptions"] is None

@@ -10,6 +10,7 @@ import pytest
 
 import keras_attn_defense as kad
 from keras_attn_defense.pages import gallery_cards
+from keras_attn_defense.pages import report_page
 from keras_attn_defense.pages.names import ClassNames
 from tests.evaluation.helpers import evaluate
 from tests.pages.helpers import IMAGES
@@ -73,6 +74,23 @@ def test_classes_that_images_are_taken_for(report, page):
     )
     assert counts[label, wrong] > 0
     assert f"{NAMES[wrong]}: {counts[label, wrong]}" in shown
+
+
+def test_corruptions(report, page):
+    assert 'id="corruptions"' not in page
+    joined = copy.copy(report)
+    joined.corruptions = kad.evaluation.CorruptionResult(
+        200,
+        180,
+        [1, 5],
+        {"<fog>": [150, 31]},
+        {"model": report.about["name"], "confidence": 0.95},
+    )
+    text = report_page(joined)
+    read = Reader(text)
+    for share in ("90.0", "75.0", "15.5", "45.2", "54.8"):
+        assert f"{share}\xa0%" in read.text
+    assert "<fog>" in read.text and "&lt;fog&gt;" in text
 
 
 def test_names_are_shown_and_not_run(page):
