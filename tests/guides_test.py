@@ -19,6 +19,7 @@ BACKENDS = {
     "fine_tune_a_pretrained_model": "torch",
     "how_robust_is_my_model": "torch",
     "serve_it_with_tensorflow_serving": "tensorflow",
+    "train_fast_without_being_fooled": "torch",
     "train_on_several_devices": "jax",
     "what_does_my_network_look_at": "torch",
     "write_your_own_attack": "torch",
