@@ -11,6 +11,7 @@ from .dlr import targeted_dlr as targeted_dlr
 from .expectation_over_transformation import (
     ExpectationOverTransformation as ExpectationOverTransformation,
 )
+from .feature_importance import FeatureImportance as FeatureImportance
 from .kl_divergence import KLDivergence as KLDivergence
 from .margin import Margin as Margin
 from .margin import margin as margin

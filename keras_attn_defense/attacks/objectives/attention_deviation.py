@@ -66,11 +66,18 @@ class AttentionDeviation(Objective):
     ```python
     objective = kad.attacks.objectives.AttentionDeviation(weight=5.0)
     x_adv = kad.attacks.PGD(objective=objective)(model, x, y)
+
+    # The attention-guided transfer attack (ATA), at one layer:
+    maps = kad.attention.GradCAM(normalization=None, scale_gradients=False)
+    objective = kad.attacks.objectives.AttentionDeviation(attention=maps)
+    attack = kad.attacks.MomentumBIM(objective=objective)
     ```
 
     Reference:
         Attention, Please! Adversarial Defense via Activation Rectification
-        and Preservation, [Wu et al., 2023](https://doi.org/10.1145/3572843).
+        and Preservation, [Wu et al., 2023](https://doi.org/10.1145/3572843);
+        for ATA,
+        [Wu et al., 2020](https://openaccess.thecvf.com/content_CVPR_2020/html/Wu_Boosting_the_Transferability_of_Adversarial_Samples_via_Attention_CVPR_2020_paper.html).
     """
 
     #: The gradient of the class score, and that of the images through it.

@@ -1,5 +1,6 @@
 """Tests of the attention's deviation as an objective: values, second order."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -56,6 +57,32 @@ def test_value():
     expected = cross_entropy(expected, Y) + 3.0 * deviation.sum((1, 2))
     np.testing.assert_allclose(values, expected, rtol=1e-4)
     assert (deviation.sum((1, 2)) > 1e-3).all()
+
+
+def test_attention_guided_transfer_attack():
+    # Wu et al., 2020, equations 1 to 4, at one layer, in NumPy: maps of each
+    # image alone, and not normalized.
+    model = networks.functional()
+    layers = {layer.name: layer for layer in model.layers}
+    features = keras.Model(model.input, layers["features"].output)
+    hidden, head = layers["hidden"], layers["head"]
+
+    def map_of(images):
+        maps = to_numpy(features(images))
+        kernel, bias = (to_numpy(w) for w in hidden.weights)
+        slope = 1 - np.tanh(maps.reshape(3, -1) @ kernel + bias) ** 2
+        back = (slope * to_numpy(head.kernel).T[Y]) @ kernel.T
+        weights = back.reshape(maps.shape).mean((1, 2), keepdims=True)
+        return np.maximum((weights * maps).sum(-1), 0)
+
+    grad_cam = GradCAM("features", normalization=None, scale_gradients=False)
+    objective = AttentionDeviation(1e3, "cross_entropy", attention=grad_cam)
+    values, _, logits = evaluated(objective, model)
+
+    deviation = ((map_of(MOVED) - map_of(X)) ** 2).sum((1, 2))
+    expected = cross_entropy(logits, Y) + 1e3 * deviation
+    np.testing.assert_allclose(values, expected, rtol=1e-4)
+    assert (deviation > 1e-7).all()
 
 
 @pytest.mark.everywhere
