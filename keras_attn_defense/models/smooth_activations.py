@@ -4,6 +4,8 @@ import keras
 
 _ROUGH = ("relu", "relu6", "leaky_relu")
 _ROUGH_LAYERS = (keras.layers.ReLU, keras.layers.LeakyReLU)
+# The classes of `keras.ops.relu(x)` and of `keras.activations.relu(x)`.
+_ROUGH_OPERATIONS = ("Relu", "Relu6", "LeakyRelu", "ReLU")
 
 
 def smooth_activations(
@@ -17,7 +19,8 @@ def smooth_activations(
     differently: train it, from the weights or from scratch.
 
     Args:
-        model: A Sequential or Functional model, with nested ones.
+        model: A Sequential or Functional model, with nested ones. Functions
+            between layers, such as `keras.ops.relu`, are replaced too.
         activation: Name of a smooth activation of Keras: `"silu"`, `"gelu"`,
             `"softplus"`, ...
 
@@ -41,6 +44,10 @@ def smooth_activations(
     replaced = []
 
     def clone(layer):
+        is_function = not isinstance(layer, keras.layers.Layer)
+        if is_function and type(layer).__name__ in _ROUGH_OPERATIONS:
+            replaced.append(layer)
+            return keras.layers.Activation(activation)
         config = layer.get_config()
         if isinstance(layer, _ROUGH_LAYERS):
             replaced.append(layer)
@@ -56,9 +63,9 @@ def smooth_activations(
     copy = keras.models.clone_model(model, clone_function=clone, recursive=True)
     if not replaced:
         raise ValueError(
-            f"The model '{model.name}' has no ReLU as a layer or as the "
-            "activation of a layer. One inside of a layer of your own cannot "
-            "be replaced."
+            f"The model '{model.name}' has no ReLU as a layer, as the "
+            "activation of a layer or as a function between layers. One "
+            "inside of a layer of your own cannot be replaced."
         )
     copy.set_weights(model.get_weights())
     return copy

@@ -54,6 +54,32 @@ def test_another_activation_gives_its_numbers():
     np.testing.assert_allclose(to_numpy(smooth(x)), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "relu",
+    [
+        keras.ops.relu,
+        keras.ops.relu6,
+        keras.ops.leaky_relu,
+        keras.activations.relu,
+        lambda x: keras.activations.relu(x, negative_slope=0.1, max_value=6.0),
+    ],
+)
+def test_functions_between_layers(relu):
+    inputs = keras.Input((3,))
+    x = relu(inputs - 0.25)
+    outputs = layers.Dense(2)(keras.ops.concatenate([x, inputs], axis=1))
+    model = keras.Model(inputs, outputs)
+    smooth = kad.models.smooth_activations(model, "softplus")
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
+    kernel, bias = model.get_weights()
+    first = np.log1p(np.exp(x - 0.25))
+    expected = np.concatenate([first, x], axis=1) @ kernel + bias
+    np.testing.assert_allclose(to_numpy(smooth(x)), expected, atol=1e-5)
+    before = np.concatenate([to_numpy(relu(x - 0.25)), x], axis=1)
+    before = before @ kernel + bias
+    np.testing.assert_allclose(to_numpy(model(x)), before, atol=1e-5)
+
+
 def test_what_cannot_be_replaced():
     with pytest.raises(ValueError, match="has no ReLU"):
         kad.models.smooth_activations(networks.functional())
