@@ -21,6 +21,7 @@ from .fab import FAB as FAB
 from .fgsm import FGSM as FGSM
 from .fmn import FMN as FMN
 from .gradient_attack import GradientAttack as GradientAttack
+from .hop_skip_jump import HopSkipJump as HopSkipJump
 from .iter_ll import IterLL as IterLL
 from .momentum_bim import MomentumBIM as MomentumBIM
 from .named import get as get

@@ -18,6 +18,7 @@ from .deep_fool import DeepFool
 from .ead import EAD
 from .fgsm import FGSM
 from .fmn import FMN
+from .hop_skip_jump import HopSkipJump
 from .momentum_bim import MomentumBIM
 from .nfgsm import NFGSM
 from .pgd import PGD
@@ -37,6 +38,7 @@ _CLASSES = {
     "ead": EAD,
     "cw": CarliniWagner,
     "lbfgs": SzegedyLBFGS,
+    "hopskipjump": HopSkipJump,
     "autoattack": AutoAttack,
 }
 
@@ -54,11 +56,12 @@ def get(
         name: `"fgsm"`, `"n-fgsm"`, `"bim"`, `"mim"`, `"pgd"`, `"apgd"`,
             `"apgd-ce"`, `"apgd-dlr"`, `"apgd-t"`, `"attention"`, `"fab"`,
             `"fab-t"`, `"square"`, `"deepfool"`, `"ddn"`, `"fmn"`, `"ead"`,
-            `"cw"`, `"lbfgs"` or `"autoattack"`. An attack is returned as it is.
+            `"cw"`, `"lbfgs"`, `"hopskipjump"` or `"autoattack"`. An attack is
+            returned as it is.
         epsilon: Radius of the ball, in the units of the images.
         norm: `"linf"`, `"l2"` or `"l1"`. None leaves it to the attack: `"l2"`
-            for DeepFool, DDN, Carlini-Wagner and L-BFGS, `"l1"` for EAD,
-            `"linf"` for the others.
+            for DeepFool, DDN, Carlini-Wagner, L-BFGS and HopSkipJump, `"l1"`
+            for EAD, `"linf"` for the others.
         **kwargs: Further arguments of that attack.
 
     Returns:

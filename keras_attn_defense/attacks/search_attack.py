@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from .._arguments import check_count
@@ -117,6 +116,23 @@ class SearchAttack(Attack):
         """
         return {}
 
+    def starts(
+        self,
+        victim: ClassifierView,
+        images: Tensor,
+        labels: Tensor,
+        batch_size: int,
+    ) -> Any:
+        """Images to start from, for `begin` as `task.start`; None for none.
+
+        Args:
+            victim: The classifier view.
+            images: All images that are attacked, in NumPy.
+            labels: Their class indices.
+            batch_size: Images in one call of the model.
+        """
+        return None
+
     def runs(self, victim: ClassifierView) -> int:
         """Counts the runs that an image has to resist."""
         return self.restarts
@@ -223,6 +239,7 @@ class SearchAttack(Attack):
             images,
             labels,
             batch_size,
+            self.starts(victim, images, labels, batch_size),
         )
 
     def get_config(self) -> dict[str, Any]:
@@ -250,13 +267,21 @@ def select(mask: Tensor, first: Any, second: Any) -> Any:
     ```
     """
 
+    masks: dict[int, Tensor] = {}
+
     def choose(one, other):
         if one is other:
             return one
-        shape = (-1,) + (1,) * (len(one.shape) - 1)
-        return ops.where(ops.reshape(mask, shape), one, other)
+        if isinstance(one, dict):
+            return {key: choose(one[key], other[key]) for key in one}
+        if isinstance(one, (list, tuple)):
+            return type(one)(map(choose, one, other))
+        rank = len(one.shape)
+        if rank not in masks:
+            masks[rank] = ops.reshape(mask, (-1,) + (1,) * (rank - 1))
+        return ops.where(masks[rank], one, other)
 
-    return keras.tree.map_structure(choose, first, second)
+    return choose(first, second)
 
 
 def better(first, second):
@@ -268,11 +293,13 @@ def better(first, second):
 def _functions(attack, victim, value_range):
     sign = -1.0 if attack.targeted else 1.0
 
-    def task(images, labels, epsilon, run):
-        return Task(victim, images, labels, epsilon, value_range, sign, run)
+    def task(images, labels, epsilon, run, start=None):
+        return Task(
+            victim, images, labels, epsilon, value_range, sign, run, start
+        )
 
-    def begin(images, labels, epsilon, run):
-        return attack.begin_counted(task(images, labels, epsilon, run))
+    def begin(*arguments):
+        return attack.begin_counted(task(*arguments))
 
     def advance(images, labels, epsilon, run, state, draw):
         current = task(images, labels, epsilon, run)

@@ -1,5 +1,6 @@
 """The view of a plain function from images to logits."""
 
+import numpy as np
 from keras import Layer
 from keras import Model
 from keras import ops
@@ -67,11 +68,13 @@ class FunctionClassifier(ClassifierView):
     def check_logits(self, images):
         """Raises a `ValueError` if the function returns probabilities.
 
+        One-hot vectors are let through: there are attacks that need no more.
         Takes the number of classes from the logits.
         """
         outputs = ops.convert_to_numpy(self.logits(images))
         self.num_classes = outputs.shape[-1]
-        if is_probability(outputs):
+        one_hot = np.isin(outputs, (0.0, 1.0)).all()
+        if is_probability(outputs) and not one_hot:
             raise ValueError(
                 "The function to attack returns probabilities where logits are "
                 "expected: the gradient of probabilities vanishes where the "

@@ -13,6 +13,7 @@ from keras_attn_defense.attacks import FMN
 from keras_attn_defense.attacks import PGD
 from keras_attn_defense.attacks import CarliniWagner
 from keras_attn_defense.attacks import DeepFool
+from keras_attn_defense.attacks import HopSkipJump
 from keras_attn_defense.attacks import IterLL
 from keras_attn_defense.attacks import MomentumBIM
 from keras_attn_defense.attacks import RandomizedStepLL
@@ -100,6 +101,7 @@ SEARCHES = [
     ("apgd_l1", APGD, 1.0, {"steps": 3, "norm": "l1"}),
     ("square", Square, 0.02, BLIND),
     ("square_l2", Square, 0.2, {"norm": "l2", **BLIND}),
+    ("hop_skip_jump", HopSkipJump, 0.1, {"queries": 200}),
 ]
 
 

@@ -50,6 +50,7 @@ RANDOM = {
     "apgd-l1": (attacks.APGD, {"steps": 5, "norm": "l1"}, CENTERED),
     "square": (attacks.Square, {"queries": 20}, BYTES),
     "square-l2": (attacks.Square, {"queries": 20, "norm": "l2"}, CENTERED),
+    "hop-skip-jump": (attacks.HopSkipJump, {"queries": 20}, BYTES),
     "fab-l2": (attacks.FAB, {"steps": 3, "norm": "l2"}, UNIT),
 }
 SEARCHES = {

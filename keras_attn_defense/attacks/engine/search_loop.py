@@ -26,7 +26,15 @@ _FREE_SHARE = 0.25
 
 
 def search(
-    attack, functions, passes, runs, epsilon, images, labels, batch_size
+    attack,
+    functions,
+    passes,
+    runs,
+    epsilon,
+    images,
+    labels,
+    batch_size,
+    starts=None,
 ):
     """Searches adversarial images for each image.
 
@@ -39,12 +47,13 @@ def search(
         images: NumPy images `(N, height, width, channels)`.
         labels: NumPy class indices `(N,)`.
         batch_size: Largest number of places.
+        starts: Images to start from, in NumPy, or None.
 
     Returns:
         An `AttackResult`.
     """
     size = padded_size(len(images), batch_size)
-    places = _Places(functions, epsilon, images, labels, size)
+    places = _Places(functions, epsilon, images, labels, size, starts)
     found = _Found(passes, images)
     # Looking for the smallest perturbation, one success is not enough.
     exhaustive = attack.minimal and np.isinf(ops.convert_to_numpy(epsilon))
@@ -64,11 +73,12 @@ def search(
 class _Places:
     """The batch: which image is where, and the state of its search."""
 
-    def __init__(self, functions, epsilon, images, labels, size):
+    def __init__(self, functions, epsilon, images, labels, size, starts=None):
         self._functions = functions
         self._epsilon = epsilon
         self._images = images
         self._labels = labels
+        self._starts = starts
         self._state = None
         self._draw = 0
         self.active = np.zeros(size, bool)
@@ -90,7 +100,10 @@ class _Places:
         self._load()
         # All places begin, as the compiled function has one size only; those
         # that were busy keep the state they had.
-        state = self._functions["begin"](*self._task)
+        start = ()
+        if self._starts is not None:
+            start = (ops.convert_to_tensor(self._starts[self._index]),)
+        state = self._functions["begin"](*self._task, *start)
         if self._state is not None:
             mask = ops.convert_to_tensor(fresh)
             state = self._functions["select"](mask, state, self._state)

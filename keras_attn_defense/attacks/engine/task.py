@@ -24,6 +24,8 @@ class Task(NamedTuple):
         sign: 1.0 to leave the classes `labels`, -1.0 to reach them.
         run: Number of the run, from 0, `(batch,)` or a single one: restarts
             and target classes are runs of their own.
+        start: Images that a run may start from, of the shape of `images`, or
+            None; see `SearchAttack.starts`.
 
     Example:
 
@@ -54,6 +56,7 @@ class Task(NamedTuple):
     value_range: ValueRange
     sign: float = 1.0
     run: Any = 0
+    start: Tensor | None = None
 
     def is_success(self, logits: Tensor) -> Tensor:
         """Tells for which images these logits are a success.
