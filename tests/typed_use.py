@@ -35,6 +35,8 @@ def evaluate(model: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
     )
     assert_type(report, kad.evaluation.RobustnessReport)
     assert_type(report.robust_accuracy, dict[float, float])
+    assert_type(report.distances, dict[str, float])
+    assert_type(report.accuracy_at(0.05, "fgsm"), float)
     report.save("card.json")
     assert_type(kad.evaluation.load_card("card.json"), dict[str, Any])
     kad.evaluate_robustness(model, x, y, norm="l3")  # type: ignore[arg-type]

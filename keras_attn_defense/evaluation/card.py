@@ -51,6 +51,10 @@ def make_card(report):
         "images": report.about["images"],
         "confidence": report.confidence,
         "results": [row._asdict() for row in report.rows],
+        "median_distances": {
+            name: distance if np.isfinite(distance) else None
+            for name, distance in report.distances.items()
+        },
         "flags": [flag._asdict() for flag in report.flags],
         "attacks": {
             each.name: settings(each.attack) for each in report._records.ran

@@ -111,6 +111,15 @@ class Records:
         """Returns the smallest distances of all entries of its group."""
         return self.min_distance(self._group(entry)[-1])
 
+    def measures(self, entry):
+        """Tells whether an entry looks for the smallest distances.
+
+        Of a group at one radius only success is asked, which is cheaper.
+        """
+        is_part = entry.group != entry.name
+        only_success = is_part and len(self.threat.epsilons) == 1
+        return entry.attack.minimal and not only_success
+
     def success(self, entry, index):
         """Tells on which images an entry, or one before it, succeeded.
 

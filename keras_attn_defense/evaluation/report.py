@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from .._arguments import check_number
 from .._files import write_json
 from .._typing import Figure
 from .._typing import Path
@@ -42,7 +43,7 @@ class RobustnessReport:
     ```python
     report = kad.evaluate_robustness(model, x, y, attacks="pgd", epsilons=[0.1])
     report.clean_accuracy, report.clean_interval
-    report.robust_accuracy[0.1]
+    report.robust_accuracy[0.1], report.accuracy_at(0.05)
     report.per_sample["pgd_distance"]  # (8,)
     report.summary()  # prints the table
     report.save("card.json")
@@ -101,6 +102,48 @@ class RobustnessReport:
     def robust_interval(self) -> dict[float, tuple[float, float]]:
         """The confidence intervals of `robust_accuracy`, a dict by epsilon."""
         return {row.epsilon: row.interval for row in self._worst()}
+
+    @property
+    def distances(self) -> dict[str, float]:
+        """The median smallest distance of attacks that look for it, by name.
+
+        That is the radius at which half of the images have fallen; those that
+        are misclassified without an attack count as 0. Infinite where more
+        than half never fell. `per_sample` has the distance of each image.
+        """
+        records = self._records
+        return {
+            entry.name: float(np.median(records.distances[entry.name]))
+            for entry in records.ran
+            if records.measures(entry) and entry.group == entry.name
+        }
+
+    def accuracy_at(self, radius: float, attack: str | None = None) -> float:
+        """Returns the share of images that are right up to any radius.
+
+        Follows from the smallest distances at which attacks succeeded. With
+        attacks that look for these, such as `FMN`, it is a curve over all
+        radii; others say something new at the epsilons only.
+
+        Args:
+            radius: The size of a perturbation, in the norm of the evaluation.
+            attack: The name of an attack. None is the worst case of all.
+
+        Raises:
+            ValueError: If the radius is negative, or no such attack has run.
+        """
+        radius = check_number("radius", radius)
+        records = self._records
+        if attack is None:
+            return float(records.is_robust(radius).mean())
+        entries = {each.name: each for each in records.ran}
+        if attack not in entries:
+            raise ValueError(
+                f"`attack` should be None or one of {list(entries)}. Received: "
+                f"attack={attack!r}"
+            )
+        fallen = records.min_distance(entries[attack]) <= radius
+        return 1.0 - float(fallen.mean())
 
     @property
     def unreliable(self) -> bool | None:

@@ -226,7 +226,7 @@ class EvaluationRunner:
         records.copy_previous_images(entry, epsilon)
         if not left.any():
             return
-        radius = None if self._needs_distances(entry) else epsilon
+        radius = None if records.measures(entry) else epsilon
         attack = entry.attack.with_epsilon(radius)
         attack.reseed(self._seed(entry.name, index, block.number))
         images, labels = block.images[left], block.labels[left]
@@ -252,12 +252,6 @@ class EvaluationRunner:
         where = np.flatnonzero(left)
         records.add_successes(entry, where, distances, classes)
         records.put_images(column, where, result.images)
-
-    def _needs_distances(self, entry):
-        # Of a group at one radius only success is asked, which is cheaper.
-        is_part = entry.group != entry.name
-        only_success = is_part and len(self.threat.epsilons) == 1
-        return entry.attack.minimal and not only_success
 
     def _seed(self, name, index, block):
         place = [self.seed, zlib.crc32(name.encode()), index, block]
