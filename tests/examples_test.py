@@ -27,6 +27,7 @@ NOT_RUN = {
     "distributed.Ray(": "starts processes, which tests/distributed does too",
     "train_ds.batch(": "needs a `tf.data` set",
     "distribution.initialize(": "needs other processes",
+    "MultiWorkerMirroredStrategy(": "needs other processes",
 }
 EXAMPLES = sorted(find_examples(ROOT / "keras_attn_defense"), key=str)
 KNOWN = {example.source for example in EXAMPLES}

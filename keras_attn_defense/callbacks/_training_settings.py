@@ -9,7 +9,7 @@ import numpy as np
 from ._shuffled_batches import is_arrays
 
 # Names that Keras numbers, and seeds that it draws: another process, or
-# another model of the same process, has others.
+# another model of the same process, has others. Those of attacks are a user's.
 _IGNORED = {
     "name",
     "seed",
@@ -34,12 +34,13 @@ _SAMPLES = 64
 _SHOWN = 3
 
 
-def settings(model, arguments):
+def settings(model, arguments, seed):
     """Describes a training.
 
     Args:
         model: The model.
         arguments: Those of `fit`, a dict.
+        seed: That of `Resume`.
 
     Returns:
         A dict of text.
@@ -59,6 +60,7 @@ def settings(model, arguments):
             if name not in _NOT_COMPARED
         },
         "data": {name: _content(value) for name, value in data.items()},
+        "`seed` of `Resume`": seed,
     }
     return dict(_flat("", parts))
 
@@ -127,7 +129,8 @@ def _flat(path, tree):
         yield path, _text(tree)
         return
     for name, value in items:
-        if name not in _IGNORED:
+        of_attack = name == "seed" and "attack" in path
+        if name not in _IGNORED or of_attack:
             yield from _flat(f"{path}.{name}" if path else str(name), value)
 
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from .._arguments import check_count
 from .._processes import from_first
 from .._processes import is_first
 from .._typing import Path
@@ -46,12 +47,14 @@ class Resume(FitCallback):
     Of several processes that train together, the first one reads the settings
     and writes the states, and all have to see the folder.
 
-    Other settings or other data than those in the folder are refused. Two
+    Other settings, seeds or data than those in the folder are refused. Two
     states are kept: if the newest file is damaged, or could not be written, a
     warning says so, and the one before it serves.
 
     Args:
         folder: A folder for the state of this training alone.
+        seed: Integer of which the seeds of all epochs are made, from 0. None
+            draws one when the training begins.
 
     Raises:
         ValueError: When `fit` is called, if the folder is of another training,
@@ -75,9 +78,10 @@ class Resume(FitCallback):
     # Keras need not wait for the logs of each step.
     async_safe = True
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, seed: int | None = None) -> None:
         super().__init__()
         self.folder = pathlib.Path(folder)
+        self.seed = None if seed is None else check_count("seed", seed, 0)
         self._states = StateFolder(self.folder)
         self._first_step = FirstStep(self.folder / "first_step.json")
         self._others: list[keras.callbacks.Callback] | None = None
@@ -132,7 +136,7 @@ class Resume(FitCallback):
             raise ValueError("One `Resume` is enough. Received: several.")
         check_resumable(self._others, arguments)
         self._epochs = arguments.get("epochs", 1)
-        self._settings = settings(model, arguments)
+        self._settings = settings(model, arguments, self.seed)
         epoch, self._seed = from_first(model, lambda: self._begin(model))
         if not is_first(model):
             self._found = None if epoch is None else self._states.read(epoch)
@@ -149,7 +153,8 @@ class Resume(FitCallback):
         """Returns the epoch of the state to go on from, or None, and a seed."""
         self._found = self._states.newest(self._epochs)
         if self._found is None:
-            return None, int(np.random.randint(2**31))
+            drawn = int(np.random.randint(2**31))
+            return None, drawn if self.seed is None else self.seed
         self._check_found(model.optimizer)
         return self._found.epoch, self._found.seed
 

@@ -162,7 +162,7 @@ def run(args):
             *averaging,
             RobustCheckpoint(best),
             TrainingLog(folder / "log.csv"),
-            Resume(folder / "resume"),
+            Resume(folder / "resume", seed=args.seed),
         ],
         verbose=1 if sys.stdout.isatty() else 2,
     ).history

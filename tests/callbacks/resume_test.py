@@ -119,12 +119,12 @@ def test_killed_twice_and_not_trained_again_when_it_is_finished(
     assert_equal(results(again, history, tmp_path), uninterrupted)
 
 
-def fit(model, folder, *callbacks, data=None, epochs=3, **kwargs):
+def fit(model, folder, *callbacks, data=None, epochs=3, seed=None, **kwargs):
     """Trains a plain model."""
     x, y = (*images(14),) if data is None else (data, None)
     if data is None:
         kwargs = {"batch_size": 4, **kwargs}
-    return Resume(folder).fit(
+    return Resume(folder, seed=seed).fit(
         model, x, y, epochs=epochs, verbose=0, callbacks=callbacks, **kwargs
     )
 
@@ -443,6 +443,28 @@ def test_another_training_is_refused(tmp_path):
     model.attack.epsilon = 4 / 255
     with pytest.raises(ValueError, match=r"attack\.config\.epsilon was"):
         train(model, path)
+    model = defended()
+    model.attack.seed = 1
+    with pytest.raises(ValueError, match=r"attack.config.seed was None and is"):
+        train(model, path)
+
+
+@pytest.mark.once
+def test_the_seed_decides_and_another_one_is_refused(tmp_path):
+    def trained(folder, seed, draws):
+        model = plain()
+        np.random.seed(draws)
+        fit(model, tmp_path / folder, epochs=1, seed=seed)
+        return model.get_weights()[0]
+
+    first = trained("first", seed=7, draws=0)
+    np.testing.assert_array_equal(trained("second", seed=7, draws=1), first)
+    assert (trained("third", seed=8, draws=0) != first).any()
+    for seed, text in ((8, "was 7 and is 8. To go"), (None, "7 and is None.")):
+        with pytest.raises(ValueError, match=f"`seed` of `Resume` .*{text}"):
+            fit(plain(), tmp_path / "first", epochs=2, seed=seed)
+    with pytest.raises(ValueError, match="`seed` should be"):
+        Resume(tmp_path, seed=-1)
 
 
 @pytest.mark.once

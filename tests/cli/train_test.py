@@ -110,6 +110,8 @@ def test_another_recipe_in_the_same_folder_is_refused(capsys):
     assert run(TRAIN + "--recipe n-fgsm --out run") == 0
     message = fails(TRAIN + "--recipe fgsm-rs --out run", capsys)
     assert "run" in message and "attack" in message
+    message = fails(TRAIN + "--recipe n-fgsm --seed 1 --out run", capsys)
+    assert "`seed` of `Resume` was 0 and is 1" in message
 
 
 @pytest.mark.once
