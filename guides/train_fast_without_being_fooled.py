@@ -183,7 +183,7 @@ images of this attack are harder. The measurement says the contrary:
 measure(safe)
 
 """
-On one core of an AMD EPYC with TensorFlow 2.21, seed 1, and 397 test images, the
+On one core of an Intel Xeon with TensorFlow 2.21, seed 1, and 397 test images, the
 worst case went from 0.3 % (FGSM) and 9.6 % (FGSM, stopped in time) to 46.9 %
 (N-FGSM), for the same number of passes through the network. It costs accuracy on
 clean images: 90.7 % in place of 98.0 %.
