@@ -48,9 +48,39 @@ def conv(filters=4, seed=0, classes=10, size=32, channels=3):
     return keras.Model(inputs, outputs, name=f"conv{filters}")
 
 
+def scenes(seed=0, classes=10, size=32, channels=3):
+    """Three convolutions with strides and batch normalization."""
+    seeds = keras.random.SeedGenerator(seed)
+    x = inputs = keras.Input((size, size, channels))
+    for filters in (16, 32, 64):
+        x = _convolution(x, filters, seeds, strides=2)
+        x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.GlobalAveragePooling2D()(x)
+    outputs = layers.Dense(classes, kernel_initializer=_he(seeds))(x)
+    return keras.Model(inputs, outputs, name="scenes")
+
+
+def digits(seed=0, classes=10, size=28, channels=1):
+    """Two convolutions and two dense layers, without normalization.
+
+    Reference:
+        The network for MNIST of
+        [Wong et al., 2020](https://arxiv.org/abs/2001.03994).
+    """
+    seeds = keras.random.SeedGenerator(seed)
+    x = inputs = keras.Input((size, size, channels))
+    for filters in (16, 32):
+        x = layers.ReLU()(_convolution(x, filters, seeds, 4, 2, bias=True))
+    x = layers.Dense(100, kernel_initializer=_he(seeds))(layers.Flatten()(x))
+    x = layers.Dense(classes, kernel_initializer=_he(seeds))(layers.ReLU()(x))
+    return keras.Model(inputs, x, name="digits")
+
+
 NETWORKS = {
     "conv4": lambda **kwargs: conv(4, **kwargs),
     "conv16": lambda **kwargs: conv(16, **kwargs),
+    "scenes": scenes,
+    "digits": digits,
     "resnet8": lambda **kwargs: resnet(8, **kwargs),
     "resnet20": lambda **kwargs: resnet(20, **kwargs),
     "resnet56": lambda **kwargs: resnet(56, **kwargs),
@@ -68,13 +98,13 @@ def _block(x, filters, strides, seeds):
     return layers.ReLU()(layers.Add()([x, shortcut]))
 
 
-def _convolution(x, filters, seeds, kernel=3, strides=1):
+def _convolution(x, filters, seeds, kernel=3, strides=1, bias=False):
     layer = layers.Conv2D(
         filters,
         kernel,
         strides=strides,
         padding="same",
-        use_bias=False,
+        use_bias=bias,
         kernel_initializer=_he(seeds),
     )
     return layer(x)

@@ -13,6 +13,7 @@ from . import losses as losses
 from . import models as models
 from . import preprocessing as preprocessing
 from . import visualization as visualization
+from . import zoo as zoo
 from ._public import public_names as _public_names
 from .evaluation import evaluate_robustness as evaluate_robustness
 from .export import export as export
@@ -35,5 +36,6 @@ def __dir__():
         "models",
         "preprocessing",
         "visualization",
+        "zoo",
     ]
     return _public_names(globals(), packages)

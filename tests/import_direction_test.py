@@ -35,7 +35,7 @@ LEVELS = (
     ("attacks", "visualization"),
     ("adapters", "defenses", "models", "pages"),
     ("evaluation", "analysis"),
-    ("callbacks", "distributed", "export"),
+    ("callbacks", "distributed", "export", "zoo"),
     ("cli",),
     ("__init__", "__main__"),
 )
