@@ -20,6 +20,8 @@ Keras' own training step, so you use Keras' own distribution:
 - on TensorFlow `tf.distribute.MirroredStrategy`,
 - on PyTorch there is nothing comparable in Keras 3.15; see the end.
 
+Several processes, one for each device, are the other way; see the end too.
+
 The guide divides one CPU into two devices. This is not faster, but it shows that the
 numbers are the same. It runs anywhere, in about two minutes, without a download.
 
@@ -209,13 +211,16 @@ figure
 - *JAX and TensorFlow*: two virtual CPU devices, as here, are a test of the library:
   logs and weights after two steps agree with those of one device. Real GPUs or TPUs
   were not available.
-- *Several machines*: not tried. `MultiWorkerMirroredStrategy` with `fit` fails in
-  Keras 3.15, whatever the model.
+- *Several processes*: two on one machine train as one process does, on JAX, on
+  TensorFlow with `MultiWorkerMirroredStrategy`, and on PyTorch with Keras 3.16.
+  `python examples/train_on_several_processes.py` of the repository starts them and
+  compares; `docs/scale.md` says how to start your own, on several machines too, which
+  were not at hand.
+- *Evaluation on several workers*: `kad.distributed.Ray`, or shards from any scheduler,
+  give the numbers of one process, bit for bit; `docs/scale.md`.
+- *PyTorch*: `fit` of Keras 3.15 uses one device. On PyTorch this guide trains on one
+  device only.
 - *Model parallelism*: not tried.
-- *PyTorch*: `fit` of Keras 3.15 uses one device and does not support
-  `DistributedDataParallel`. On PyTorch this guide trains on one device only. A custom
-  training loop with `DistributedDataParallel` around a plain Keras network works on two
-  CPU processes. It was not tried with this library's training step.
 
 ## What to take home
 

@@ -214,6 +214,61 @@ def test_a_data_set_whose_order_depends_on_the_epoch(tmp_path, kind):
     assert not np.array_equal(data.order, np.arange(12))
 
 
+class Failing(Drawing):
+    """A source that once fails, in the second epoch."""
+
+    fails = True
+
+    def __getitem__(self, index):
+        if self.fails and index == 1 and (self.order != np.arange(12)).any():
+            raise OSError("the file system is gone")
+        return super().__getitem__(index)
+
+
+@pytest.mark.once
+def test_a_data_set_that_raises(tmp_path):
+    model = plain()
+    expected = numbers(model, fit(model, tmp_path / "whole", data=Drawing()))
+    data = Failing()
+    with pytest.raises(OSError, match="is gone"):
+        fit(plain(), tmp_path / "failed", data=data)
+    assert states(tmp_path / "failed")
+    data.fails = False
+    model = plain(5)
+    found = numbers(model, fit(model, tmp_path / "failed", data=data))
+    assert_equal(found, expected)
+
+
+@pytest.mark.once
+@pytest.mark.backend("torch")
+def test_a_batch_that_does_not_fit_into_memory(tmp_path):
+    import torch
+
+    steps = iter(range(6))
+
+    class Hungry(layers.Layer):
+        def call(self, x, training=False):
+            if training and next(steps, None) is None:
+                raise torch.OutOfMemoryError("out of memory")
+            return x
+
+    def hungry(layer, seed=3):
+        keras.utils.set_random_seed(seed)
+        model = keras.Sequential(
+            [keras.Input((8, 8, 3)), layer, layers.Flatten(), layers.Dense(3)]
+        )
+        return compiled(model, "sparse_categorical_crossentropy")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        fit(hungry(Hungry()), tmp_path / "failed")
+    endless = type("Hungry", (layers.Layer,), {"call": lambda self, x: x})
+    model = hungry(endless())
+    expected = numbers(model, fit(model, tmp_path / "whole"))
+    model = hungry(endless(), seed=5)
+    found = numbers(model, fit(model, tmp_path / "failed"))
+    assert_equal(found, expected)
+
+
 @pytest.mark.once
 @pytest.mark.backend("torch")
 def test_a_loader_of_pytorch(tmp_path):

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -83,6 +84,19 @@ def test_merged_shards_are_the_whole(tmp_path, count):
     )
     assert content(report) == content(whole)
     assert None not in {flag.raised for flag in report.flags}
+
+
+def test_shards_in_half_precision_are_the_whole(tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model, labels = network()
+    assert model.compute_dtype == "bfloat16"
+    arguments = {**ARGUMENTS, "attacks": {"pgd": PGD(steps=2, seed=0)}}
+    files = shards(tmp_path, 2, model, NOISE, labels, **arguments)
+    whole = kad.evaluate_robustness(
+        model, NOISE, labels, checks=False, **arguments
+    )
+    report = merged(files, model, NOISE, labels, attacks=arguments["attacks"])
+    assert content(report) == content(whole)
 
 
 def test_names_of_attacks_are_read_from_the_files(tmp_path):
