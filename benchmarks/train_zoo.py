@@ -59,7 +59,6 @@ MODELS = {
         "mirror": False,
         "evaluated": None,
     },
-    # Those below are not trained to the end yet, and so not in the package.
     "digit_scenes": {
         "dataset": "digit scenes",
         "network": "scenes",
@@ -75,6 +74,7 @@ MODELS = {
         "mirror": False,
         "evaluated": 100,
     },
+    # Those below are not trained to the end yet, and so not in the package.
     "mnist": {
         "dataset": "MNIST",
         "network": "digits",

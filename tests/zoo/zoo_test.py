@@ -75,7 +75,12 @@ def digits():
     return x[rows].reshape(-1, 8, 8, 1).astype("float32") / 16, y[rows]
 
 
-@pytest.mark.parametrize("data", [digits])
+def digit_scenes():
+    pytest.importorskip("sklearn")
+    return kad.datasets.load_digit_scenes(1, 1000)[1][:2]
+
+
+@pytest.mark.parametrize("data", [digits, digit_scenes])
 def test_model_withstands_what_its_card_says(data):
     name = data.__name__
     card = kad.zoo.card(name)
