@@ -53,7 +53,10 @@ def main():
         rows.append(row)
         print(row, flush=True)
         # After each row: a long run that is stopped leaves its results.
-        kind = "".join(f"_{each.lower()}" for each in options.attacks or ())
+        kind = "".join(
+            "_" + "".join(filter(str.isalnum, each.lower()))
+            for each in options.attacks or ()
+        )
         path = _FOLDER / "results" / f"parity_distances{kind}.json"
         report.write(path, options, results=rows)
 

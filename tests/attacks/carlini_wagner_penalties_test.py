@@ -83,6 +83,13 @@ def test_shrinking_bound():
     failed = ops.convert_to_tensor([False, True, True])
     search = penalty.next(search, failed, sizes)
     search = penalty.next(search, failed, sizes)
+    # No constant is enough for a bound of 0.9 times the last: less far down.
+    np.testing.assert_allclose(
+        to_numpy(search["bound"])[0], 0.5 * 0.9**0.5, rtol=1e-6
+    )
+    for _ in range(3):
+        assert not to_numpy(penalty.is_over(search)).any()
+        search = penalty.next(search, failed, sizes)
     np.testing.assert_array_equal(
         to_numpy(penalty.is_over(search)), [True, False, False]
     )
