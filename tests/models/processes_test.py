@@ -17,6 +17,8 @@ from tests.processes import run_together
 
 # Sums are added up in another order; numbers of bfloat16 have eight bits.
 TOLERANCES = {"float32": 1e-5, "mixed_bfloat16": 5e-2}
+# Losses, and accuracies: on 40 images, each is a fortieth.
+OF_LOGS = {"float32": 1e-5, "mixed_bfloat16": 1e-1}
 NIGHTLY = pytest.mark.skipif(
     "NIGHTLY" not in os.environ, reason="runs in `.ci/nightly`"
 )
@@ -56,7 +58,10 @@ def test_two_processes_are_one(tmp_path, policy, moves):
         np.testing.assert_allclose(found["weights"], expected, **near)
         for name, values in logs.items():
             np.testing.assert_allclose(
-                found["logs"][name], values, **near | {"rtol": 1e-5}
+                found["logs"][name],
+                values,
+                atol=OF_LOGS[policy],
+                rtol=1e-5,
             )
     np.testing.assert_array_equal(first["weights"], second["weights"])
 
