@@ -40,7 +40,7 @@ examples:
     python -m keras_attn_defense evaluate model.keras --data test.npz \\
       --shard 0/4 --state shard-0.npz
   with noise, blur, weather and compression:
-    python -m keras_attn_defense evaluate model.keras --data test.npz \
+    python -m keras_attn_defense evaluate model.keras --data test.npz \\
       --corruptions --out card.json
   in continuous integration, to fail if robustness is lost:
     python -m keras_attn_defense evaluate model.keras --data test.npz \\
