@@ -18,6 +18,7 @@ BACKENDS = {
     "defend_your_classifier_in_ten_minutes": "torch",
     "fine_tune_a_pretrained_model": "torch",
     "how_robust_is_my_model": "torch",
+    "nine_defenses_that_do_not_defend": "torch",
     "serve_it_with_tensorflow_serving": "tensorflow",
     "train_fast_without_being_fooled": "torch",
     "train_on_several_devices": "jax",

@@ -85,6 +85,10 @@ def weaker(attacks, chosen):
         return [attacks.FGSM(), attacks.PGD(steps=3), attacks.Square(queries=9)]
     if chosen == "autoattack":
         return [attacks.APGD(steps=3), attacks.Square(queries=9)]
+    if isinstance(chosen, dict):
+        return dict(
+            zip(chosen, weaker(attacks, list(chosen.values())), strict=True)
+        )
     if isinstance(chosen, list):
         return [
             attacks.PGD(steps=3) if type(attack) is attacks.PGD else attack
