@@ -15,6 +15,7 @@ The reports are compared: each image has to have the same outcome.
 """
 
 import argparse
+import functools
 import os
 import pathlib
 import statistics
@@ -34,14 +35,15 @@ import report  # noqa: E402
 import keras_attn_defense as kad  # noqa: E402
 
 SHARDS = 8
+ATTACKS = {"pgd": kad.attacks.PGD(steps=10)}
 BATCH = 32
 
 
 def evaluate(options, **arguments):
     """Evaluates the network; `arguments` say which part of the data."""
     return kad.evaluate_robustness(
-        *subject(options),
-        attacks=["fgsm", "apgd-ce", "square"],
+        *subject(options.images),
+        attacks=ATTACKS,
         batch_size=BATCH,
         checks=False,
         verbose=0,
@@ -49,9 +51,10 @@ def evaluate(options, **arguments):
     )
 
 
-def subject(options):
+@functools.cache
+def subject(images):
     """Returns model, images and labels."""
-    _, test = kad.datasets.load_digit_scenes(1, options.images, seed=5)
+    _, test = kad.datasets.load_digit_scenes(1, images, seed=5)
     return kad.zoo.load("digit_scenes"), test.images, test.labels
 
 
@@ -65,7 +68,11 @@ def cost(options, folder):
         state.unlink(missing_ok=True)
         evaluate(options, shard=(index, SHARDS), state=state)
     merged = kad.evaluation.merge(
-        files, *subject(options), checks=False, verbose=0
+        files,
+        *subject(options.images),
+        attacks=ATTACKS,
+        checks=False,
+        verbose=0,
     )
     end = time.process_time()
     for name, values in whole.per_sample.items():
