@@ -1,9 +1,7 @@
 """Tests of BIM, PGD, momentum BIM and the least-likely family, in NumPy."""
 
-import keras
 import numpy as np
 import pytest
-from keras import layers
 from keras import ops
 
 from keras_attn_defense.attacks import BIM
@@ -14,44 +12,21 @@ from keras_attn_defense.attacks import RandomizedStepLL
 from keras_attn_defense.attacks import StepLL
 from keras_attn_defense.attacks.engine.task import Task
 from keras_attn_defense.classifier import Classifier
+from tests.attacks.tanh_network import X
+from tests.attacks.tanh_network import Y
+from tests.attacks.tanh_network import logits
+from tests.attacks.tanh_network import loss_gradient
+from tests.attacks.tanh_network import tanh_network
 from tests.testing import assert_inside
 from tests.testing import cross_entropy
 from tests.testing import to_numpy
 
 pytestmark = pytest.mark.once
 
-GENERATOR = np.random.default_rng(4)
-X = GENERATOR.uniform(0.05, 0.95, (6, 4, 4, 2)).astype("float32")
-Y = np.array([0, 1, 2, 0, 1, 2])
-FIRST = GENERATOR.normal(size=(32, 6)).astype("float32")
-SECOND = GENERATOR.normal(size=(6, 3)).astype("float32")
-
 
 @pytest.fixture(scope="module")
 def model():
-    model = keras.Sequential(
-        [
-            keras.Input((4, 4, 2)),
-            layers.Flatten(),
-            layers.Dense(6, "tanh", use_bias=False),
-            layers.Dense(3, use_bias=False),
-        ]
-    )
-    model.set_weights([FIRST, SECOND])
-    return model
-
-
-def logits(x):
-    return np.tanh(x.reshape(len(x), -1).astype("float64") @ FIRST) @ SECOND
-
-
-def loss_gradient(x, labels=Y, label_smoothing=0.0):
-    hidden = np.tanh(x.reshape(len(x), -1).astype("float64") @ FIRST)
-    z = hidden @ SECOND
-    p = np.exp(z) / np.exp(z).sum(-1, keepdims=True)
-    target = np.eye(3)[labels] * (1 - label_smoothing) + label_smoothing / 3
-    back = (p - target) @ SECOND.T * (1 - hidden**2)
-    return (back @ FIRST.T).reshape(x.shape)
+    return tanh_network()
 
 
 def length(x):

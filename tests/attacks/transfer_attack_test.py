@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from keras import layers
 from keras import ops
 
 from keras_attn_defense.attacks import EnsembleAttack
@@ -12,41 +11,23 @@ from keras_attn_defense.attacks import Task
 from keras_attn_defense.attacks import TransferAttack
 from keras_attn_defense.classifier import as_classifier
 from tests import networks
+from tests.attacks.tanh_network import X
+from tests.attacks.tanh_network import Y
+from tests.attacks.tanh_network import loss_gradient
+from tests.attacks.tanh_network import tanh_network
 from tests.testing import no_gradients
 from tests.testing import run_config_test
 from tests.testing import to_numpy
 
 pytestmark = pytest.mark.once
 
-GENERATOR = np.random.default_rng(4)
-X = GENERATOR.uniform(0.05, 0.95, (6, 4, 4, 2)).astype("float32")
-Y = np.array([0, 1, 2, 0, 1, 2], "int32")
-FIRST = GENERATOR.normal(size=(32, 6)).astype("float32")
-SECOND = GENERATOR.normal(size=(6, 3)).astype("float32")
-NOISE = GENERATOR.uniform(-0.1, 0.1, X.shape)
+NOISE = np.random.default_rng(5).uniform(-0.1, 0.1, X.shape)
 PLAIN = {"step_size": 0.03, "steps": 3, "decay": 0.8}
 
 
 @pytest.fixture(scope="module")
 def model():
-    model = keras.Sequential(
-        [
-            keras.Input((4, 4, 2)),
-            layers.Flatten(),
-            layers.Dense(6, "tanh", use_bias=False),
-            layers.Dense(3, use_bias=False),
-        ]
-    )
-    model.set_weights([FIRST, SECOND])
-    return model
-
-
-def loss_gradient(x):
-    hidden = np.tanh(x.reshape(len(x), -1).astype("float64") @ FIRST)
-    z = hidden @ SECOND
-    p = np.exp(z) / np.exp(z).sum(-1, keepdims=True)
-    back = (p - np.eye(3)[Y]) @ SECOND.T * (1 - hidden**2)
-    return (back @ FIRST.T).reshape(x.shape)
+    return tanh_network()
 
 
 def convolved(gradient, side):
