@@ -4,8 +4,12 @@ import keras
 
 _ROUGH = ("relu", "relu6", "leaky_relu")
 _ROUGH_LAYERS = (keras.layers.ReLU, keras.layers.LeakyReLU)
-# The classes of `keras.ops.relu(x)` and of `keras.activations.relu(x)`.
-_ROUGH_OPERATIONS = ("Relu", "Relu6", "LeakyRelu", "ReLU")
+_ROUGH_FUNCTIONS = (
+    keras.ops.relu,
+    keras.ops.relu6,
+    keras.ops.leaky_relu,
+    keras.activations.relu,
+)
 
 
 def smooth_activations(
@@ -41,11 +45,10 @@ def smooth_activations(
         [Xie et al., 2020](https://arxiv.org/abs/2006.14536), smooth
         adversarial training.
     """
-    replaced = []
+    replaced, rough_operations = [], _operations(_ROUGH_FUNCTIONS)
 
     def clone(layer):
-        is_function = not isinstance(layer, keras.layers.Layer)
-        if is_function and type(layer).__name__ in _ROUGH_OPERATIONS:
+        if isinstance(layer, rough_operations):
             replaced.append(layer)
             return keras.layers.Activation(activation)
         config = layer.get_config()
@@ -69,3 +72,10 @@ def smooth_activations(
         )
     copy.set_weights(model.get_weights())
     return copy
+
+
+def _operations(functions):
+    """Returns the classes that Keras makes of functions between layers."""
+    x = keras.Input((1,))
+    models = [keras.Model(x, function(x)) for function in functions]
+    return tuple(type(model.operations[-1]) for model in models)
