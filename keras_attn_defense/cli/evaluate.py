@@ -122,7 +122,8 @@ def run(args):
         dataset=data_name(args.data),
         verbose=verbose(),
     )
-    return hand_over(report, args, model, (images, labels), options)
+    data = (images, labels)
+    return hand_over(report, args, model, data, options, args.batch_size)
 
 
 def _check_shard(args):

@@ -89,7 +89,7 @@ def verbose():
     return 1 if sys.stdout.isatty() else 0
 
 
-def hand_over(report, args, model, data, options):
+def hand_over(report, args, model, data, options, batch_size=128):
     """Adds corruptions to a report, prints it and writes its files.
 
     Args:
@@ -98,6 +98,7 @@ def hand_over(report, args, model, data, options):
         model: The model.
         data: `(images, labels)`, as they were evaluated.
         options: The options of the data.
+        batch_size: Images in one call of the model.
 
     Returns:
         The exit code.
@@ -108,6 +109,7 @@ def hand_over(report, args, model, data, options):
             *data,
             corruptions=args.corruptions or None,
             value_range=options.value_range,
+            batch_size=batch_size,
             seed=args.seed,
             name=report.about["name"],
             dataset=data_name(args.data),

@@ -196,7 +196,9 @@ def test_page_for_a_browser(capsys, folder, monkeypatch):
 
 
 def test_corruptions(capsys):
-    command = FGSM + "--epsilon 0.1 --out card.json --corruptions "
+    command = (
+        FGSM + "--epsilon 0.1 --batch-size 9 --out card.json --corruptions "
+    )
     assert run(command + "brightness contrast") == 0
     found = load_card("card.json")["corruptions"]
     images = np.load("test.npz")
@@ -205,10 +207,12 @@ def test_corruptions(capsys):
         images["x"],
         images["y"],
         corruptions=["brightness", "contrast"],
+        batch_size=9,
         verbose=0,
     )
     assert found["correct"] == direct.to_dict()["correct"]
     assert found["settings"]["dataset"] == "test"
+    assert found["settings"]["batch_size"] == 9
     assert "contrast" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         run(command + "rain")
