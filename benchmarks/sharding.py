@@ -106,8 +106,7 @@ def work(options):
     """What a worker does: waits until all are ready, then evaluates."""
     core, count = options.worker
     os.sched_setaffinity(0, {core})
-    # Compiles nothing that the measured call would not compile as well, but
-    # reads all of Keras from the disk.
+    # The start of a process is not measured.
     evaluate(options, limit=BATCH)
     print("ready", flush=True)
     sys.stdin.readline()

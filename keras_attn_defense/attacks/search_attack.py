@@ -123,7 +123,7 @@ class SearchAttack(Attack):
         labels: Tensor,
         batch_size: int,
     ) -> Any:
-        """Images to start from, for `begin` as `task.start`; None for none.
+        """Chooses images to start from, `task.start` of `begin`, or None.
 
         Args:
             victim: The classifier view.

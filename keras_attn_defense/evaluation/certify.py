@@ -178,7 +178,7 @@ class _Voters:
         self._count = compiled(count, [*victim.variables, noise.state])
 
     def count(self, image, number):
-        """How often each class is answered to so many copies, `(classes,)`.
+        """Counts how often each class is answered to copies, `(classes,)`.
 
         Answers of NaN count for no class.
         """

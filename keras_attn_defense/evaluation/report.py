@@ -108,8 +108,8 @@ class RobustnessReport:
         """The median smallest distance of attacks that look for it, by name.
 
         That is the radius at which half of the images have fallen; those that
-        are misclassified without an attack count as 0. Infinite where more
-        than half never fell. `per_sample` has the distance of each image.
+        are misclassified without an attack count as 0. Infinite where half
+        or more never fell. `per_sample` has the distance of each image.
         """
         records = self._records
         return {

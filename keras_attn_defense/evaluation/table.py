@@ -1,7 +1,6 @@
 """A report as a table on the screen, or as plain text."""
 
 import functools
-import math
 
 from rich import box
 from rich.table import Table
@@ -9,6 +8,7 @@ from rich.text import Text
 
 from .._text import as_text
 from .._text import show
+from ..pages import median_sentence
 from .corruption_result import write_corruptions
 
 _MARKS = {
@@ -16,8 +16,6 @@ _MARKS = {
     False: ("passed", "green"),
     None: ("not checked", "yellow"),
 }
-
-
 _MEDIAN = ("median distance", "bold")
 
 
@@ -36,19 +34,12 @@ def percent(share):
     return f"{100 * share:.1f} %"
 
 
-def _median_sentence(distance):
-    """Says what a median distance means."""
-    if math.isinf(distance):
-        return "More than half of the images never fell."
-    return f"Half of the images fell by {distance:.3g}."
-
-
 def _write(report, console):
     console.print(_table(report))
     if report.corruptions is not None:
         write_corruptions(report.corruptions, console)
     for name, distance in report.distances.items():
-        _write_flag(console, _MEDIAN, name, _median_sentence(distance))
+        _write_flag(console, _MEDIAN, name, median_sentence(distance))
     for name, reason in report.skipped.items():
         _write_flag(console, ("left out", "yellow"), name, reason)
     sentences = {flag.sentence for flag in report.flags}

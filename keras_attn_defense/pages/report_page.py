@@ -47,6 +47,10 @@ def report_page(report: Any, class_names: Sequence[str] | None = None) -> str:
         attacks=list(card["attacks"]),
         classes=_class_tables(report, names),
         most_wrong=_MOST_WRONG,
+        medians={
+            name: median_sentence(distance)
+            for name, distance in report.distances.items()
+        },
         corruptions=_corruptions(card),
         gallery=gallery_cards(report, names),
         facts=_facts(card, label),
@@ -145,6 +149,17 @@ def _wrong(confusion, label, names):
     counts[label] = 0
     most = np.argsort(-counts, kind="stable")[:_MOST_WRONG]
     return [f"{names(each)}: {counts[each]}" for each in most if counts[each]]
+
+
+def median_sentence(distance: float) -> str:
+    """Says what a median smallest distance means.
+
+    Args:
+        distance: The median of an attack, or infinity.
+    """
+    if np.isinf(distance):
+        return "Half of the images or more never fell."
+    return f"Half of the images fell by {distance:.3g}."
 
 
 def _corruptions(card):

@@ -63,7 +63,7 @@ def test_in_card_text_and_page(report, tmp_path):
 
 
 @pytest.mark.once
-def test_more_than_half_never_fell():
+def test_half_or_more_never_fell():
     def nothing(model, x, y):
         return x
 
@@ -73,7 +73,7 @@ def test_more_than_half_never_fell():
     card = report.to_dict()
     assert card["median_distances"] == {"nothing": None}
     json.dumps(card, allow_nan=False)
-    assert "More than half of the images never fell." in str(report)
+    assert "Half of the images or more never fell." in str(report)
 
 
 @pytest.mark.once

@@ -43,7 +43,7 @@ def image_gradient(logits_of, objective, x):
 
 
 def through(transformation, objective, victim, x, labels, reference):
-    """What `value_and_gradient` of an objective returns, for changed images.
+    """Returns an objective's `value_and_gradient`, by images before a change.
 
     Args:
         transformation: A differentiable function of images.
