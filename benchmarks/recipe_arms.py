@@ -1,6 +1,7 @@
 """The recipes of training that `recipes.py` compares, by name."""
 
 import keras
+from keras import ops
 
 import keras_attn_defense as kad
 from keras_attn_defense.losses import AdversarialCrossentropy
@@ -80,36 +81,75 @@ def signed(epsilon, layer, weight, score, distance, pair="noise"):
     )
 
 
-def arms(epsilon):
-    """Returns `{name: function that makes arguments of the defended model}`.
+@keras.saving.register_keras_serializable("benchmarks")
+class Logits(kad.attention.AttentionMethod):
+    """All logits as a map of one cell: a control, for what places add."""
+
+    def explain(self, classifier, images, labels=None, training=False):
+        logits, predictions = classifier(images, training=training)
+        rest = logits - ops.mean(logits, axis=-1, keepdims=True)
+        return logits, rest[:, None, None, :], predictions
+
+
+def noisy_logits(epsilon, weight):
+    """The same as `signed`, but of the logits as they are."""
+    return aligned(
+        epsilon,
+        Logits("signed"),
+        weight,
+        preservation_loss=PreservationLoss("mean_absolute_error"),
+        preservation_pair="noise",
+    )
+
+
+def arguments(recipe, epsilon):
+    """Returns the arguments of the defended model.
 
     Args:
+        recipe: A name of `_ARMS`, or `"name=weight"`.
         epsilon: Radius of the training attack.
     """
-    # GradAlign's weight by epsilon, from its published code, which ends there.
-    align = 0.02 * 10 ** min(epsilon * 255 / 8, 2.0)
-    return {
-        "fgsm": lambda: fgsm(epsilon),
-        "fgsm-rs": lambda: fgsm_rs(epsilon),
-        "n-fgsm": lambda: n_fgsm(epsilon),
-        "pgd-2": lambda: pgd(epsilon, 2),
-        "pgd-7": lambda: pgd(epsilon),
-        "logit pairing": lambda: pairing(epsilon, 0.5),
-        "grad-align": lambda: grad_align(epsilon, align),
-        "preservation": lambda: preservation(epsilon, EARLY, 1.0),
-        "signed loss, cosine": lambda: signed(
-            epsilon, EARLY, align, "loss", "cosine"
-        ),
-        "signed loss, cosine, attacked": lambda: signed(
-            epsilon, EARLY, align, "loss", "cosine", "adversarial"
-        ),
-        "signed margin, cosine": lambda: signed(
-            epsilon, EARLY, align, "margin", "cosine"
-        ),
-        "signed margin, l1": lambda: signed(
-            epsilon, EARLY, 0.01, "margin", "l1"
-        ),
-    }
+    name, _, given = recipe.partition("=")
+    make, weight = _ARMS[name]
+    if given:
+        weight = float(given)
+    if weight is None:
+        return make(epsilon)
+    if weight == ALIGN:  # GradAlign's published code ends at 16/255.
+        weight = 0.02 * 10 ** min(epsilon * 255 / 8, 2.0)
+    return make(epsilon, weight)
+
+
+ALIGN = "by epsilon"
+
+
+def _signed(*kind):
+    return lambda epsilon, weight: signed(epsilon, EARLY, weight, *kind)
+
+
+# Each with its weight, None where it has none.
+_ARMS = {
+    "fgsm": (fgsm, None),
+    "fgsm-rs": (fgsm_rs, None),
+    "n-fgsm": (n_fgsm, None),
+    "pgd-2": (lambda epsilon: pgd(epsilon, 2), None),
+    "pgd-7": (pgd, None),
+    "logit pairing": (pairing, 0.5),
+    "noisy logits, l1": (noisy_logits, 1.0),
+    "grad-align": (grad_align, ALIGN),
+    "preservation": (
+        lambda epsilon, weight: preservation(epsilon, EARLY, weight),
+        1.0,
+    ),
+    "signed loss, cosine": (_signed("loss", "cosine"), ALIGN),
+    "signed loss, cosine, attacked": (
+        _signed("loss", "cosine", "adversarial"),
+        ALIGN,
+    ),
+    "signed margin, cosine": (_signed("margin", "cosine"), ALIGN),
+    "signed margin, l1": (_signed("margin", "l1"), 0.01),
+    "signed random, l1": (_signed("random", "l1"), 0.01),
+}
 
 
 @keras.saving.register_keras_serializable("benchmarks")

@@ -139,7 +139,7 @@ def build(recipe, seed, x, y, options):
         size=x.shape[1],
         channels=x.shape[-1],
     )
-    arguments = recipe_arms.arms(options.epsilon / 255)[recipe]()
+    arguments = recipe_arms.arguments(recipe, options.epsilon / 255)
     model = kad.AttentionDefendedModel(
         base, validation_attack=None, **arguments
     )

@@ -47,7 +47,7 @@ class AttentionMethod(keras.layers.Layer):
     differentiable = True
     #: Whether maps are `(batch, height, width, channels)`, for losses alone.
     keeps_channels = False
-    #: What a map explains: "logit", "margin" or "loss".
+    #: What a map explains: "logit", "margin", "loss" or "random".
     score = "logit"
 
     def __init__(

@@ -1,5 +1,6 @@
 """The classes to explain, and the gradients of their scores."""
 
+import keras
 from keras import ops
 
 from .._backend import is_traced
@@ -82,6 +83,8 @@ SCORES = {
     "logit": _logit_weights,
     "margin": _margin_weights,
     "loss": _loss_weights,
+    # Only training draws: whoever explains one image asks for its class.
+    "random": _logit_weights,
 }
 
 
@@ -93,6 +96,27 @@ def check_score(score):
             f"score={score!r}"
         )
     return score
+
+
+def random_weights(count, num_classes, seed):
+    """Draws the derivatives of random combinations of the logits.
+
+    They have the length of a margin's and, like it, the sum zero: a number
+    that is added to all logits changes no prediction. Of two classes, nothing
+    but the margin is left.
+
+    Args:
+        count: Number of images.
+        num_classes: Number of logits.
+        seed: A `keras.random.SeedGenerator`.
+
+    Returns:
+        `(count, num_classes)`.
+    """
+    drawn = keras.random.normal((count, num_classes), seed=seed)
+    drawn = drawn - ops.mean(drawn, axis=-1, keepdims=True)
+    squares = ops.sum(ops.square(drawn), axis=-1, keepdims=True)
+    return drawn * ops.sqrt(2.0 / ops.maximum(squares, 1e-12))
 
 
 def score_weights(score, classes, logits, ranked_by=None):

@@ -64,8 +64,11 @@ class FeatureMethod(AttentionMethod):
         upsample: Whether maps are brought to the size of the images
             (bilinear), or stay at the size of the features.
         score: What the map explains: the `"logit"` of the class, its
-            `"margin"` over the strongest other class, or the `"loss"`, the
-            cross-entropy of the class.
+            `"margin"` over the strongest other class, the `"loss"`, the
+            cross-entropy of the class, or `"random"`: in training, a
+            combination of all logits that is drawn for each image and that
+            the compared maps share, so that in time the maps of all classes
+            are compared; elsewhere the logit.
         grid: `(height, width)` of the map that the tokens of a vision
             transformer form, class and register tokens left out. None means
             square patches: the proportions of the image.

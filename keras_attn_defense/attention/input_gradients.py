@@ -46,8 +46,11 @@ class InputGradients(AttentionMethod):
             `"l2"` length of the map, `"softmax"` over all positions, None for
             ReLU alone, or `"signed"`, the map as it is.
         score: What the map explains: the `"logit"` of the class, its
-            `"margin"` over the strongest other class, or the `"loss"`, the
-            cross-entropy of the class.
+            `"margin"` over the strongest other class, the `"loss"`, the
+            cross-entropy of the class, or `"random"`: in training, a
+            combination of all logits that is drawn for each image and that
+            the compared maps share, so that in time the maps of all classes
+            are compared; elsewhere the logit.
         model: The classifier to explain, when the method is used as a layer
             on images. Not needed inside `AttentionDefendedModel`.
         name: Name of the layer.

@@ -129,6 +129,12 @@ def masked_weight(value, method):
             "area can be hidden for the rectification loss. Give it a "
             "`reduction`, or set rectification_weight=0."
         )
+    if value and method.score == "random":
+        raise ValueError(
+            "The map of a random score shows no area that is worth hiding. Set "
+            "rectification_weight=0, or give the attention another score. "
+            f"Received: rectification_weight={value:g}"
+        )
     return value
 
 

@@ -2,7 +2,6 @@
 
 from ..attention.resizing import resized
 from ..losses import DebiasedRectificationLoss
-from .pairs import double
 from .pairs import halves
 from .pairs import split
 from .reading import paired_maps
@@ -40,14 +39,14 @@ def _rest(model, images, maps, training):
 
 def preservation(model, x, y_pred, weights, training):
     """Computes the distance of two maps; its arguments are those above."""
-    labels = halves(x, x["labels"])[1]
+    labels, drawn = halves(x, x["labels"])[1], x.get("score_weights")
     if model.preservation_pair == "noise":
-        maps = paired_maps(model, x["noisy"], double(labels), training)
+        maps = paired_maps(model, x["noisy"], labels, drawn, training)
         return model.preservation_loss(*split(maps), weights[1])
     first, second = split(y_pred["maps"])
     if model.preservation_pair == "teacher":
         x_adv, ranked_by = split(x["images"])[1], split(y_pred["logits"])[0]
-        first = teacher_maps(model, x_adv, labels, ranked_by)
+        first = teacher_maps(model, x_adv, labels, drawn, ranked_by)
         if len(first.shape) == 3:  # Its layers may have another size.
             first = resized(first, second.shape[1:])
     return model.preservation_loss(first, second, weights[1])

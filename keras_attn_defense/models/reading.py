@@ -5,6 +5,7 @@ import contextlib
 from keras import ops
 
 from ..attention.class_choice import score_weights
+from .pairs import double
 from .pairs import interleave
 from .pairs import split
 
@@ -21,15 +22,16 @@ def read(model, inputs, training):
         A dict of `predictions`, `logits` and, where a loss reads them, `maps`,
         all in the order of the images.
     """
-    labels = inputs["labels"]
+    labels, weights = inputs["labels"], inputs.get("score_weights")
     alone = "adversarial" in inputs
     images = inputs["adversarial" if alone else "images"]
     if alone or not training or model.batch_statistics == "mixed":
-        return _read(model, images, labels, training, _of_clean)
-    return _read_apart(model, split(images), split(labels))
+        chosen = _chosen(model, labels, double(weights), _of_clean)
+        return _read(model, images, chosen, training)
+    return _read_apart(model, split(images), split(labels), weights)
 
 
-def _read_apart(model, images, labels):
+def _read_apart(model, images, labels, weights):
     """Runs the classifier on each half of the batch by itself.
 
     So batch normalization sees one kind of images at a time.
@@ -39,61 +41,75 @@ def _read_apart(model, images, labels):
     # If the averages are to be those of the adversarial images, the clean half
     # leaves no trace in them.
     with quiet:
-        first = _read(model, images[0], labels[0], True, _of_each)
+        chosen = _chosen(model, labels[0], weights, _of_each)
+        first = _read(model, images[0], chosen, True)
     # Ranked by the logits of the clean half, which has just run.
-    second = _read(model, images[1], labels[1], True, lambda _: first["logits"])
+    chosen = _chosen(model, labels[1], weights, lambda _: first["logits"])
+    second = _read(model, images[1], chosen, True)
     return {name: interleave(first[name], second[name]) for name in first}
 
 
-def _read(model, images, labels, training, ranking):
+def _read(model, images, chosen, training):
     if not model.maps_both:
         logits, outputs = model.classifier(images, training=training)
         return {"predictions": outputs, "logits": logits}
-    logits, maps, outputs = _explained(
-        model, model.classifier, images, labels, training, ranking
+    logits, maps, outputs = model.attention.explain(
+        model.classifier, images, chosen, training=training
     )
     return {"predictions": outputs, "logits": logits, "maps": maps}
 
 
-def paired_maps(model, images, labels, training):
-    """Returns the maps of interleaved images, and leaves no trace."""
+def paired_maps(model, images, labels, weights, training):
+    """Returns the maps of interleaved images, and leaves no trace.
+
+    Args:
+        model: The `AttentionDefendedModel`.
+        images: `(2 * batch, height, width, channels)`.
+        labels: Class indices `(batch,)`.
+        weights: What `score="random"` has drawn, `(batch, classes)`, or None.
+        training: Whether layers run in training mode.
+    """
+    chosen = _chosen(model, double(labels), double(weights), _of_clean)
     with model.classifier.stateless():
-        return _explained(
-            model, model.classifier, images, labels, training, _of_clean
+        return model.attention.explain(
+            model.classifier, images, chosen, training=training
         )[1]
 
 
-def teacher_maps(model, images, labels, ranked_by):
+def teacher_maps(model, images, labels, weights, ranked_by):
     """Returns the maps of the teacher of a robust loss, as constants.
 
     Args:
         model: The `AttentionDefendedModel`.
         images: `(batch, height, width, channels)`.
         labels: Class indices `(batch,)`.
+        weights: What `score="random"` has drawn, `(batch, classes)`, or None.
         ranked_by: Logits that choose the strongest other class.
     """
     teacher = model.robust_loss.required_teacher()
+    chosen = _chosen(model, labels, weights, lambda _: ranked_by)
     with teacher.stateless():
-        maps = _explained(
-            model, teacher, images, labels, False, lambda _: ranked_by
-        )[1]
+        maps = model.attention.explain(teacher, images, chosen)[1]
     return ops.stop_gradient(maps)
 
 
-def _explained(model, classifier, images, labels, training, ranking):
-    """Explains images as the attention method does.
+def _chosen(model, labels, weights, ranking):
+    """Returns the classes to explain, as attention methods take them.
 
     Images that are compared have the same strongest other class, that of the
-    clean one: else the margins of different classes were compared.
+    clean one, or the same random weights of the logits: else the maps of
+    different things were compared.
     """
 
     def margins(logits):
         ranks = ranking(logits)
         return score_weights("margin", labels, logits, ranked_by=ranks)
 
-    chosen = margins if model.attention.score == "margin" else labels
-    return model.attention.explain(
-        classifier, images, chosen, training=training
+    def drawn(logits):
+        return ops.cast(weights, logits.dtype)
+
+    return {"margin": margins, "random": drawn}.get(
+        model.attention.score, labels
     )
 
 

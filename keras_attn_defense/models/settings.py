@@ -121,6 +121,13 @@ class Settings:
         )
 
     @property
+    def draws_scores(self) -> bool:
+        """Whether the preservation loss compares maps of random scores."""
+        return bool(self.preservation_weight) and (
+            self.attention.score == "random"
+        )
+
+    @property
     def maps_both(self) -> bool:
         """Whether a loss needs the maps of clean and adversarial images."""
         return bool(self.rectification_weight) or (

@@ -15,6 +15,7 @@ from keras import ops
 from .._backend import ensure_shape
 from .._backend import unscaled
 from .._backend import when
+from ..attention.class_choice import random_weights
 from ..attention.resizing import upsampled
 from ..classifier import CompiledFunctions
 from ..data import as_images
@@ -77,7 +78,7 @@ class TrainingStep:
         return batch, adversarial
 
     def test_batch(self, data):
-        """Returns the interleaved batch of a test step, or the batch itself."""
+        """Returns the interleaved batch of a test step, or the batch."""
         images, y, sample_weight = self._usable(data)
         if self.validation_attack is None:
             return images, y, sample_weight
@@ -165,10 +166,14 @@ class TrainingStep:
         return inputs, self._as_trained(y), sample_weight
 
     def _further(self, images, adversarial):
-        """Returns the further images that losses read, by their use."""
+        """Returns what else losses read, by its use."""
         found = {}
         if self.compares_noise:
             found["noisy"] = interleave(images, self._noisy(images))
+        if self.draws_scores:  # What is compared has them in common.
+            shape = ops.shape(images)[0], self.classifier.num_classes
+            seed = self.attack.seed_generator
+            found["score_weights"] = random_weights(*shape, seed)
         if self.robust_loss is not None:
             neighbors = self.robust_loss.neighbors(
                 images, adversarial, lambda: self._noisy(images)
@@ -179,12 +184,11 @@ class TrainingStep:
 
     def _noisy(self, images):
         """Returns random points of the attack's balls around the images."""
-        attack = self.attack
+        attack, shape = self.attack, ops.shape(images)
         radius = attack.radius(attack.resolve_value_range(self))
-        noise = attack.ball.sample(
-            ops.shape(images), radius, attack.seed_generator
-        )
-        return ops.clip(images + noise, *self.value_range)
+        noise = attack.ball.sample(shape, radius, attack.seed_generator)
+        # As published: clipped, black and white pixels had half the noise.
+        return images + noise
 
     def _as_trained(self, y):
         """Returns labels in the form that loss and metrics were built for."""

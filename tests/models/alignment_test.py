@@ -103,6 +103,14 @@ def test_the_gradient_is_that_of_grad_align():
     assert slope == pytest.approx(squared_length, rel=5e-3)
 
 
+def test_noise_is_not_clipped():
+    """Nor is it in the published code of GradAlign and ELLE."""
+    model = grad_align()
+    noisy = to_numpy(model._noisy(ops.ones(X.shape)))
+    assert 1.09 < noisy.max() <= 1.1 + 1e-6
+    assert noisy.mean() == pytest.approx(1.0, abs=0.01)
+
+
 def test_logit_pairing_is_a_map_of_one_cell():
     """A map with one position and channel a class, as a user writes it."""
 
