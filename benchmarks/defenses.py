@@ -29,7 +29,10 @@ import keras
 import numpy as np
 from keras import layers
 
-sys.path[:0] = [str(pathlib.Path(__file__).parents[1])]
+_FOLDER = pathlib.Path(__file__).parent
+sys.path[:0] = [str(_FOLDER.parent), str(_FOLDER)]
+
+import report  # noqa: E402
 
 import keras_attn_defense as kad  # noqa: E402
 from keras_attn_defense import defenses  # noqa: E402
@@ -144,7 +147,7 @@ def makers(plain, train, args):
 def row(name, model, x, y, found, seconds, args):
     """A dict of what the table shows."""
     start = time.perf_counter()
-    report = kad.evaluate_robustness(
+    robustness = kad.evaluate_robustness(
         model,
         x,
         y,
@@ -159,7 +162,7 @@ def row(name, model, x, y, found, seconds, args):
         batch_size=64,
         verbose=0,
     )
-    (adaptive,) = report.robust_accuracy.values()
+    (adaptive,) = robustness.robust_accuracy.values()
     return {
         "name": name,
         "clean": accuracy(model, x, y),
@@ -167,11 +170,11 @@ def row(name, model, x, y, found, seconds, args):
         "adaptive": adaptive,
         "attacks": {
             line.attack: line.accuracy
-            for line in report.rows
+            for line in robustness.rows
             if line.attack not in ("clean", "worst case")
         },
-        "raised": [flag.name for flag in report.flags if flag.raised],
-        "not_checked": [f.name for f in report.flags if f.raised is None],
+        "raised": [flag.name for flag in robustness.flags if flag.raised],
+        "not_checked": [f.name for f in robustness.flags if f.raised is None],
         "images": len(x),
         "epsilon": args.epsilon,
         "learning_seconds": seconds,
@@ -248,18 +251,14 @@ def save(found, args):
     """Writes a row into the results, in the place of an older one."""
     rows = {each["name"]: each for each in load(args.data_name)}
     rows[found["name"]] = found
-    settings = {
-        "seed": args.seed,
-        "train": args.train,
-        "epochs": args.epochs,
-        "learn": args.learn,
-        "learn_epochs": args.learn_epochs,
-        "backend": keras.backend.backend(),
-        "keras": keras.__version__,
-    }
+    names = "train epochs learn learn_epochs".split()
     path = RESULTS / f"defenses_{args.data_name}.json"
-    content = {"settings": settings, "rows": list(rows.values())}
-    path.write_text(json.dumps(content, indent=1) + "\n")
+    report.write(
+        path,
+        args,
+        settings={name: getattr(args, name) for name in names},
+        rows=list(rows.values()),
+    )
 
 
 def table():
@@ -305,6 +304,7 @@ def main():
     is_scenes = args.data == "digit_scenes"
     args.data_name = "digit_scenes" if is_scenes else "cifar10"
     args.epsilon = EPSILONS[args.data_name]
+    args.backend = keras.backend.backend()
     keras.utils.set_random_seed(args.seed)
     for found in measure(args):
         print(json.dumps(found), flush=True)
