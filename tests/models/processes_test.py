@@ -19,6 +19,10 @@ from tests.processes import run_together
 TOLERANCES = {"float32": 1e-5, "mixed_bfloat16": 5e-2}
 # Losses, and accuracies: on 40 images, each is a fortieth.
 OF_LOGS = {"float32": 1e-5, "mixed_bfloat16": 1e-1}
+# A move is as long as the weights say, however small the gradient is, so it
+# enlarges rounding. One process whose first weights are rounded otherwise ends
+# up to 8e-5 away; moves by each process's own gradient end 0.3 away.
+WHERE_IT_MOVES = 1e-3
 NIGHTLY = pytest.mark.skipif(
     "NIGHTLY" not in os.environ, reason="runs in `.ci/nightly`"
 )
@@ -46,7 +50,10 @@ def test_two_processes_are_one(tmp_path, policy, moves):
         pytest.importorskip("tensorflow")
     program = "tests.models.one_of_several"
     first, second = run_together(program, tmp_path, policy, moves)
-    near = {"atol": TOLERANCES[policy], "rtol": 0}
+    tolerance, of_logs = TOLERANCES[policy], OF_LOGS[policy]
+    if moves:
+        tolerance = of_logs = WHERE_IT_MOVES
+    near = {"atol": tolerance, "rtol": 0}
 
     keras.config.set_dtype_policy(policy)
     model = defended(DRAWS_AS_ONE, moves)
@@ -58,10 +65,7 @@ def test_two_processes_are_one(tmp_path, policy, moves):
         np.testing.assert_allclose(found["weights"], expected, **near)
         for name, values in logs.items():
             np.testing.assert_allclose(
-                found["logs"][name],
-                values,
-                atol=OF_LOGS[policy],
-                rtol=1e-5,
+                found["logs"][name], values, atol=of_logs, rtol=1e-5
             )
     np.testing.assert_array_equal(first["weights"], second["weights"])
 
