@@ -11,7 +11,8 @@ round, one after the other:
   each with half of the images and a core of its own, who begin together. It
   needs two idle cores.
 
-The reports are compared: each image has to have the same outcome.
+`--only-cost` leaves out the second. The reports are compared: each image has to
+have the same outcome.
 """
 
 import argparse
@@ -120,6 +121,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=2048)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only-cost", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--worker", type=int, nargs=2, help="internal")
     parser.add_argument("--folder", type=pathlib.Path, help="internal")
@@ -130,28 +132,34 @@ def main():
     rounds = []
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        cost(options, folder)  # Warms up.
+        few = argparse.Namespace(images=4 * BATCH * SHARDS)
+        cost(few, folder)  # Warms up.
         for _ in range(options.repeats):
             whole, shards = cost(options, folder)
-            one, two = (seconds(options, folder, count) for count in (1, 2))
             rounds.append(
                 {
                     "whole_cpu_s": whole,
                     "shards_cpu_s": shards,
                     "cost": shards / whole - 1.0,
+                }
+            )
+            if not options.only_cost:
+                one, two = (seconds(options, folder, count) for count in (1, 2))
+                rounds[-1] |= {
                     "one_worker_s": one,
                     "two_workers_s": two,
                     "speed_up": one / two,
                 }
-            )
             print(rounds[-1], flush=True)
     medians = {
         name: statistics.median(each[name] for each in rounds)
         for name in ("cost", "speed_up")
+        if name in rounds[0]
     }
     print(medians)
+    measured = "sharding_cost" if options.only_cost else "sharding"
     report.write(
-        _FOLDER / "results" / f"sharding_{options.backend}.json",
+        _FOLDER / "results" / f"{measured}_{options.backend}.json",
         options,
         images=options.images,
         shards=SHARDS,
