@@ -72,6 +72,7 @@ def _attacks(options):
     for norm, peer in (
         ("linf", theirs.LInfFMNAttack),
         ("l1", theirs.L1FMNAttack),
+        ("l0", theirs.L0FMNAttack),
     ):
         ours = attacks.FMN(norm=norm, steps=steps)
         yield "FMN", norm, peer(steps=steps), lambda _, ours=ours: ours
@@ -96,6 +97,16 @@ def _attacks(options):
             return attacks.HopSkipJump(queries=calls - 2, norm=norm, seed=seed)
 
         yield "HopSkipJump", norm, peer, ours
+    # A step asks once or twice, and once more where it looks how it goes.
+    peer = theirs.BoundaryAttack(steps=options.boundary_steps)
+    yield (
+        "Boundary",
+        "l2",
+        peer,
+        lambda calls: attacks.HopSkipJump(
+            queries=calls - 2, norm="l2", seed=seed
+        ),
+    )
 
 
 def _foolbox(model, attack, x, y):
@@ -113,7 +124,8 @@ def _foolbox(model, attack, x, y):
     np.random.seed(0)
     images = torch.tensor(x.transpose(0, 3, 1, 2).copy())
     more = {}
-    if isinstance(attack, foolbox.attacks.HopSkipJumpAttack):
+    kinds = foolbox.attacks.HopSkipJumpAttack, foolbox.attacks.BoundaryAttack
+    if isinstance(attack, kinds):
         starts = _starts(model, x, y).transpose(0, 3, 1, 2)
         more = {"starting_points": torch.tensor(starts.copy())}
     start = time.process_time()
@@ -136,7 +148,7 @@ def _starts(model, x, y):
 def _sizes(change, norm):
     import numpy as np
 
-    order = {"linf": np.inf, "l2": 2, "l1": 1}[norm]
+    order = {"linf": np.inf, "l2": 2, "l1": 1, "l0": 0}[norm]
     return np.linalg.norm(change.reshape(len(change), -1), order, axis=-1)
 
 
@@ -152,6 +164,9 @@ def _options():
     )
     parser.add_argument(
         "--iterations", type=int, default=3, help="of Foolbox's HopSkipJump"
+    )
+    parser.add_argument(
+        "--boundary-steps", type=int, default=450, help="of BoundaryAttack"
     )
     parser.add_argument("--attacks", nargs="+")
     parser.add_argument("--seed", type=int, default=0)

@@ -22,7 +22,7 @@ Tensor: TypeAlias = Any
 # A Keras model, a `ClassifierView` or a function of images.
 Model: TypeAlias = Callable[..., Any]
 Path: TypeAlias = str | os.PathLike[str]
-Norm: TypeAlias = Literal["linf", "l2", "l1"]
+Norm: TypeAlias = Literal["linf", "l2", "l1", "l0"]  # l0: for FMN alone.
 ValueRange: TypeAlias = tuple[float, float]
 # A function takes the two tensors that the loss compares.
 LossLike: TypeAlias = (

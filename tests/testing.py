@@ -189,6 +189,8 @@ def perturbation_size(x_adv, x, norm):
         return abs(change).max(-1)
     if norm == "l1":
         return abs(change).sum(-1)
+    if norm == "l0":
+        return (change != 0).sum(-1)
     return np.sqrt((change**2).sum(-1))
 
 
@@ -244,8 +246,9 @@ def run_attack_test(
     x_adv = to_numpy(x_adv)
     assert x_adv.shape == x.shape
     assert_inside(x_adv, x, epsilon, attack.norm, value_range)
-    # In l1 few values change, and much.
-    assert (x_adv != x).mean() > (0.01 if attack.norm == "l1" else 0.5)
+    # In l1 and l0 few values change, and much.
+    few = {"l1": 0.01, "l0": 0.0}.get(attack.norm, 0.5)
+    assert (x_adv != x).mean() > few
     _check_harm(model, x, x_adv, y, target)
 
     np.testing.assert_array_equal(x, x_before)

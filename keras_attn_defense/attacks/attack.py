@@ -157,7 +157,10 @@ class Attack(keras.layers.Layer):
 
     @norm.setter
     def norm(self, norm: Norm) -> None:
-        self.ball = perturbation_sets.get(norm)
+        self.ball = self._ball_of(norm)
+
+    def _ball_of(self, norm):
+        return perturbation_sets.get(norm)
 
     @property
     def label(self) -> str:

@@ -19,6 +19,7 @@ from keras import ops
 from .._arguments import check_count
 from .._arguments import check_number
 from .._registration import register
+from .._typing import Norm
 from .._typing import Tensor
 from .._typing import ValueRange
 from ..classifier import ClassifierView
@@ -31,7 +32,9 @@ from .engine.task import Task
 from .hyperplanes import nearest_boundary
 from .objectives import Margin
 from .objectives.margin import others
+from .perturbation_sets import L0Ball
 from .perturbation_sets import L2Ball
+from .perturbation_sets.l1_ball import flat
 from .search_attack import SearchAttack
 
 # What is left of the length of a step, and of gamma, after the last step.
@@ -46,6 +49,8 @@ _SHORT = 1e-30
 # is the projection that gives them the shape of the ball; so they are to be
 # longer where it takes more of them away.
 _RADII = {"linf": 6.0, "l2": 1.0, "l1": 10.0}
+# In l0 steps have to cross the range: their norm, in widths of it.
+_WIDTHS = 100.0
 
 
 @register
@@ -76,8 +81,11 @@ class FMN(SearchAttack):
         candidates: How many of the strongest classes of the clean image the
             first step looks at, the true one included, with a backward pass
             for each of the others. Without meaning if `targeted`.
-        **kwargs: Arguments of every attack: `norm`, `targeted`,
-            `value_range`, `name`; see `Attack`.
+        norm: `"linf"`, `"l2"`, `"l1"`, or `"l0"`, the number of values that
+            change, each of the channels of a pixel for itself. Reports have
+            no radii in `"l0"`.
+        **kwargs: Arguments of every attack: `targeted`, `value_range`,
+            `name`; see `Attack`.
 
     Example:
 
@@ -101,13 +109,17 @@ class FMN(SearchAttack):
         step_size: float | None = None,
         gamma: float = 0.15,
         candidates: int = 10,
+        norm: Norm = "linf",
         **kwargs: Any,
     ) -> None:
-        super().__init__(epsilon, steps, **kwargs)
+        super().__init__(epsilon, steps, norm=norm, **kwargs)
         self.step_size = check_step_size(step_size)
         self.gamma = check_number("gamma", gamma, 0.0, 1.0)
         # The true class is one of them.
         self.candidates = check_count("candidates", candidates, lowest=2)
+
+    def _ball_of(self, norm):
+        return L0Ball() if norm == "l0" else super()._ball_of(norm)
 
     def begin(self, task: Task) -> dict[str, Any]:
         images = task.images
@@ -165,11 +177,14 @@ class FMN(SearchAttack):
         # One more than there are steps: the first is that of `begin`.
         moves = self.steps + 1
         length = schedules.annealed(move, moves, 1.0, _LAST_STEP)
-        if self.step_size is None:
+        if self.step_size is not None:
+            length = length * self.step_size
+        elif self.norm == "l0":
+            lower, upper = task.value_range
+            length = length * _WIDTHS * (upper - lower)
+        else:
             size = ops.maximum(self.ball.norm(direction), _SHORT)
             length = length * _RADII[self.norm] * radius / size
-        else:
-            length = length * self.step_size
         project = self.ball.projection(
             task.images, radius[:, None, None, None], task.value_range
         )
@@ -184,13 +199,22 @@ class FMN(SearchAttack):
         gamma = schedules.annealed(move, moves, self.gamma, _LAST_GAMMA)
         smaller = ops.minimum((1.0 - gamma) * state["radius"], -state["score"])
         # Until something is found: to the boundary, the lead taken as linear.
-        steepness = ops.maximum(self.ball.dual_norm(gradient), _SHORT)
-        boundary = self.ball.norm(x - images) + ops.abs(lead) / steepness
+        if self.norm == "l0":
+            missing = _values_to_the_boundary(task, x, lead, gradient)
+        else:
+            steepness = ops.maximum(self.ball.dual_norm(gradient), _SHORT)
+            missing = ops.abs(lead) / steepness
+        boundary = self.ball.norm(x - images) + missing
         larger = ops.where(
             ops.isfinite(state["score"]),
             (1.0 + gamma) * state["radius"],
             (1.0 + _BEYOND) * boundary,
         )
+        if self.norm == "l0":
+            # Whole numbers, and other ones than before.
+            smaller = ops.minimum(ops.floor(smaller), -state["score"] - 1.0)
+            smaller = ops.maximum(smaller, 1.0)
+            larger = ops.maximum(ops.ceil(larger), state["radius"] + 1.0)
         # No point of the range is farther away than this.
         farthest = self.ball.norm(ops.maximum(images - lower, upper - images))
         return ops.minimum(ops.where(success, smaller, larger), farthest)
@@ -220,3 +244,13 @@ class FMN(SearchAttack):
             "gamma": self.gamma,
             "candidates": self.candidates,
         }
+
+
+def _values_to_the_boundary(task, x, lead, gradient):
+    """Counts the values that have to change, the lead taken as linear."""
+    lower, upper = task.value_range
+    room = ops.where(gradient > 0, upper - x, x - lower)
+    # What each gains that goes to its bound; those that gain most first.
+    gains = -ops.sort(-flat(ops.abs(gradient) * room), axis=-1)
+    short = ops.cumsum(gains, axis=-1) < ops.abs(lead)[:, None]
+    return 1.0 + ops.sum(ops.cast(short, "float32"), axis=-1)

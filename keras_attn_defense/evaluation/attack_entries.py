@@ -170,6 +170,12 @@ def _check(name, attack, norm):
             "given, which here are the true ones. Build it with "
             "targeted=False."
         )
+    if attack.norm == "l0":
+        raise ValueError(
+            f"The attack '{name}' counts changed values, norm='l0'; reports "
+            "have radii in linf, l2 and l1. Pass it one of these, or count: "
+            "`(attack.run(model, x, y).images != x).sum((1, 2, 3))`."
+        )
     if attack.norm != norm:
         raise ValueError(
             f"The attack '{name}' is for the norm '{attack.norm}', but "

@@ -277,7 +277,7 @@ def _check_lengths(attack, value_range, image_shape):
 def _diagonal(norm, image_shape):
     """The norm of the largest change of an image, if it is one wide."""
     size = math.prod(side or math.inf for side in image_shape)
-    return {"linf": 1.0, "l2": math.sqrt(size), "l1": size}[norm]
+    return {"linf": 1.0, "l2": math.sqrt(size)}.get(norm, size)
 
 
 def _pgd_like(attack):

@@ -92,6 +92,7 @@ MINIMAL = [
     ("fmn", FMN, {"steps": 5}),
     ("fmn_l2", FMN, {"steps": 5, "norm": "l2"}),
     ("fmn_l1", FMN, {"steps": 5, "norm": "l1"}),
+    ("fmn_l0", FMN, {"steps": 5, "norm": "l0"}),
     ("szegedy_lbfgs", SzegedyLBFGS, ONE_CONSTANT),
 ]
 BLIND = {"queries": 40, "objective": "cross_entropy"}

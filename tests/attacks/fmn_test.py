@@ -73,6 +73,37 @@ def test_l1_changes_the_steepest_values_up_to_the_bounds():
     np.testing.assert_allclose(sizes, nearest, rtol=0.01)
 
 
+@pytest.mark.everywhere
+def test_l0_changes_the_fewest_values():
+    model = networks.linear(classes=2, scale=0.1)
+    y = predicted(model)
+    kernel = model.layers[-1].kernel.numpy().astype("float64")
+    slope = (kernel[:, 1] - kernel[:, 0])[None] * np.where(y, -1, 1)[:, None]
+    flat = X.reshape(len(X), -1)
+    # What each value gains that goes to its bound; those that gain most first.
+    gains = np.sort(abs(slope) * np.where(slope > 0, 1 - flat, flat))
+    gained = np.cumsum(gains[:, ::-1], axis=-1)
+    logits = to_numpy(model(X))
+    gap = abs(logits[:, 0] - logits[:, 1])
+    fewest = 1 + (gained < gap[:, None]).sum(-1)
+    assert len(set(fewest)) == 3
+
+    result = FMN(norm="l0", steps=20).run(model, X, y)
+
+    assert (predicted(model, result.images) != y).all()
+    np.testing.assert_array_equal(
+        perturbation_size(result.images, X, "l0"), fewest
+    )
+
+    # Within a radius only those that need no more succeed.
+    result = FMN(4, norm="l0", steps=10).run(model, X, y)
+    sizes = perturbation_size(result.images, X, "l0")
+    assert (sizes <= 4).all()
+    np.testing.assert_array_equal(
+        predicted(model, result.images) != y, fewest <= 4
+    )
+
+
 def test_few_candidates_cost_less():
     model = networks.linear(scale=0.2)
     y = predicted(model)
@@ -187,7 +218,7 @@ def test_foolbox(norm, targeted, monkeypatch):
 
 
 @pytest.mark.backend("torch")
-@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1", "l0"])
 def test_no_farther_than_foolbox(norm):
     foolbox = pytest.importorskip("foolbox")
     model = networks.functional(scale=2.0)
@@ -196,6 +227,7 @@ def test_no_farther_than_foolbox(norm):
         "linf": foolbox.attacks.LInfFMNAttack,
         "l2": foolbox.attacks.DDNAttack,
         "l1": foolbox.attacks.L1FMNAttack,
+        "l0": foolbox.attacks.L0FMNAttack,
     }[norm](steps=30)
     victim = foolbox.PyTorchModel(channels_first_module(model), bounds=(0, 1))
     expected, _, _ = oracle(victim, *as_torch(X, y), epsilons=None)
@@ -230,3 +262,4 @@ def test_config():
     run_config_test(
         FMN(0.1, 7, step_size=0.5, gamma=0.1, candidates=3, norm="l1")
     )
+    assert run_config_test(FMN(norm="l0")).norm == "l0"

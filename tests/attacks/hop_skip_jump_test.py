@@ -38,29 +38,31 @@ def predicted(model, x):
 
 
 @pytest.mark.everywhere
-@pytest.mark.parametrize("norm, error", [("l2", 0.1), ("linf", 0.2)])
+@pytest.mark.parametrize("norm, error", [("l2", 0.25), ("linf", 0.4)])
 def test_distance_to_a_plane(norm, error):
     nearest = abs(GAP) / np.linalg.norm(SLOPE, ord=DUAL[norm])
 
-    attack = HopSkipJump(queries=400, initial_samples=20, norm=norm, seed=0)
+    attack = HopSkipJump(queries=150, initial_samples=20, norm=norm, seed=0)
     result = attack.run(plane, X, Y)
 
     assert (predicted(plane, result.images) != Y).all()
     sizes = perturbation_size(result.images, X, norm)
     assert (sizes > nearest * (1 - 1e-4)).all()
     assert np.mean(sizes / nearest) < 1 + error
-    np.testing.assert_array_equal(result.forward_passes, 2 + 400)
+    np.testing.assert_array_equal(result.forward_passes, 2 + 150)
     np.testing.assert_array_equal(result.backward_passes, 0)
 
 
 def test_more_queries_are_never_farther():
     sizes = [
         perturbation_size(
-            HopSkipJump(queries=queries, seed=0).run(plane, X, Y).images,
+            HopSkipJump(queries=queries, initial_samples=10, seed=0)
+            .run(plane, X, Y)
+            .images,
             X,
             "l2",
         )
-        for queries in (15, 45, 200)
+        for queries in (15, 30, 60)
     ]
 
     assert (np.diff(sizes, axis=0) <= 0).all()
@@ -89,7 +91,9 @@ def test_each_query_is_counted(start, begins):
 
 def test_seed():
     one, other, again = (
-        HopSkipJump(queries=40, seed=seed).run(plane, X, Y).images
+        HopSkipJump(queries=20, initial_samples=5, seed=seed)
+        .run(plane, X, Y)
+        .images
         for seed in (0, 1, 0)
     )
 
@@ -106,11 +110,15 @@ def test_starts_from_an_image_of_the_target():
 
     def run(queries, start="image"):
         attack = HopSkipJump(
-            queries=queries, start=start, targeted=True, seed=0
+            queries=queries,
+            start=start,
+            initial_samples=10,
+            targeted=True,
+            seed=0,
         )
         return attack.run(model, x, targets.astype("int32")).images
 
-    few, many = run(1), run(200)
+    few, many = run(1), run(60)
 
     np.testing.assert_array_equal(predicted(model, few), targets)
     np.testing.assert_array_equal(predicted(model, many), targets)
@@ -156,14 +164,14 @@ def test_radius():
     radius = float(np.sort(nearest)[1:3].mean())
     near = nearest < radius
 
-    attack = HopSkipJump(radius, 200, initial_samples=20, seed=0)
+    attack = HopSkipJump(radius, 40, initial_samples=10, seed=0)
     result = attack.run(plane, X, Y)
 
     sizes = perturbation_size(result.images, X, "l2")
     assert (sizes <= radius * (1 + 1e-5)).all()
     np.testing.assert_array_equal(predicted(plane, result.images) != Y, near)
-    assert (result.forward_passes[near] < 202).all()
-    np.testing.assert_array_equal(result.forward_passes[~near], 202)
+    assert (result.forward_passes[near] < 42).all()
+    np.testing.assert_array_equal(result.forward_passes[~near], 42)
 
 
 def test_in_a_report():
@@ -173,7 +181,7 @@ def test_in_a_report():
         plane,
         X,
         Y,
-        attacks=HopSkipJump(queries=200, initial_samples=20),
+        attacks=HopSkipJump(queries=150, initial_samples=10),
         epsilons=[0.9 * nearest.min(), 1.3 * nearest.max()],
         norm="l2",
         checks=False,
@@ -202,11 +210,13 @@ def test_no_farther_than_foolbox_at_equal_queries():
     start = foolbox.attacks.LinearSearchBlendedUniformNoiseAttack(
         directions=5, steps=10
     )
-    oracle = foolbox.attacks.HopSkipJumpAttack(steps=3, init_attack=start)
+    oracle = foolbox.attacks.HopSkipJumpAttack(
+        steps=2, initial_gradient_eval_steps=20, init_attack=start
+    )
     expected, _, _ = oracle(victim, *as_torch(x, y), epsilons=None)
     expected = to_numpy(expected).transpose(0, 2, 3, 1)
 
-    attack = HopSkipJump(queries=len(calls) - 2, seed=0)
+    attack = HopSkipJump(queries=len(calls) - 2, initial_samples=20, seed=0)
     x_adv = attack.run(model, x, y).images
 
     theirs, ours = (

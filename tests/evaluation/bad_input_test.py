@@ -6,6 +6,7 @@ import pytest
 
 from keras_attn_defense.attacks import APGD
 from keras_attn_defense.attacks import FGSM
+from keras_attn_defense.attacks import FMN
 from keras_attn_defense.attacks import AttackResult
 from tests.evaluation.helpers import IMAGES
 from tests.evaluation.helpers import LABELS
@@ -65,6 +66,7 @@ def test_success_is_judged_by_the_model():
         ({"attacks": 3}, "`attacks` should be"),
         ({"attacks": "no-such-attack"}, "no-such-attack"),
         ({"attacks": FGSM(norm="l2")}, "Pass norm='l2'"),
+        ({"attacks": FMN(norm="l0")}, "'fmn' counts changed values"),
         ({"attacks": FGSM(targeted=True)}, "is targeted"),
         ({"attacks": FGSM(value_range=(0, 255))}, "value_range"),
         ({"attacks": APGD(objective="dlr")}, "classes"),

@@ -5,9 +5,6 @@ from keras import ops
 from ..._typing import Tensor
 from .task import Task
 
-# The shortest length that is divided by.
-_SHORT = 1e-8
-
 
 def nothing_yet(task: Task) -> dict:
     """The entries of a state that `keep_closest` reads, before any step.
@@ -51,8 +48,7 @@ def keep_closest(
     radius = ball.margin(task.epsilon, ops.shape(change), bound)
     inside = distance <= radius
     # What is found outside of the ball is shortened to its border.
-    factor = ops.minimum(1.0, radius / ops.maximum(distance, _SHORT))
-    shortened = task.images + _spread(factor) * change
+    shortened = task.images + ball.shortened(change, radius)
     closer = success & (-distance > state["score"])
     enough = ops.isfinite(task.epsilon) | (distance == 0.0)
     return {

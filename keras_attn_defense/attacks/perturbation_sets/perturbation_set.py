@@ -6,6 +6,9 @@ from keras import ops
 from ..._arguments import not_defined
 from ..._typing import Norm
 
+# The shortest length that is divided by.
+_SHORT = 1e-8
+
 
 class PerturbationSet:
     """The perturbations of norm at most `epsilon`, for each image alone.
@@ -88,6 +91,12 @@ class PerturbationSet:
         raise not_defined(
             self, "project", "it returns the nearest perturbation of the set"
         )
+
+    def shortened(self, perturbation, epsilon):
+        """Shortens perturbations that are larger than `epsilon` to that."""
+        size = self.norm(perturbation)
+        factor = ops.minimum(1.0, epsilon / ops.maximum(size, _SHORT))
+        return factor[:, None, None, None] * perturbation
 
     def check_radius(self, epsilon, value_range, image_shape=()):
         """Checks that a ball does not hold every image of a value range.
