@@ -6,7 +6,9 @@
 Each recipe sees the same images in the same order from the same initial
 weights. Every `--watch` epochs the model is saved, so a run that was killed
 goes on where it was: call it again. `--minutes` ends a call early, for machines
-that lend time in pieces. Results go to `benchmarks/results/recipes_<out>.json`.
+that lend time in pieces. Results go to `benchmarks/results/recipes_<out>.json`;
+`--table RECIPE` prints them, with the differences from that recipe, paired by
+the seed.
 """
 
 import argparse
@@ -31,6 +33,8 @@ def main():
     train, test = load(options.data, options.images)
     path = _FOLDER / "results" / f"recipes_{options.out}.json"
     rows = rows_of(path, options)
+    if options.table:
+        return table(rows, options.table)
     known = {(row["recipe"], row["seed"]) for row in rows}
     deadline = time.monotonic() + 60 * options.minutes
     options.state.mkdir(parents=True, exist_ok=True)
@@ -222,6 +226,37 @@ def show(row):
     print(f"{row['recipe']:<30} seed {row['seed']}  {text}", flush=True)
 
 
+def table(rows, against):
+    """Prints means over the seeds, and their standard errors, in percent."""
+    key = "pgd_50_10"
+    baseline = {r["seed"]: r[key] for r in rows if r["recipe"] == against}
+    print(f"| | seeds | clean | FGSM | PGD-50-10 | less {against} | CPU s |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name in dict.fromkeys(row["recipe"] for row in rows):
+        own = [row for row in rows if row["recipe"] == name]
+        pairs = [
+            row[key] - baseline[row["seed"]]
+            for row in own
+            if row["seed"] in baseline and name != against
+        ]
+        cells = [str(len(own))]
+        cells += [_mean([r[k] for r in own]) for k in ("clean", "fgsm", key)]
+        cells += [_mean(pairs, "+")]
+        cells += [f"{np.median([row['cpu_s'] for row in own]):.0f}"]
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+def _mean(values, sign=""):
+    """The mean in percent, with its standard error if there are several."""
+    if not values:
+        return ""
+    text = f"{100 * np.mean(values):{sign}.1f}"
+    if len(values) > 1:
+        error = np.std(values, ddof=1) / len(values) ** 0.5
+        text += f" ± {100 * error:.1f}"
+    return text
+
+
 def _settings(options):
     names = "network epsilon epochs batch rate sgd images test_images".split()
     names += ["auto_attack"]
@@ -244,6 +279,7 @@ def _options():
     parser.add_argument("--images", type=int, default=50000)
     parser.add_argument("--test-images", type=int, default=1000)
     parser.add_argument("--auto-attack", type=int, default=0, help="images")
+    parser.add_argument("--table", metavar="RECIPE", help="print the results")
     parser.add_argument("--minutes", type=float, default=1e6)
     parser.add_argument("--backend", default="torch")
     parser.add_argument(
