@@ -10,6 +10,7 @@ from keras_attn_defense.losses import PreservationLoss
 
 # In each network of `networks.py`.
 EARLY = "early"
+ALIGN = "grad-align"  # The weight that GradAlign has at this epsilon.
 NONE = {"rectification_weight": 0.0, "preservation_weight": 0.0}
 
 
@@ -83,7 +84,7 @@ def signed(epsilon, layer, weight, score, distance, pair="noise"):
 
 @keras.saving.register_keras_serializable("benchmarks")
 class Logits(kad.attention.AttentionMethod):
-    """All logits as a map of one cell: a control, for what places add."""
+    """Takes all logits for a map of one cell: a control of what places add."""
 
     def explain(self, classifier, images, labels=None, training=False):
         logits, predictions = classifier(images, training=training)
@@ -92,7 +93,7 @@ class Logits(kad.attention.AttentionMethod):
 
 
 def noisy_logits(epsilon, weight):
-    """The same as `signed`, but of the logits as they are."""
+    """Compares the logits as they are: `signed` without a map."""
     return aligned(
         epsilon,
         Logits("signed"),
@@ -111,20 +112,26 @@ def arguments(recipe, epsilon):
     """
     name, _, given = recipe.partition("=")
     make, weight = _ARMS[name]
+    if given and weight is None:
+        raise ValueError(f"{name} has no weight. Received: {recipe!r}")
     if given:
         weight = float(given)
     if weight is None:
         return make(epsilon)
-    if weight == ALIGN:  # GradAlign's published code ends at 16/255.
+    if weight is ALIGN:  # Its published code ends at 16/255.
         weight = 0.02 * 10 ** min(epsilon * 255 / 8, 2.0)
     return make(epsilon, weight)
 
 
-ALIGN = "by epsilon"
-
-
 def _signed(*kind):
     return lambda epsilon, weight: signed(epsilon, EARLY, weight, *kind)
+
+
+def _on_top_of(recipe):
+    return lambda epsilon, weight: {
+        **_signed("random", "l1")(epsilon, weight),
+        "attack": recipe(epsilon)["attack"],
+    }
 
 
 # Each with its weight, None where it has none.
@@ -149,6 +156,8 @@ _ARMS = {
     "signed margin, cosine": (_signed("margin", "cosine"), ALIGN),
     "signed margin, l1": (_signed("margin", "l1"), 0.01),
     "signed random, l1": (_signed("random", "l1"), 0.01),
+    "n-fgsm, signed random, l1": (_on_top_of(n_fgsm), 0.01),
+    "pgd-7, signed random, l1": (_on_top_of(pgd), 0.01),
 }
 
 

@@ -247,7 +247,7 @@ def table(rows, against):
 
 
 def _mean(values, sign=""):
-    """The mean in percent, with its standard error if there are several."""
+    """Formats the mean in percent, with its standard error if it has one."""
     if not values:
         return ""
     text = f"{100 * np.mean(values):{sign}.1f}"

@@ -178,6 +178,12 @@ def pair(name, attack, robust_loss):
             f"{type(attack).__name__} has epsilon=None, which here is no "
             "radius. Give it an epsilon."
         )
+    if name == "noise" and attack.norm == "l0":
+        raise ValueError(
+            "preservation_pair='noise' draws from the attack's ball, but in "
+            "norm='l0' values go as far as they like. Give the attack another "
+            f"norm. Received: {type(attack).__name__}(norm='l0')"
+        )
     return name
 
 

@@ -199,6 +199,13 @@ def test_saved_and_set_between_fits(tmp_path):
             },
             "Give it an epsilon",
         ),
+        (
+            {
+                "preservation_pair": "noise",
+                "attack": kad.attacks.FMN(5, norm="l0"),
+            },
+            "Give the attack another norm",
+        ),
     ],
 )
 def test_bad_input(kwargs, match):
