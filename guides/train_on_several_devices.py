@@ -169,7 +169,8 @@ model.fit(
 model.save(f"{way}.keras")
 np.savez(f"{way}-{index}.npz", *model.base.get_weights())
 """
-pathlib.Path("train.py").write_text(program)
+with open("train.py", "w") as file:
+    file.write(program)
 
 """
 `BatchNormalization` is where one device and several may differ. On JAX its statistics

@@ -117,6 +117,7 @@ def isolated_keras_state():
     image_data_format = keras.config.image_data_format()
     yield
     keras.config.set_dtype_policy("float32")
+    keras.config.set_floatx("float32")
     keras.config.set_image_data_format(image_data_format)
     # Freeing memory means a garbage collection, a third of a second each.
     keras.utils.clear_session(free_memory=False)

@@ -288,6 +288,12 @@ def _diagonal(norm, image_shape):
 
 def _pgd_like(attack):
     """The validation attack that belongs to a training attack."""
+    if attack.norm == "l0":
+        raise ValueError(
+            "The default validation attack is PGD in the norm of the training "
+            "attack, which is 'l0' here, and PGD has none. Pass a "
+            "`validation_attack`, or None."
+        )
     epsilon = attack.epsilon
     return PGD(
         epsilon[1] if isinstance(epsilon, tuple) else epsilon,

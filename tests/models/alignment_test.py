@@ -203,8 +203,13 @@ def test_saved_and_set_between_fits(tmp_path):
             {
                 "preservation_pair": "noise",
                 "attack": kad.attacks.FMN(5, norm="l0"),
+                "validation_attack": None,
             },
             "Give the attack another norm",
+        ),
+        (
+            {"attack": kad.attacks.FMN(5, norm="l0")},
+            "Pass a `validation_attack`",
         ),
     ],
 )

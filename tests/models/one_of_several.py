@@ -106,6 +106,13 @@ def defended(draws, moves=False, images=BATCH):
     return model
 
 
+def set_precision(policy):
+    """Sets the policy of layers, and float64 for all else if it is that."""
+    keras.config.set_dtype_policy(policy)
+    if policy == "float64":
+        keras.config.set_floatx(policy)
+
+
 def whole(x, y):
     """The arguments of `fit` for all images, on any number of processes."""
     return {"x": x, "y": y, "batch_size": BATCH}
@@ -197,7 +204,7 @@ def main(index, count, addresses, folder, policy, moves):
     # A step sees the whole batch on JAX, and its own part elsewhere.
     images = BATCH if DRAWS_AS_ONE else BATCH // count
     with scope():
-        keras.config.set_dtype_policy(policy)
+        set_precision(policy)
         keras.utils.set_random_seed(0)
         model = defended(DRAWS_AS_ONE, moves == "True", images)
     train(model, part, folder, epochs=EPOCHS // 2)
