@@ -127,11 +127,14 @@ def _signed(*kind):
     return lambda epsilon, weight: signed(epsilon, EARLY, weight, *kind)
 
 
-def _on_top_of(recipe):
+def _on_top_of(recipe, term):
     return lambda epsilon, weight: {
-        **_signed("random", "l1")(epsilon, weight),
+        **term(epsilon, weight),
         "attack": recipe(epsilon)["attack"],
     }
+
+
+_bound = _signed("random", "l1")
 
 
 # Each with its weight, None where it has none.
@@ -155,9 +158,10 @@ _ARMS = {
     ),
     "signed margin, cosine": (_signed("margin", "cosine"), ALIGN),
     "signed margin, l1": (_signed("margin", "l1"), 0.01),
-    "signed random, l1": (_signed("random", "l1"), 0.01),
-    "n-fgsm, signed random, l1": (_on_top_of(n_fgsm), 0.01),
-    "pgd-7, signed random, l1": (_on_top_of(pgd), 0.01),
+    "signed random, l1": (_bound, 0.01),
+    "n-fgsm, signed random, l1": (_on_top_of(n_fgsm, _bound), 0.01),
+    "pgd-7, signed random, l1": (_on_top_of(pgd, _bound), 0.01),
+    "pgd-7, noisy logits, l1": (_on_top_of(pgd, noisy_logits), 1.0),
 }
 
 
