@@ -2,16 +2,20 @@
 
     KERAS_BACKEND=torch python benchmarks/sharding.py
 
-Two measurements of a robust network on digit scenes, which take part in each
+Three measurements of a robust network on digit scenes, which take part in each
 round, one after the other:
 
 - cost: CPU time of eight shards and their merge, over that of one evaluation of
-  the whole, in one process. The start of a process is not in it.
+  the whole, in one process. The start of a process is not in it. Which of the
+  two comes first alternates, since a machine's speed drifts.
+- own: what eight shards and their merge do besides the attack. It is the
+  difference of the same two where the attack takes a single step, so that there
+  is less noise, over the CPU time of the whole with all steps.
 - speed-up: wall time of a worker pinned to one core, over that of two workers,
   each with half of the images and a core of its own, who begin together. It
   needs two idle cores.
 
-`--only-cost` leaves out the second. The reports are compared: each image has to
+`--only-cost` leaves out the last. The reports are compared: each image has to
 have the same outcome.
 """
 
@@ -36,15 +40,19 @@ import report  # noqa: E402
 import keras_attn_defense as kad  # noqa: E402
 
 SHARDS = 8
-ATTACKS = {"pgd": kad.attacks.PGD(steps=10)}
+STEPS = 10
 BATCH = 32
 
 
-def evaluate(options, **arguments):
+def attacks(steps):
+    return {"pgd": kad.attacks.PGD(steps=steps)}
+
+
+def evaluate(options, steps=STEPS, **arguments):
     """Evaluates the network; `arguments` say which part of the data."""
     return kad.evaluate_robustness(
         *subject(options.images),
-        attacks=ATTACKS,
+        attacks=attacks(steps),
         batch_size=BATCH,
         checks=False,
         verbose=0,
@@ -59,26 +67,37 @@ def subject(images):
     return kad.zoo.load("digit_scenes"), test.images, test.labels
 
 
-def cost(options, folder):
-    """Returns the CPU seconds of the whole, and of shards with their merge."""
-    start = time.process_time()
-    whole = evaluate(options)
-    middle = time.process_time()
+def in_shards(options, folder, steps):
+    """Evaluates shard after shard, and merges them."""
     files = [folder / f"{index}.npz" for index in range(SHARDS)]
     for index, state in enumerate(files):
         state.unlink(missing_ok=True)
-        evaluate(options, shard=(index, SHARDS), state=state)
-    merged = kad.evaluation.merge(
+        evaluate(options, steps, shard=(index, SHARDS), state=state)
+    return kad.evaluation.merge(
         files,
         *subject(options.images),
-        attacks=ATTACKS,
+        attacks=attacks(steps),
         checks=False,
         verbose=0,
     )
-    end = time.process_time()
-    for name, values in whole.per_sample.items():
-        np.testing.assert_array_equal(merged.per_sample[name], values)
-    return middle - start, end - middle
+
+
+def cost(options, folder, steps=STEPS, shards_first=False):
+    """Returns the CPU seconds of the whole, and of shards with their merge."""
+    ways = {
+        "whole": lambda: evaluate(options, steps),
+        "shards": lambda: in_shards(options, folder, steps),
+    }
+    reports, seconds = {}, {}
+    for way in sorted(ways, reverse=not shards_first):
+        start = time.process_time()
+        reports[way] = ways[way]()
+        seconds[way] = time.process_time() - start
+    for name, values in reports["whole"].per_sample.items():
+        np.testing.assert_array_equal(
+            reports["shards"].per_sample[name], values
+        )
+    return seconds["whole"], seconds["shards"]
 
 
 def seconds(options, folder, count):
@@ -133,14 +152,18 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         few = argparse.Namespace(images=4 * BATCH * SHARDS)
-        cost(few, folder)  # Warms up.
-        for _ in range(options.repeats):
-            whole, shards = cost(options, folder)
+        cost(few, folder)  # Compiles both.
+        for index in range(options.repeats):
+            swapped = bool(index % 2)
+            whole, shards = cost(options, folder, shards_first=swapped)
+            least, its_shards = cost(options, folder, 1, shards_first=swapped)
             rounds.append(
                 {
                     "whole_cpu_s": whole,
                     "shards_cpu_s": shards,
                     "cost": shards / whole - 1.0,
+                    "own_cpu_s": its_shards - least,
+                    "own": (its_shards - least) / whole,
                 }
             )
             if not options.only_cost:
@@ -153,7 +176,7 @@ def main():
             print(rounds[-1], flush=True)
     medians = {
         name: statistics.median(each[name] for each in rounds)
-        for name in ("cost", "speed_up")
+        for name in ("cost", "own", "speed_up")
         if name in rounds[0]
     }
     print(medians)
