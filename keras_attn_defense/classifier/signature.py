@@ -9,8 +9,10 @@ only for what it was made from:
     for each function:      itself, and the numbers and layers that it reads
     arrays: their values;  variables, tensors and the rest: themselves
 
-Weights are variables: their values are no part of it. Nor is what Keras notes
-down in a layer for itself, which changes by calling or training it.
+Weights are variables, whose values compiled code is given: they are no part of
+it. Those of further models, such as a teacher in a loss, it keeps as constants
+(on JAX): of these, the values are. What Keras notes down in a layer for itself,
+which changes by calling or training it, is left out.
 """
 
 import functools
@@ -67,6 +69,12 @@ class Signature:
         self._readers: dict[type, Any] = {}
         self._calls: dict[type, Any] = {}
         self._depth = 0
+        passed = [*parts] if owner is None else [*parts, owner]
+        self._given = {
+            id(variable)
+            for part in passed
+            for variable in getattr(part, "variables", ())
+        }
         if owner is not None:
             # Under a name of its own, as a copy has another identity.
             own = set(map(id, own_variables(owner)))
@@ -143,6 +151,12 @@ class Signature:
         if id(layer) not in self.attributes:
             for each in (layer, *all_layers(layer)):
                 self._attributes_of_layer(each)
+            # JAX has another array after each assignment.
+            self.attributes[id(layer)]["constants"] = tuple(
+                self._identity(weight.value)
+                for weight in layer.weights
+                if id(weight) not in self._given
+            )
         return id(layer)
 
     def _attributes_of_layer(self, layer):

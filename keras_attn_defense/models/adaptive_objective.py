@@ -8,6 +8,8 @@ from ..attacks.objectives import ImageObjective
 from ..attacks.objectives import cross_entropy
 from ..attacks.objectives.attention_deviation import check_attention
 from ..losses import DebiasedRectificationLoss
+from .reading import explained_classes
+from .reading import teacher_maps
 
 _PARTS = ("attention", "mask", "rectification_loss", "preservation_loss")
 
@@ -26,6 +28,8 @@ class AdaptiveObjective(ImageObjective):
         preservation_loss: The loss of two maps.
         weights: Weights of the classification, rectification and preservation
             losses.
+        distillation: A `DistillationLoss` whose teacher has the map that the
+            attacked one is compared with; None means the clean image's.
 
     Example:
 
@@ -42,14 +46,18 @@ class AdaptiveObjective(ImageObjective):
         rectification_loss,
         preservation_loss,
         weights=(8.0, 4.0, 1.0),
+        distillation=None,
     ):
         self.attention = attention
         self.mask = mask
         self.rectification_loss = rectification_loss
         self.preservation_loss = preservation_loss
         self.weights = tuple(weights)
-        # The masked image is a second pass, unless the target is fixed.
+        self.distillation = distillation
+        # The masked image is a second pass, unless the target is fixed; the
+        # teacher's map is one more.
         passes = 2 if self.weights[1] and not self._has_target() else 1
+        passes += distillation is not None
         self.passes = (passes, passes)
 
     @classmethod
@@ -60,7 +68,12 @@ class AdaptiveObjective(ImageObjective):
             model.rectification_weight,
             model.preservation_weight,
         )
-        return cls(*(getattr(model, part) for part in _PARTS), weights)
+        taught = weights[2] and model.preservation_pair == "teacher"
+        return cls(
+            *(getattr(model, part) for part in _PARTS),
+            weights,
+            distillation=model.robust_loss if taught else None,
+        )
 
     def check(self, victim):
         check_attention(self, victim)
@@ -68,10 +81,10 @@ class AdaptiveObjective(ImageObjective):
 
     def reference(self, task):
         with task.victim.frozen():
-            logits, maps = self._explained(
+            logits, maps = self.attention.explain(
                 task.victim, task.images, task.labels
-            )
-            reference = {"maps": maps}
+            )[:2]
+            reference = {"maps": maps, "logits": logits}
             if self._has_target():
                 rest = task.victim(self.mask(task.images, maps))[0]
                 reference["target"] = (logits, rest)
@@ -79,8 +92,12 @@ class AdaptiveObjective(ImageObjective):
 
     def call_on_images(self, victim, x, labels, reference):
         classification, rectification, preservation = self.weights
+        # The clean image chooses the strongest other class, as in training.
+        classes = explained_classes(
+            self.attention, labels, lambda _: reference["logits"]
+        )
         with victim.frozen():
-            logits, maps = self._explained(victim, x, labels)
+            logits, maps = self.attention.explain(victim, x, classes)[:2]
             values = classification * cross_entropy(logits, labels)
             if rectification:
                 # The two arguments of the loss: a target of the clean image,
@@ -92,7 +109,13 @@ class AdaptiveObjective(ImageObjective):
                 loss = self.rectification_loss.call(*pair)
                 values = values + rectification * loss
         if preservation:
-            loss = self.preservation_loss.call(reference["maps"], maps)
+            compared = reference["maps"]
+            if self.distillation is not None:
+                teacher = self.distillation.required_teacher()
+                compared = teacher_maps(
+                    self.attention, teacher, x, classes, maps
+                )
+            loss = self.preservation_loss.call(compared, maps)
             values = values + preservation * loss
         return values, logits
 
@@ -103,18 +126,21 @@ class AdaptiveObjective(ImageObjective):
             loss, DebiasedRectificationLoss
         )
 
-    def _explained(self, victim, images, labels):
-        return self.attention.explain(victim, images, labels)[:2]
-
     def get_config(self):
         serialized = keras.saving.serialize_keras_object
         parts = {part: serialized(getattr(self, part)) for part in _PARTS}
-        return {**parts, "weights": self.weights}
+        loss = self.distillation
+        return {
+            **parts,
+            "weights": self.weights,
+            "distillation": loss and serialized(loss),
+        }
 
     @classmethod
     def from_config(cls, config):
         parts = {
-            part: keras.saving.deserialize_keras_object(config[part])
-            for part in _PARTS
+            name: part and keras.saving.deserialize_keras_object(part)
+            for name, part in config.items()
+            if name != "weights"
         }
         return cls(**parts, weights=config["weights"])

@@ -1,9 +1,11 @@
 """The losses that look at attention, as terms of a training step."""
 
-from ..attention.resizing import resized
+from keras import ops
+
 from ..losses import DebiasedRectificationLoss
 from .pairs import halves
 from .pairs import split
+from .reading import explained_classes
 from .reading import paired_maps
 from .reading import teacher_maps
 
@@ -45,10 +47,14 @@ def preservation(model, x, y_pred, weights, training):
         return model.preservation_loss(*split(maps), weights[1])
     first, second = split(y_pred["maps"])
     if model.preservation_pair == "teacher":
-        x_adv, ranked_by = split(x["images"])[1], split(y_pred["logits"])[0]
-        first = teacher_maps(model, x_adv, labels, drawn, ranked_by)
-        if len(first.shape) == 3:  # Its layers may have another size.
-            first = resized(first, second.shape[1:])
+        x_adv, clean_logits = split(x["images"])[1], split(y_pred["logits"])[0]
+        classes = explained_classes(
+            model.attention, labels, lambda _: clean_logits, drawn
+        )
+        teacher = model.robust_loss.required_teacher()
+        first = ops.stop_gradient(
+            teacher_maps(model.attention, teacher, x_adv, classes, second)
+        )
     return model.preservation_loss(first, second, weights[1])
 
 

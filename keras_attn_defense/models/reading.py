@@ -5,6 +5,7 @@ import contextlib
 from keras import ops
 
 from ..attention.class_choice import score_weights
+from ..attention.resizing import resized
 from .pairs import double
 from .pairs import interleave
 from .pairs import split
@@ -26,7 +27,9 @@ def read(model, inputs, training):
     alone = "adversarial" in inputs
     images = inputs["adversarial" if alone else "images"]
     if alone or not training or model.batch_statistics == "mixed":
-        chosen = _chosen(model, labels, double(weights), _of_clean)
+        chosen = explained_classes(
+            model.attention, labels, _of_clean, double(weights)
+        )
         return _read(model, images, chosen, training)
     return _read_apart(model, split(images), split(labels), weights)
 
@@ -41,10 +44,14 @@ def _read_apart(model, images, labels, weights):
     # If the averages are to be those of the adversarial images, the clean half
     # leaves no trace in them.
     with quiet:
-        chosen = _chosen(model, labels[0], weights, _of_each)
+        chosen = explained_classes(
+            model.attention, labels[0], _of_each, weights
+        )
         first = _read(model, images[0], chosen, True)
     # Ranked by the logits of the clean half, which has just run.
-    chosen = _chosen(model, labels[1], weights, lambda _: first["logits"])
+    chosen = explained_classes(
+        model.attention, labels[1], lambda _: first["logits"], weights
+    )
     second = _read(model, images[1], chosen, True)
     return {name: interleave(first[name], second[name]) for name in first}
 
@@ -69,36 +76,45 @@ def paired_maps(model, images, labels, weights, training):
         weights: What `score="random"` has drawn, `(batch, classes)`, or None.
         training: Whether layers run in training mode.
     """
-    chosen = _chosen(model, double(labels), double(weights), _of_clean)
+    chosen = explained_classes(
+        model.attention, double(labels), _of_clean, double(weights)
+    )
     with model.classifier.stateless():
         return model.attention.explain(
             model.classifier, images, chosen, training=training
         )[1]
 
 
-def teacher_maps(model, images, labels, weights, ranked_by):
-    """Returns the maps of the teacher of a robust loss, as constants.
+def teacher_maps(attention, teacher, images, classes, maps):
+    """Returns a teacher's maps, at the size of those they are compared with.
 
     Args:
-        model: The `AttentionDefendedModel`.
+        attention: The attention method.
+        teacher: The `Classifier` of the teacher.
         images: `(batch, height, width, channels)`.
-        labels: Class indices `(batch,)`.
-        weights: What `score="random"` has drawn, `(batch, classes)`, or None.
-        ranked_by: Logits that choose the strongest other class.
+        classes: What `explained_classes` returned.
+        maps: The student's maps of the same images.
     """
-    teacher = model.robust_loss.required_teacher()
-    chosen = _chosen(model, labels, weights, lambda _: ranked_by)
     with teacher.stateless():
-        maps = model.attention.explain(teacher, images, chosen)[1]
-    return ops.stop_gradient(maps)
+        found = attention.explain(teacher, images, classes)[1]
+    # Its layers may have another size; gradients of pixels have that of images.
+    return resized(found, maps.shape[1:]) if len(maps.shape) == 3 else found
 
 
-def _chosen(model, labels, weights, ranking):
+def explained_classes(attention, labels, ranking, weights=None):
     """Returns the classes to explain, as attention methods take them.
 
     Images that are compared have the same strongest other class, that of the
     clean one, or the same random weights of the logits: else the maps of
     different things were compared.
+
+    Args:
+        attention: The attention method.
+        labels: Class indices `(batch,)`.
+        ranking: A function of the logits that returns those that choose the
+            strongest other class.
+        weights: What `score="random"` has drawn, `(batch, classes)`; None
+            means that the logit is explained.
     """
 
     def margins(logits):
@@ -108,9 +124,9 @@ def _chosen(model, labels, weights, ranking):
     def drawn(logits):
         return ops.cast(weights, logits.dtype)
 
-    return {"margin": margins, "random": drawn}.get(
-        model.attention.score, labels
-    )
+    if attention.score == "margin":
+        return margins
+    return labels if weights is None else drawn
 
 
 def _of_clean(logits):

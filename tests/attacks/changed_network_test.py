@@ -9,6 +9,7 @@ import pytest
 from keras import layers
 from keras import ops
 
+import keras_attn_defense as kad
 from keras_attn_defense.attacks import BPDA
 from keras_attn_defense.attacks import FGSM
 from keras_attn_defense.attacks import PGD
@@ -163,6 +164,39 @@ def test_a_preprocessing_is_attacked_as_it_is():
     after = to_numpy(attack(view, X, Y))
     np.testing.assert_array_equal(after, to_numpy(FGSM(0.1)(view, X, Y)))
     assert (before != after).any()
+
+
+@keras.saving.register_keras_serializable(package="keras_attn_defense_tests")
+class FarFrom(kad.attacks.objectives.ImageObjective):
+    """How far the logits are from those of another model."""
+
+    def __init__(self, other):
+        self.other = other
+
+    def call_on_images(self, victim, x, labels, reference):
+        logits = victim.frozen_logits(x)
+        return ops.sum(ops.square(logits - self.other(x)), axis=-1), logits
+
+
+@pytest.mark.parametrize("further", ["objective", "function"])
+def test_a_further_model_is_read_as_it_is(further):
+    model, other = tempered(), networks.functional(seed=4)
+    objective = FarFrom(other)
+    if further == "function":
+        other = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+
+        def objective(logits, labels):
+            return other(logits)[:, 0] ** 2
+
+    attack = FGSM(0.5, norm="l2", objective=objective)
+    before = to_numpy(attack(model, X, Y))
+
+    networks.set_weights(other, 12)
+
+    after = to_numpy(attack(model, X, Y))
+    fresh = FGSM(0.5, norm="l2", objective=objective)
+    np.testing.assert_array_equal(after, to_numpy(fresh(model, X, Y)))
+    assert not np.allclose(before, after, atol=1e-4)
 
 
 def test_an_attack_obeys_what_is_set_later():

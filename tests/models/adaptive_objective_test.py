@@ -10,6 +10,7 @@ from keras_attn_defense.attacks import APGD
 from keras_attn_defense.attacks import PGD
 from keras_attn_defense.attacks.engine.task import Task
 from keras_attn_defense.classifier import Classifier
+from keras_attn_defense.losses import RSLAD
 from tests import networks
 from tests.testing import cross_entropy
 from tests.testing import no_gradients
@@ -110,3 +111,39 @@ def test_config(model):
     expected, _ = values_and_gradient(model.adaptive_objective, model, 1 - X)
     actual, _ = values_and_gradient(loaded, model, 1 - X)
     np.testing.assert_array_equal(actual, expected)
+
+
+def taught(teacher):
+    return AttentionDefendedModel(
+        networks.functional(),
+        robust_loss=RSLAD(teacher),
+        rectification_weight=0.0,
+        preservation_weight=20.0,
+        preservation_pair="teacher",
+    )
+
+
+def test_a_teacher_is_not_saved_but_asked_for():
+    objective = taught(networks.functional(seed=4)).adaptive_objective
+    serialized = keras.saving.serialize_keras_object(objective)
+
+    loaded = keras.saving.deserialize_keras_object(serialized)
+
+    assert objective.passes == loaded.passes == (2, 2)
+    with pytest.raises(ValueError, match="RSLAD has no teacher"):
+        PGD(0.1, steps=1, objective=loaded)(networks.functional(), X, Y)
+
+
+def test_a_teacher_that_has_changed_is_asked_anew():
+    teacher = networks.functional(seed=4)
+    model = taught(teacher)
+    settings = {"steps": 2, "objective": "defense", "random_start": False}
+    attack = PGD(0.1, **settings)
+    before = to_numpy(attack(model, X, Y))
+    teacher.set_weights(networks.functional(seed=9, scale=3.0).get_weights())
+
+    after = to_numpy(attack(model, X, Y))
+
+    anew = to_numpy(PGD(0.1, **settings)(model, X, Y))
+    np.testing.assert_array_equal(after, anew)
+    assert not np.array_equal(before, after)

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 import keras_attn_defense as kad
+from keras_attn_defense.attacks.engine.task import Task
 from keras_attn_defense.classifier import Classifier
 from tests import networks
 from tests.models.helpers import data
@@ -257,6 +258,19 @@ def test_maps_of_a_teacher(score):
     expected = np.abs(own - its).sum((1, 2)).mean()
     assert expected > 1e-3
     assert logs["preservation_loss"] == pytest.approx(expected, rel=1e-3)
+    # The attack that knows the defense climbs the same.
+    x, labels, attacked = map(ops.convert_to_tensor, (X, Y, x_adv))
+    objective, victim = model.adaptive_objective, Classifier(model.base)
+    reference = objective.reference(Task(victim, x, labels, 0.1, (0.0, 1.0)))
+    values = to_numpy(
+        objective.call_on_images(victim, attacked, labels, reference)[0]
+    )
+    alone = model.classification_weight * cross_entropy(
+        to_numpy(model.base(x_adv)), Y
+    )
+    distance = np.abs(own - its).sum((1, 2))
+    np.testing.assert_allclose(values, alone + distance, rtol=1e-3)
+    assert objective.passes == (2, 2)
     for was, variable in zip(before, teacher.variables, strict=True):
         np.testing.assert_array_equal(was, to_numpy(variable))
 
@@ -289,7 +303,7 @@ def test_debiased_rectification():
                 Classifier(model.base),
                 ops.convert_to_tensor(x_adv),
                 ops.convert_to_tensor(Y),
-                {"target": target, "maps": maps},
+                {"target": target, "maps": maps, "logits": target[0]},
             )[0]
         )
         for each in (model, plain)
