@@ -33,6 +33,36 @@ def resnet(depth=20, classes=10, size=32, channels=3, width=16, seed=0):
     return keras.Model(inputs, outputs, name=f"resnet_{depth}")
 
 
+def preact_resnet18(classes=10, size=32, channels=3, width=64, seed=0):
+    """PreActResNet-18 for CIFAR, the network of most published robust rows.
+
+    Args:
+        classes: Number of classes.
+        size: Height and width of the images.
+        channels: Channels of the images.
+        width: Filters of the first stage.
+        seed: Integer seed of the weights.
+
+    Returns:
+        A built `keras.Model` with logits.
+
+    Reference:
+        [He et al., 2016](https://arxiv.org/abs/1603.05027), with the last
+        normalization of
+        [Wong et al., 2020](https://arxiv.org/abs/2001.03994).
+    """
+    seeds = keras.random.SeedGenerator(seed)
+    inputs = keras.Input((size, size, channels))
+    x = _convolution(inputs, width, seeds)
+    for block in range(8):
+        strides = 2 if block in (2, 4, 6) else 1
+        x = _preact_block(x, width * 2 ** (block // 2), strides, seeds)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    x = layers.GlobalAveragePooling2D()(x)
+    outputs = layers.Dense(classes, kernel_initializer=_he(seeds))(x)
+    return keras.Model(inputs, outputs, name="preact_resnet_18")
+
+
 def conv(filters=4, seed=0, classes=10, size=32, channels=3):
     """One convolution, on which FGSM training collapses with four filters.
 
@@ -84,6 +114,7 @@ NETWORKS = {
     "resnet8": lambda **kwargs: resnet(8, **kwargs),
     "resnet20": lambda **kwargs: resnet(20, **kwargs),
     "resnet56": lambda **kwargs: resnet(56, **kwargs),
+    "preact_resnet18": preact_resnet18,
 }
 
 
@@ -96,6 +127,16 @@ def _block(x, filters, strides, seeds):
     x = layers.ReLU()(layers.BatchNormalization()(x))
     x = layers.BatchNormalization()(_convolution(x, filters, seeds))
     return layers.ReLU()(layers.Add()([x, shortcut]))
+
+
+def _preact_block(x, filters, strides, seeds):
+    active = layers.ReLU()(layers.BatchNormalization()(x))
+    shortcut = x
+    if strides > 1 or x.shape[-1] != filters:
+        shortcut = _convolution(active, filters, seeds, 1, strides)
+    x = _convolution(active, filters, seeds, strides=strides)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    return layers.Add()([_convolution(x, filters, seeds), shortcut])
 
 
 def _convolution(x, filters, seeds, kernel=3, strides=1, bias=False):

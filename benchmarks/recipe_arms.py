@@ -4,6 +4,11 @@ import keras
 from keras import ops
 
 import keras_attn_defense as kad
+from keras_attn_defense.losses import ARD
+from keras_attn_defense.losses import MART
+from keras_attn_defense.losses import RSLAD
+from keras_attn_defense.losses import SCORE
+from keras_attn_defense.losses import TRADES
 from keras_attn_defense.losses import AdversarialCrossentropy
 from keras_attn_defense.losses import LogitPairing
 from keras_attn_defense.losses import PreservationLoss
@@ -38,6 +43,21 @@ def pgd(epsilon, steps=7):
 
 def pairing(epsilon, weight):
     return {**fgsm(epsilon), "robust_loss": LogitPairing(weight)}
+
+
+def robust(epsilon, loss, **kwargs):
+    """PGD-7 that climbs what a published loss says."""
+    return {**pgd(epsilon), "robust_loss": loss, **kwargs}
+
+
+def awp(epsilon, gamma):
+    weights = kad.models.AdversarialWeightPerturbation(gamma, start_epoch=10)
+    return robust(epsilon, TRADES(beta=6.0), weight_perturbation=weights)
+
+
+def taught(epsilon, loss):
+    """Distillation from the robust network for digits that the zoo has."""
+    return robust(epsilon, loss(kad.zoo.load("digits")))
 
 
 def aligned(epsilon, attention, weight, **kwargs):
@@ -128,10 +148,24 @@ def _signed(*kind):
 
 
 def _on_top_of(recipe, term):
-    return lambda epsilon, weight: {
-        **term(epsilon, weight),
-        "attack": recipe(epsilon)["attack"],
-    }
+    def make(epsilon, weight):
+        its = recipe(epsilon)
+        both = {name: its[name] for name in ("attack", "robust_loss")}
+        return {**term(epsilon, weight), **both}
+
+    return make
+
+
+def _robust(loss):
+    return lambda epsilon, weight: robust(epsilon, loss(weight))
+
+
+def _trades(epsilon):
+    return robust(epsilon, TRADES(beta=6.0))
+
+
+def _rslad(epsilon):
+    return taught(epsilon, RSLAD)
 
 
 _bound = _signed("random", "l1")
@@ -145,6 +179,17 @@ _ARMS = {
     "pgd-2": (lambda epsilon: pgd(epsilon, 2), None),
     "pgd-7": (pgd, None),
     "logit pairing": (pairing, 0.5),
+    "alp": (_robust(LogitPairing), 0.5),
+    "trades": (_robust(TRADES), 6.0),
+    "trades-awp": (awp, 5e-3),
+    "mart": (_robust(MART), 5.0),
+    "score": (_robust(SCORE), 4.0),
+    "ard": (lambda epsilon: taught(epsilon, ARD), None),
+    "rslad": (_rslad, None),
+    "rslad, teacher maps": (
+        _on_top_of(_rslad, _signed("margin", "l1", "teacher")),
+        0.2,
+    ),
     "noisy logits, l1": (noisy_logits, 1.0),
     "grad-align": (grad_align, ALIGN),
     "preservation": (
@@ -162,6 +207,8 @@ _ARMS = {
     "n-fgsm, signed random, l1": (_on_top_of(n_fgsm, _bound), 0.01),
     "pgd-7, signed random, l1": (_on_top_of(pgd, _bound), 0.01),
     "pgd-7, noisy logits, l1": (_on_top_of(pgd, noisy_logits), 1.0),
+    "trades, signed random, l1": (_on_top_of(_trades, _bound), 0.01),
+    "trades, noisy logits, l1": (_on_top_of(_trades, noisy_logits), 1.0),
 }
 
 

@@ -227,11 +227,18 @@ def show(row):
 
 
 def table(rows, against):
-    """Prints means over the seeds, and their standard errors, in percent."""
-    key = "pgd_50_10"
+    """Prints means over the seeds, and their standard errors, in percent.
+
+    Differences are those under the strongest attack, paired by the seed.
+    """
+    names = {"clean": "clean", "fgsm": "FGSM", "pgd_50_10": "PGD-50-10"}
+    if all("autoattack" in row for row in rows):
+        names["autoattack"] = "AutoAttack"
+    *_, key = names
     baseline = {r["seed"]: r[key] for r in rows if r["recipe"] == against}
-    print(f"| | seeds | clean | FGSM | PGD-50-10 | less {against} | CPU s |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    heads = ["seeds", *names.values(), f"less {against}", "CPU s"]
+    print("|", "", *(f"| {head}" for head in heads), "|")
+    print("|", "--- | " * len(heads) + "--- |")
     for name in dict.fromkeys(row["recipe"] for row in rows):
         own = [row for row in rows if row["recipe"] == name]
         pairs = [
@@ -240,7 +247,7 @@ def table(rows, against):
             if row["seed"] in baseline and name != against
         ]
         cells = [str(len(own))]
-        cells += [_mean([r[k] for r in own]) for k in ("clean", "fgsm", key)]
+        cells += [_mean([row[each] for row in own]) for each in names]
         cells += [_mean(pairs, "+")]
         cells += [f"{np.median([row['cpu_s'] for row in own]):.0f}"]
         print(f"| {name} | {' | '.join(cells)} |")
