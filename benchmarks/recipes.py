@@ -107,7 +107,15 @@ def run(recipe, seed, train, test, options, deadline):
             return None
         x, y = epoch_data(*train, seed, epoch, options.data != "digits")
         start = time.process_time()
-        logs = model.fit(x, y, options.batch, shuffle=False, verbose=0).history
+        logs = model.fit(
+            x,
+            y,
+            options.batch,
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            shuffle=False,
+            verbose=0,
+        ).history
         row = {"cpu_s": time.process_time() - start}
         row |= {name: float(values[-1]) for name, values in logs.items()}
         history.append(row)

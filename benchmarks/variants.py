@@ -8,6 +8,7 @@ from keras import ops
 from networks import NETWORKS
 
 from keras_attn_defense.attacks import PGD
+from keras_attn_defense.callbacks import WeightAveraging
 from keras_attn_defense.data import class_indices
 from keras_attn_defense.losses import LabelCrossentropy
 from keras_attn_defense.models import AttentionDefendedModel
@@ -17,6 +18,7 @@ from keras_attn_defense.models import AttentionDefendedModel
 # the weights. Maps come from the head alone, which is counted as nothing.
 PASSES = {
     "plain": lambda steps: 3,
+    "averaged": lambda steps: 3,
     "attack": lambda steps: 2 * steps,
     "both": lambda steps: 2 * steps + 6,
     "preservation": lambda steps: 2 * steps + 6,
@@ -24,6 +26,8 @@ PASSES = {
     "defended": lambda steps: 2 * steps + 12,
     "every_fourth": lambda steps: 2 * steps + 7.5,
 }
+# Without an attack; the second with averaged weights.
+_PLAIN = {"plain", "averaged"}
 _OFF = {
     "both": {"rectification_weight": 0, "preservation_weight": 0},
     "preservation": {"rectification_weight": 0},
@@ -36,9 +40,10 @@ _OFF = {
 class Run:
     """Steps of one model; returns the CPU seconds of each."""
 
-    def __init__(self, model, x, y, options, attack=False):
+    def __init__(self, model, x, y, options, attack=False, callbacks=()):
         self.model, self.x, self.y = model, x, y
         self.options, self.attack = options, attack
+        self.callbacks = callbacks
         self.traces = 0
         # `compute_loss` runs once for each trace, in eager mode at each step.
         original = model.compute_loss
@@ -69,7 +74,7 @@ class Run:
             batch_size=self.options.batch_size,
             shuffle=False,
             verbose=0,
-            callbacks=[clock],
+            callbacks=[*self.callbacks, clock],
         )
         return clock.seconds
 
@@ -118,7 +123,7 @@ def build(name, options, eager=False):
     x = random.uniform(size=(count, 32, 32, 3)).astype("float32")
     y = random.integers(10, size=count)
     model = NETWORKS[options.network](seed=options.seed)
-    if name != "plain":
+    if name not in _PLAIN:
         attack = PGD(8 / 255, 2 / 255, options.attack_steps, seed=options.seed)
         model = AttentionDefendedModel(model, attack, **_OFF.get(name, {}))
     model.compile(
@@ -126,7 +131,8 @@ def build(name, options, eager=False):
         LabelCrossentropy(from_logits=True),
         run_eagerly=eager,
     )
-    return Run(model, x, y, options, attack=name == "attack")
+    callbacks = [WeightAveraging()] if name == "averaged" else []
+    return Run(model, x, y, options, name == "attack", callbacks)
 
 
 def forwards(name, options):
