@@ -40,6 +40,8 @@ from keras_attn_defense import defenses  # noqa: E402
 RESULTS = pathlib.Path(__file__).with_name("results")
 PREDICTIONS = 8
 EPSILONS = {"digit_scenes": 8 / 255, "cifar10": 4 / 255}
+# It trains a network for each answer: a quarter of the images has to do.
+_SLOW = "OnlineGenerator"
 # What was said of it, by its authors.
 CLAIMS = {
     "BitDepthReduction": "with the best of its kind, 60 % of strong gray-box "
@@ -81,7 +83,9 @@ def measure(args):
             else:
                 its = found
             seconds = time.perf_counter() - start
-            yield row(name, model, x, y, its, seconds, args)
+            count = len(x) // 4 if name == _SLOW else len(x)
+            few = (part[:count] for part in (x, y, its))
+            yield row(name, model, *few, seconds, args)
 
 
 def makers(plain, train, args):
@@ -264,8 +268,8 @@ def save(found, args):
 def table():
     """Prints the results of all data in Markdown."""
     print(
-        "| defense | claimed | data | clean | ignored | adaptive | flags |\n"
-        "| --- | --- | --- | --- | --- | --- | --- |"
+        "| defense | claimed | data | images | clean | ignored | adaptive "
+        "| flags |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
     )
     found = {name: load(name) for name in EPSILONS}
     for name in ["none", *CLAIMS]:
@@ -278,7 +282,7 @@ def table():
                     flags = ", ".join(each["raised"]) or "none"
                     print(
                         f"| {name} | {claim} | {data_name.replace('_', ' ')} "
-                        f"| {words} | {flags} |"
+                        f"| {each['images']} | {words} | {flags} |"
                     )
                     name, claim = "", ""
 
