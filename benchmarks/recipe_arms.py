@@ -51,6 +51,7 @@ def robust(epsilon, loss, **kwargs):
 
 
 def awp(epsilon, gamma):
+    """TRADES at weights that make it worse, from the eleventh epoch on."""
     weights = kad.models.AdversarialWeightPerturbation(gamma, start_epoch=10)
     return robust(epsilon, TRADES(beta=6.0), weight_perturbation=weights)
 
