@@ -36,15 +36,7 @@ def resnet(depth=20, classes=10, size=32, channels=3, width=16, seed=0):
 def preact_resnet18(classes=10, size=32, channels=3, width=64, seed=0):
     """PreActResNet-18 for CIFAR, the network of most published robust rows.
 
-    Args:
-        classes: Number of classes.
-        size: Height and width of the images.
-        channels: Channels of the images.
-        width: Filters of the first stage.
-        seed: Integer seed of the weights.
-
-    Returns:
-        A built `keras.Model` with logits.
+    Its arguments are those of `resnet`.
 
     Reference:
         [He et al., 2016](https://arxiv.org/abs/1603.05027), with the last

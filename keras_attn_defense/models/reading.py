@@ -1,4 +1,4 @@
-"""What the model makes of the images of a step: predictions, logits, maps."""
+"""Reads the images of a step: predictions, logits and maps."""
 
 import contextlib
 
