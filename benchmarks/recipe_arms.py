@@ -47,7 +47,9 @@ def pairing(epsilon, weight):
 
 def robust(epsilon, loss, **kwargs):
     """PGD-7 that climbs what a published loss says."""
-    return {**pgd(epsilon), "robust_loss": loss, **kwargs}
+    objective = kad.models.RobustObjective(loss)
+    attack = kad.attacks.PGD(epsilon, steps=7, objective=objective)
+    return {**pgd(epsilon), "attack": attack, "robust_loss": loss, **kwargs}
 
 
 def awp(epsilon, gamma):
