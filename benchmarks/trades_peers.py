@@ -3,7 +3,8 @@
     python benchmarks/trades_peers.py
 
 Each trains the same network from the same weights on scikit-learn's handwritten
-digits, enlarged to 32 x 32 pixels, with Adam and ten steps of PGD:
+digits, enlarged to 32 x 32 pixels, with momentum and ten steps of PGD (not with
+Adam: Keras and PyTorch place its epsilon differently):
 
 - `AttentionDefendedModel.from_preset("trades")`;
 - the published step in plain PyTorch, which MAIR repeats;
@@ -108,10 +109,14 @@ def ours(model, train, options):
         "trades", model, validation_attack=None
     )
     defended.attack = kad.attacks.PGD(
-        EPSILON, STEP_SIZE, steps=STEPS, random_start=0.001
+        EPSILON,
+        STEP_SIZE,
+        steps=STEPS,
+        random_start=0.001,
+        objective=kad.models.RobustObjective(defended.robust_loss),
     )
     defended.compile(
-        keras.optimizers.Adam(options.rate),
+        keras.optimizers.SGD(options.rate, momentum=0.9),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     return lambda epochs: defended.fit(
@@ -196,7 +201,7 @@ def _optimizer(model, options):
     import torch
 
     weights = [weight.value for weight in model.trainable_variables]
-    return torch.optim.Adam(weights, options.rate, eps=1e-7)
+    return torch.optim.SGD(weights, options.rate, momentum=0.9)
 
 
 def _tensors(train):
@@ -214,7 +219,7 @@ def _options():
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--rate", type=float, default=0.01)
     return parser.parse_args()
 
 

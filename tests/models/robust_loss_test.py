@@ -371,3 +371,36 @@ def test_statistics_are_those_of_adversarial_images_alone():
     statistics = to_numpy(base.layers[0].moving_mean)
     np.testing.assert_allclose(statistics, x_adv.mean((0, 1, 2)), rtol=1e-4)
     assert abs(statistics - X.mean((0, 1, 2))).max() > 1e-3
+
+
+@pytest.mark.backend("torch")
+def test_steps_of_trades_are_those_of_plain_pytorch():
+    import torch
+    from torch.nn import functional
+
+    model, _ = trained(robust_loss=TRADES(beta=6.0), **NO_ATTENTION)
+
+    base = networks.functional()
+    before = flat_weights(base)
+    weights = [weight.value for weight in base.trainable_variables]
+    optimizer = torch.optim.SGD(weights, 0.05)
+    for first in (0, 4):
+        x = torch.tensor(X[first : first + 4], requires_grad=True)
+        y = torch.tensor(Y[first : first + 4]).long()
+        (gradient,) = torch.autograd.grad(
+            functional.cross_entropy(base(x), y), x
+        )
+        x_adv = torch.clamp(x + 0.05 * gradient.sign(), 0, 1).detach()
+        clean, adversarial = base(x.detach()), base(x_adv)
+        divergence = functional.kl_div(
+            functional.log_softmax(adversarial, 1),
+            functional.softmax(clean, 1),
+            reduction="batchmean",
+        )
+        optimizer.zero_grad()
+        (functional.cross_entropy(clean, y) + 6.0 * divergence).backward()
+        optimizer.step()
+    np.testing.assert_allclose(
+        flat_weights(model.base), flat_weights(base), atol=1e-6
+    )
+    assert np.abs(flat_weights(base) - before).max() > 1e-3
