@@ -16,6 +16,7 @@ from keras_attn_defense.losses import PreservationLoss
 # In each network of `networks.py`.
 EARLY = "early"
 ALIGN = "grad-align"  # The weight that GradAlign has at this epsilon.
+AVERAGED = "averaged "
 NONE = {"rectification_weight": 0.0, "preservation_weight": 0.0}
 
 
@@ -52,57 +53,53 @@ def robust(epsilon, loss, **kwargs):
     return {**pgd(epsilon), "attack": attack, "robust_loss": loss, **kwargs}
 
 
+def _robust(loss):
+    return lambda epsilon, weight: robust(epsilon, loss(weight))
+
+
 def awp(epsilon, gamma):
     """TRADES at weights that make it worse, from the eleventh epoch on."""
     weights = kad.models.AdversarialWeightPerturbation(gamma, start_epoch=10)
     return robust(epsilon, TRADES(beta=6.0), weight_perturbation=weights)
 
 
-def taught(epsilon, loss):
-    """Distillation from the robust network for digits that the zoo has."""
-    return robust(epsilon, loss(kad.zoo.load("digits")))
-
-
-def aligned(epsilon, attention, weight, **kwargs):
-    """FGSM and a preservation loss."""
+def aligned(attention, weight, **kwargs):
+    """A preservation loss, and no other attention loss."""
     return {
-        **fgsm(epsilon),
         "attention": attention,
         "preservation_weight": weight,
         **kwargs,
     }
 
 
-def grad_align(epsilon, weight):
+def grad_align(weight):
     gradients = kad.attention.InputGradients(
         None, score="loss", normalization="signed"
     )
     loss = PreservationLoss("cosine", stop_gradient="clean")
     return aligned(
-        epsilon,
-        gradients,
-        weight,
-        preservation_loss=loss,
-        preservation_pair="noise",
+        gradients, weight, preservation_loss=loss, preservation_pair="noise"
     )
 
 
-def preservation(epsilon, layer, weight):
+def preservation(weight):
     """The paper's term: maps of length one, of the image and the attacked."""
-    return aligned(epsilon, kad.attention.GradCAM(layer), weight)
+    return aligned(kad.attention.GradCAM(EARLY), weight)
 
 
-def signed(epsilon, layer, weight, score, distance, pair="noise"):
-    """Signed HiResCAM maps of a layer."""
-    maps = kad.attention.HiResCAM(layer, "signed", score=score)
-    stop = "clean" if distance == "cosine" else None
-    return aligned(
-        epsilon,
-        maps,
-        weight,
-        preservation_loss=PreservationLoss(distance, stop_gradient=stop),
-        preservation_pair=pair,
-    )
+def signed(score, distance, pair="noise"):
+    """Signed HiResCAM maps of an early layer."""
+
+    def make(weight):
+        stop = "clean" if distance == "cosine" else None
+        return aligned(
+            kad.attention.HiResCAM(EARLY, "signed", score=score),
+            weight,
+            preservation_loss=PreservationLoss(distance, stop_gradient=stop),
+            preservation_pair=pair,
+        )
+
+    return make
 
 
 @keras.saving.register_keras_serializable("benchmarks")
@@ -115,10 +112,9 @@ class Logits(kad.attention.AttentionMethod):
         return logits, rest[:, None, None, :], predictions
 
 
-def noisy_logits(epsilon, weight):
+def noisy_logits(weight):
     """Compares the logits as they are: `signed` without a map."""
     return aligned(
-        epsilon,
         Logits("signed"),
         weight,
         preservation_loss=PreservationLoss("mean_absolute_error"),
@@ -126,56 +122,8 @@ def noisy_logits(epsilon, weight):
     )
 
 
-def arguments(recipe, epsilon):
-    """Returns the arguments of the defended model.
-
-    Args:
-        recipe: A name of `_ARMS`, or `"name=weight"`.
-        epsilon: Radius of the training attack.
-    """
-    name, _, given = recipe.partition("=")
-    make, weight = _ARMS[name]
-    if given and weight is None:
-        raise ValueError(f"{name} has no weight. Received: {recipe!r}")
-    if given:
-        weight = float(given)
-    if weight is None:
-        return make(epsilon)
-    if weight is ALIGN:  # Its published code ends at 16/255.
-        weight = 0.02 * 10 ** min(epsilon * 255 / 8, 2.0)
-    return make(epsilon, weight)
-
-
-def _signed(*kind):
-    return lambda epsilon, weight: signed(epsilon, EARLY, weight, *kind)
-
-
-def _on_top_of(recipe, term):
-    def make(epsilon, weight):
-        its = recipe(epsilon)
-        both = {name: its[name] for name in ("attack", "robust_loss")}
-        return {**term(epsilon, weight), **both}
-
-    return make
-
-
-def _robust(loss):
-    return lambda epsilon, weight: robust(epsilon, loss(weight))
-
-
-def _trades(epsilon):
-    return robust(epsilon, TRADES(beta=6.0))
-
-
-def _rslad(epsilon):
-    return taught(epsilon, RSLAD)
-
-
-_bound = _signed("random", "l1")
-
-
-# Each with its weight, None where it has none.
-_ARMS = {
+# Published recipes, each with its weight, None where it has none.
+_RECIPES = {
     "fgsm": (fgsm, None),
     "fgsm-rs": (fgsm_rs, None),
     "n-fgsm": (n_fgsm, None),
@@ -187,32 +135,70 @@ _ARMS = {
     "trades-awp": (awp, 5e-3),
     "mart": (_robust(MART), 5.0),
     "score": (_robust(SCORE), 4.0),
-    "ard": (lambda epsilon: taught(epsilon, ARD), None),
-    "rslad": (_rslad, None),
-    "rslad, teacher maps": (
-        _on_top_of(_rslad, _signed("margin", "l1", "teacher")),
-        0.2,
-    ),
-    "noisy logits, l1": (noisy_logits, 1.0),
+}
+# Those that learn from a robust teacher.
+_TAUGHT = {"ard": ARD, "rslad": RSLAD}
+# What comes on top of a recipe, each with its weight.
+_TERMS = {
     "grad-align": (grad_align, ALIGN),
-    "preservation": (
-        lambda epsilon, weight: preservation(epsilon, EARLY, weight),
-        1.0,
-    ),
-    "signed loss, cosine": (_signed("loss", "cosine"), ALIGN),
+    "preservation": (preservation, 1.0),
+    "noisy logits, l1": (noisy_logits, 1.0),
+    "signed loss, cosine": (signed("loss", "cosine"), ALIGN),
     "signed loss, cosine, attacked": (
-        _signed("loss", "cosine", "adversarial"),
+        signed("loss", "cosine", "adversarial"),
         ALIGN,
     ),
-    "signed margin, cosine": (_signed("margin", "cosine"), ALIGN),
-    "signed margin, l1": (_signed("margin", "l1"), 0.01),
-    "signed random, l1": (_bound, 0.01),
-    "n-fgsm, signed random, l1": (_on_top_of(n_fgsm, _bound), 0.01),
-    "pgd-7, signed random, l1": (_on_top_of(pgd, _bound), 0.01),
-    "pgd-7, noisy logits, l1": (_on_top_of(pgd, noisy_logits), 1.0),
-    "trades, signed random, l1": (_on_top_of(_trades, _bound), 0.01),
-    "trades, noisy logits, l1": (_on_top_of(_trades, noisy_logits), 1.0),
+    "signed margin, cosine": (signed("margin", "cosine"), ALIGN),
+    "signed margin, l1": (signed("margin", "l1"), 0.01),
+    "signed random, l1": (signed("random", "l1"), 0.01),
+    "teacher maps": (signed("margin", "l1", "teacher"), 0.2),
 }
+
+
+def arguments(recipe, epsilon, teacher="digits"):
+    """Returns the arguments of the defended model.
+
+    Args:
+        recipe: `"pgd-7"`, a name of `_RECIPES` or `_TAUGHT`; `"grad-align"`, a
+            name of `_TERMS`, on FGSM; or both, `"pgd-7, grad-align"`. The last
+            one may have a weight, `"pgd-7, grad-align=2"`. For `"averaged "`
+            before it, see `callbacks`.
+        epsilon: Radius of the training attack.
+        teacher: Name in `kad.zoo` of the robust network to learn from.
+    """
+    name, _, given = recipe.removeprefix(AVERAGED).partition("=")
+    base, _, term = name.partition(", ")
+    if base not in _RECIPES and base not in _TAUGHT:
+        base, term = "fgsm", name
+    make, usual = _recipe(base, teacher)
+    weight = _weight(recipe, "" if term else given, usual, epsilon)
+    found = make(epsilon) if weight is None else make(epsilon, weight)
+    if term:
+        make, usual = _TERMS[term]
+        found |= make(_weight(recipe, given, usual, epsilon))
+    return found
+
+
+def _recipe(name, teacher):
+    if name in _RECIPES:
+        return _RECIPES[name]
+    loss = _TAUGHT[name](kad.zoo.load(teacher))
+    return lambda epsilon: robust(epsilon, loss), None
+
+
+def _weight(recipe, given, usual, epsilon):
+    """The weight that a recipe gives, or the usual one."""
+    if given and usual is None:
+        raise ValueError(f"Nothing there has a weight. Received: {recipe!r}")
+    if usual is ALIGN:  # Its published code ends at 16/255.
+        usual = 0.02 * 10 ** min(epsilon * 255 / 8, 2.0)
+    return float(given) if given else usual
+
+
+def callbacks(recipe):
+    """Returns the callbacks of `fit`: averages of the weights, or none."""
+    averaged = recipe.startswith(AVERAGED)
+    return [kad.callbacks.WeightAveraging(0.995)] if averaged else []
 
 
 @keras.saving.register_keras_serializable("benchmarks")

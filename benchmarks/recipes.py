@@ -28,13 +28,18 @@ def main():
     os.environ["KERAS_BACKEND"] = options.backend
     sys.path[:0] = [str(_FOLDER.parent), str(_FOLDER)]
     # Imported here: Keras reads its backend when it is imported.
+    import recipe_data
     import report
 
-    train, test = load(options.data, options.images)
+    train, test = recipe_data.load(options.data, options.images)
     path = _FOLDER / "results" / f"recipes_{options.out}.json"
     rows = rows_of(path, options)
     if options.table:
         return table(rows, options.table)
+    if options.watch < options.epochs and any(
+        recipe.startswith("averaged ") for recipe in options.recipes
+    ):
+        raise ValueError("Averages end with a call of `fit`: --watch EPOCHS.")
     known = {(row["recipe"], row["seed"]) for row in rows}
     deadline = time.monotonic() + 60 * options.minutes
     options.state.mkdir(parents=True, exist_ok=True)
@@ -55,23 +60,6 @@ def main():
             )
 
 
-def load(data, images):
-    """Returns `(train, test)`, pairs of images and labels."""
-    from keras_attn_defense.datasets import load_npz
-
-    if data == "digits":  # 8 x 8 pixels, which come with scikit-learn.
-        from sklearn.datasets import load_digits
-
-        x, y = load_digits(return_X_y=True)
-        x = x.reshape(-1, 8, 8, 1).astype("float32") / 16
-        order = np.random.default_rng(0).permutation(len(x))
-        x, y = x[order], y[order]
-        return (x[:1400], y[:1400]), (x[1400:], y[1400:])
-    train, test = load_npz(data)
-    train = train.images[:images], train.labels[:images]
-    return train, (test.images, test.labels)
-
-
 def rows_of(path, options):
     """Returns the results so far, which are of the same settings."""
     if not path.exists():
@@ -88,7 +76,8 @@ def rows_of(path, options):
 def run(recipe, seed, train, test, options, deadline):
     """Trains one recipe to the end and measures it; None if time is out."""
     import keras
-    import recipe_arms  # noqa: F401  Its learning rate is in saved models.
+    import recipe_arms
+    import recipe_data
 
     stem = f"{options.out}_{recipe}_{seed}".replace(" ", "_").replace(",", "")
     log = options.state / f"{stem}.json"
@@ -102,35 +91,39 @@ def run(recipe, seed, train, test, options, deadline):
         model = keras.saving.load_model(saved(len(history)))
     else:
         model = build(recipe, seed, *train, options)
-    for epoch in range(len(history), options.epochs):
+    while len(history) < options.epochs:
         if time.monotonic() > deadline:
             return None
-        x, y = epoch_data(*train, seed, epoch, options.data != "digits")
+        done = len(history)
+        # Up to the next epoch that is watched. In one call of `fit`, for
+        # callbacks that carry something from epoch to epoch.
+        goal = min((done // options.watch + 1) * options.watch, options.epochs)
+        images = recipe_data.Epochs(
+            train, options.batch, seed, recipe_data.mirrors(options.data)
+        )
         start = time.process_time()
         logs = model.fit(
-            x,
-            y,
-            options.batch,
-            initial_epoch=epoch,
-            epochs=epoch + 1,
+            images,
+            initial_epoch=done,
+            epochs=goal,
             shuffle=False,
+            callbacks=[images.callback, *recipe_arms.callbacks(recipe)],
             verbose=0,
         ).history
-        row = {"cpu_s": time.process_time() - start}
-        row |= {name: float(values[-1]) for name, values in logs.items()}
-        history.append(row)
-        if (epoch + 1) % options.watch and epoch + 1 < options.epochs:
-            continue
-        row |= watch(model, test, options)
+        seconds = (time.process_time() - start) / (goal - done)
+        history += [
+            {"cpu_s": seconds, **{k: float(v[i]) for k, v in logs.items()}}
+            for i in range(goal - done)
+        ]
+        history[-1] |= watch(model, test, options)
         text = "  ".join(
-            f"{k} {row[k]:.3f}" for k in ("clean", "fgsm", "pgd_10")
+            f"{k} {history[-1][k]:.3f}" for k in ("clean", "fgsm", "pgd_10")
         )
-        print(f"{recipe}, seed {seed}, epoch {epoch + 1}:  {text}", flush=True)
-        # A kill between these lines repeats the epoch, no more.
-        model.save(saved(epoch + 1))
+        print(f"{recipe}, seed {seed}, epoch {goal}:  {text}", flush=True)
+        # A kill between these lines repeats the epochs, no more.
+        model.save(saved(goal))
         log.write_text(json.dumps(history))
-        for before in range(epoch + 1):
-            saved(before).unlink(missing_ok=True)
+        saved(done).unlink(missing_ok=True)
     measured = measure(model, test, options)
     cpu = sum(epoch["cpu_s"] for epoch in history)
     row = {"recipe": recipe, "seed": seed, **measured, "cpu_s": cpu}
@@ -151,7 +144,9 @@ def build(recipe, seed, x, y, options):
         size=x.shape[1],
         channels=x.shape[-1],
     )
-    arguments = recipe_arms.arguments(recipe, options.epsilon / 255)
+    arguments = recipe_arms.arguments(
+        recipe, options.epsilon / 255, options.teacher
+    )
     model = kad.AttentionDefendedModel(
         base, validation_attack=None, **arguments
     )
@@ -166,17 +161,6 @@ def build(recipe, seed, x, y, options):
         optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     )
     return model
-
-
-def epoch_data(x, y, seed, epoch, mirror):
-    """The images of an epoch, shuffled and maybe half of them mirrored."""
-    random = np.random.default_rng((seed, epoch))
-    order = random.permutation(len(x))
-    x, y = x[order], y[order]
-    if mirror:
-        mirrored = random.random(len(x)) < 0.5
-        x[mirrored] = x[mirrored, :, ::-1]
-    return x, y
 
 
 def watch(model, test, options):
@@ -280,11 +264,14 @@ def _settings(options):
 
 def _options():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--data", required=True, help="a .npz file, or digits")
+    parser.add_argument(
+        "--data", required=True, help="a .npz file, digits or 'digit scenes'"
+    )
     parser.add_argument("--out", required=True, help="name of the results")
     parser.add_argument("--recipes", nargs="+", default=["fgsm", "grad-align"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--network", default="conv4")
+    parser.add_argument("--teacher", default="digits", help="of `kad.zoo`")
     parser.add_argument("--epsilon", type=float, default=10, help="of 255")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--watch", type=int, default=1, help="epochs")

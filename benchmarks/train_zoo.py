@@ -101,7 +101,10 @@ def main():
     sys.path[:0] = [str(_FOLDER.parent), str(_FOLDER)]
     settings = {**MODELS[options.model], "seed": options.seed}
     options.state.mkdir(parents=True, exist_ok=True)
-    train, test = load(settings, options.data)
+    import recipe_data
+
+    source = options.data or settings["dataset"]
+    train, test = recipe_data.load(source, settings["images"])
     model, seconds = trained(options.model, settings, train, options.state)
     path = options.state / f"{options.model}.keras"
     if not path.exists():
@@ -109,7 +112,8 @@ def main():
     card = measured(path, settings, test, options.state)
     card["training"] = {
         "command": f"python benchmarks/train_zoo.py {options.model}"
-        + " --data <file>.npz" * (options.data is not None),
+        + " --data <file>.npz" * (options.data is not None)
+        + f" --backend {options.backend}",
         **settings,
         "optimizer": "Adam, triangular learning rate up to `rate`",
         "backend": options.backend,
@@ -122,18 +126,6 @@ def main():
     (_ZOO / f"{options.model}.json").write_text(text)
 
 
-def load(settings, path):
-    """Returns `(train, test)`, pairs of images and labels."""
-    import recipes
-
-    from keras_attn_defense import datasets
-
-    if settings["dataset"] != "digit scenes":
-        return recipes.load(path or settings["dataset"], settings["images"])
-    train, test = datasets.load_digit_scenes(settings["images"])
-    return train[:2], test[:2]
-
-
 def trained(name, settings, train, state):
     """Trains to the end, from where an earlier call came.
 
@@ -142,7 +134,7 @@ def trained(name, settings, train, state):
     """
     import keras
     import recipe_arms  # noqa: F401  Its learning rate is in saved models.
-    import recipes
+    import recipe_data
 
     import keras_attn_defense as kad
 
@@ -159,7 +151,7 @@ def trained(name, settings, train, state):
         model = build(settings, *train)
     schedule = kad.callbacks.DefenseSchedule(epsilon_ramp=settings["ramp"])
     for epoch in range(len(history), settings["epochs"]):
-        x, y = recipes.epoch_data(
+        x, y = recipe_data.epoch_data(
             *train, settings["seed"], epoch, settings["mirror"]
         )
         start = time.process_time()
