@@ -33,7 +33,7 @@ def main():
 
     train, test = recipe_data.load(options.data, options.images)
     path = _FOLDER / "results" / f"recipes_{options.out}.json"
-    rows = rows_of(path, options)
+    rows = results_of(path, options)
     if options.table:
         return table(rows, options.table)
     if options.watch < options.epochs and any(
@@ -53,21 +53,23 @@ def main():
                 return
             show(row)
             # Another call may have written rows of other seeds meanwhile.
-            rows = [*rows_of(path, options), row]
+            rows = [*results_of(path, options), row]
             options.seed = options.seeds[0]
             report.write(
                 path, options, settings=_settings(options), results=rows
             )
 
 
-def rows_of(path, options):
-    """Returns the results so far, which are of the same settings."""
+def results_of(path, options):
+    """Returns what a file has so far, which is of the same settings."""
     if not path.exists():
         return []
     report = json.loads(path.read_text())
-    if report["settings"] != _settings(options):
+    # Earlier files have no word of these.
+    settings = {"warm_up": 0, "ramp": 0, **report["settings"]}
+    if settings != _settings(options):
         raise ValueError(
-            f"{path} has results of other settings, {report['settings']}. "
+            f"{path} has results of other settings, {settings}. "
             f"These are {_settings(options)}. Give another `--out`."
         )
     return report["results"]
@@ -79,9 +81,11 @@ def run(recipe, seed, train, test, options, deadline):
     import recipe_arms
     import recipe_data
 
+    import keras_attn_defense as kad
+
     stem = f"{options.out}_{recipe}_{seed}".replace(" ", "_").replace(",", "")
     log = options.state / f"{stem}.json"
-    history = json.loads(log.read_text()) if log.exists() else []
+    history = results_of(log, options)
 
     def saved(epochs):
         return options.state / f"{stem}_{epochs}.keras"
@@ -101,13 +105,18 @@ def run(recipe, seed, train, test, options, deadline):
         images = recipe_data.Epochs(
             train, options.batch, seed, recipe_data.mirrors(options.data)
         )
+        schedule = kad.callbacks.DefenseSchedule(options.warm_up, options.ramp)
         start = time.process_time()
         logs = model.fit(
             images,
             initial_epoch=done,
             epochs=goal,
             shuffle=False,
-            callbacks=[images.callback, *recipe_arms.callbacks(recipe)],
+            callbacks=[
+                images.callback,
+                schedule,
+                *recipe_arms.callbacks(recipe),
+            ],
             verbose=0,
         ).history
         seconds = (time.process_time() - start) / (goal - done)
@@ -122,7 +131,9 @@ def run(recipe, seed, train, test, options, deadline):
         print(f"{recipe}, seed {seed}, epoch {goal}:  {text}", flush=True)
         # A kill between these lines repeats the epochs, no more.
         model.save(saved(goal))
-        log.write_text(json.dumps(history))
+        log.write_text(
+            json.dumps({"settings": _settings(options), "results": history})
+        )
         saved(done).unlink(missing_ok=True)
     measured = measure(model, test, options)
     cpu = sum(epoch["cpu_s"] for epoch in history)
@@ -258,7 +269,7 @@ def _mean(values, sign=""):
 
 def _settings(options):
     names = "network epsilon epochs batch rate sgd images test_images".split()
-    names += ["auto_attack"]
+    names += ["auto_attack", "warm_up", "ramp"]
     return {name: getattr(options, name) for name in names}
 
 
@@ -274,6 +285,12 @@ def _options():
     parser.add_argument("--teacher", default="digits", help="of `kad.zoo`")
     parser.add_argument("--epsilon", type=float, default=10, help="of 255")
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument(
+        "--warm-up", type=int, default=0, help="epochs without an attack"
+    )
+    parser.add_argument(
+        "--ramp", type=int, default=0, help="epochs in which epsilon grows"
+    )
     parser.add_argument("--watch", type=int, default=1, help="epochs")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--rate", type=float, default=3e-3)

@@ -80,7 +80,15 @@ def digit_scenes():
     return kad.datasets.load_digit_scenes(1, 1000)[1][:2]
 
 
-@pytest.mark.parametrize("data", [digits, digit_scenes])
+def mnist():
+    """MNIST's test images, where they are at hand."""
+    path = ROOT.parent / "shared" / "data" / "mnist.npz"
+    if not path.exists():
+        pytest.skip("MNIST is not here")
+    return kad.datasets.load_npz(path)[1][:2]
+
+
+@pytest.mark.parametrize("data", [digits, digit_scenes, mnist])
 def test_model_withstands_what_its_card_says(data):
     name = data.__name__
     card = kad.zoo.card(name)
