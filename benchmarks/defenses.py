@@ -266,25 +266,25 @@ def save(found, args):
 
 
 def table():
-    """Prints the results of all data in Markdown."""
-    print(
-        "| defense | claimed | data | images | clean | ignored | adaptive "
-        "| flags |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
-    )
-    found = {name: load(name) for name in EPSILONS}
+    """Prints the results of all data in Markdown, in percent."""
+    shares = ("clean", "ignored", "adaptive")
+    found = {
+        name.replace("_", " "): {row["name"]: row for row in load(name)}
+        for name in EPSILONS
+    }
+    heads = [f"{name}: {share}" for name in found for share in shares]
+    print("| defense | claimed |", " | ".join(heads), "|")
+    print("| --- " * (2 + len(heads)) + "|")
+    flags = []
     for name in ["none", *CLAIMS]:
-        claim = CLAIMS.get(name, "")
-        for data_name, rows in found.items():
-            for each in rows:
-                if each["name"] == name:
-                    shares = (each[k] for k in ("clean", "ignored", "adaptive"))
-                    words = " | ".join(f"{100 * share:.1f}" for share in shares)
-                    flags = ", ".join(each["raised"]) or "none"
-                    print(
-                        f"| {name} | {claim} | {data_name.replace('_', ' ')} "
-                        f"| {each['images']} | {words} | {flags} |"
-                    )
-                    name, claim = "", ""
+        cells = [name, CLAIMS.get(name, "")]
+        for data, rows in found.items():
+            row = rows.get(name)
+            cells += [f"{100 * row[s]:.0f}" if row else "" for s in shares]
+            if row and row["raised"]:
+                flags.append(f"{name}, {data}: {', '.join(row['raised'])}")
+        print("|", " | ".join(cells), "|")
+    print("Raised:", "; ".join(flags) or "nothing")
 
 
 def main():
