@@ -4,12 +4,13 @@
     python benchmarks/transfer.py --table
     KERAS_BACKEND=torch OMP_NUM_THREADS=1 python benchmarks/transfer.py --search
 
-Trains four small networks of different kinds on the same digit scenes and
-keeps them in `--networks`. Each attack then runs on each network, and its
-images go to the three others. All attacks start from the same test images,
-which all four networks classify correctly. What was done is saved at once to
-benchmarks/results/transfer_digit_scenes.json and not done again, so that the
-command may be stopped and given again; `--minutes` stops it by itself.
+Trains four small networks of different kinds on the same digit scenes, or with
+`--data cifar10.npz` on CIFAR-10, and keeps them in `--networks`. Each attack
+then runs on each network, and its images go to the three others. All attacks
+start from the same test images, which all four networks classify correctly.
+What was done is saved at once to benchmarks/results/transfer_<data>.json and
+not done again, so that the command may be stopped and given again; `--minutes`
+stops it by itself.
 
 An image counts by the share of the twelve (source, target) pairs on which it
 fools the target. The difference from MI-FGSM is paired by the image, and its
@@ -36,7 +37,7 @@ from transfer_networks import NETWORKS  # noqa: E402
 
 import keras_attn_defense as kad  # noqa: E402
 
-PATH = pathlib.Path(__file__).parent / "results" / "transfer_digit_scenes.json"
+RESULTS = pathlib.Path(__file__).parent / "results"
 DI = {"diversity": 0.5}
 TI = {"smoothing": 7}
 SI = {"scales": 5}
@@ -79,7 +80,7 @@ def attack_of(name, args):
 
 def trained(name, train, args):
     """A network, from an earlier run or trained now."""
-    path = args.networks / f"{name}.keras"
+    path = args.networks / f"{args.data_name}_{name}.keras"
     if path.exists():
         return keras.saving.load_model(path)
     keras.utils.set_random_seed(args.seed)
@@ -102,9 +103,15 @@ def fooled(model, x, y):
 
 def prepared(args):
     """Networks, what each classifies correctly, and what all of them do."""
-    train, test = kad.datasets.load_digit_scenes(
-        args.train, 1000, seed=args.seed
-    )
+    if args.data == "digit_scenes":
+        train, test = kad.datasets.load_digit_scenes(
+            args.train, 1000, seed=args.seed
+        )
+    else:
+        train, test = kad.datasets.load_npz(args.data)
+        train = train._replace(
+            images=train.images[: args.train], labels=train.labels[: args.train]
+        )
     models = {name: trained(name, train, args) for name in NETWORKS}
     right = {
         name: model.predict(test.images, verbose=0).argmax(-1) == test.labels
@@ -179,7 +186,7 @@ def measure(args):
     x, y = images[: args.images], labels[: args.images]
     clean = {name: float(each.mean()) for name, each in right.items()}
     print(clean, f"{len(images)} by all, {len(x)} attacked", flush=True)
-    rows = saved()
+    rows = saved(args)
     done = {(row["attack"], row["source"]) for row in rows}
     # Whole attacks first, so that a part of the table is complete.
     for attack_name in ATTACKS:
@@ -210,16 +217,23 @@ def measure(args):
                 key: getattr(args, key)
                 for key in ("epsilon", "train", "epochs", "images")
             }
-            report.write(PATH, args, **settings, clean=clean, rows=rows)
+            report.write(
+                path_of(args), args, **settings, clean=clean, rows=rows
+            )
 
 
-def saved():
-    return json.loads(PATH.read_text())["rows"] if PATH.exists() else []
+def path_of(args):
+    return RESULTS / f"transfer_{args.data_name}.json"
 
 
-def table():
+def saved(args):
+    path = path_of(args)
+    return json.loads(path.read_text())["rows"] if path.exists() else []
+
+
+def table(args):
     """Prints the results in Markdown."""
-    rows = saved()
+    rows = saved(args)
     success = {}
     for name in ATTACKS:
         its = [row for row in rows if row["attack"] == name]
@@ -266,6 +280,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
+    parser.add_argument("--data", default="digit_scenes", help="or a .npz file")
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--train", type=int, default=5000)
     parser.add_argument("--epochs", type=int, default=10)
@@ -278,8 +293,10 @@ def main():
     parser.add_argument("--search", action="store_true")
     args = parser.parse_args()
     args.backend = keras.backend.backend()
+    is_scenes = args.data == "digit_scenes"
+    args.data_name = args.data if is_scenes else "cifar10"
     if args.table:
-        return table()
+        return table(args)
     search(args) if args.search else measure(args)
 
 
