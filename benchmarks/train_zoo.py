@@ -74,7 +74,6 @@ MODELS = {
         "mirror": False,
         "evaluated": 1000,
     },
-    # Those below are not trained to the end yet, and so not in the package.
     "mnist": {
         "dataset": "MNIST",
         "network": "digits",
@@ -91,6 +90,7 @@ MODELS = {
         "evaluated": 1000,
     },
     "cifar10_resnet8": _cifar10("resnet8"),
+    # Not trained to the end yet, and so not in the package.
     "cifar10_resnet20": _cifar10("resnet20"),
 }
 
