@@ -44,7 +44,9 @@ _TINY = 1e-8
 
 @register
 class CarliniWagner(SearchAttack):
-    """Carlini and Wagner's attack: slow, and among the smallest changes.
+    """Carlini and Wagner's attack: small changes, found slowly.
+
+    `FMN` and `DDN` find smaller ones for a small part of the passes.
 
     Minimizes `penalty + constant * max(z_y - max_{i != y} z_i + confidence,
     0)` over images `x = tanh(w)`, scaled to the value range, with Adam. The
