@@ -96,11 +96,12 @@ def makers(plain, train, args):
     attack = kad.attacks.PGD(args.epsilon, steps=10, seed=0)
 
     def in_front(defense):
-        if args.thorough and hasattr(defense, "draws"):
-            defense.draws *= 3
+        with_draws(defense, args)
         return lambda: defenses.defend(plain, defense)
 
     def learned(defense):
+        with_draws(defense, args)
+
         def make():
             defense.learn(plain, *few, attack=attack, **settings)
             return defenses.defend(plain, defense)
@@ -108,6 +109,8 @@ def makers(plain, train, args):
         return make
 
     def restored(defense):
+        with_draws(defense, args)
+
         def make():
             defense.learn(few[0], **settings)
             return defenses.defend(plain, defense)
@@ -241,6 +244,12 @@ def data_of(args):
         ),
         test._replace(images=test.images[:1000], labels=test.labels[:1000]),
     )
+
+
+def with_draws(defense, args):
+    """Has attacks average over more draws of a random defense, if asked."""
+    if args.thorough and hasattr(defense, "draws"):
+        defense.draws *= 3
 
 
 def title(name, args):

@@ -66,7 +66,9 @@ def results_of(path, options):
         return []
     report = json.loads(path.read_text())
     # Earlier files have no word of these.
-    settings = {"warm_up": 0, "ramp": 0, **report["settings"]}
+    unsaid = {"data": _settings(options)["data"], "teacher": "digits"}
+    unsaid |= {"warm_up": 0, "ramp": 0}
+    settings = {**unsaid, **report["settings"]}
     if settings != _settings(options):
         raise ValueError(
             f"{path} has results of other settings, {settings}. "
@@ -269,8 +271,9 @@ def _mean(values, sign=""):
 
 def _settings(options):
     names = "network epsilon epochs batch rate sgd images test_images".split()
-    names += ["auto_attack", "warm_up", "ramp"]
-    return {name: getattr(options, name) for name in names}
+    names += ["auto_attack", "warm_up", "ramp", "teacher"]
+    found = {name: getattr(options, name) for name in names}
+    return {**found, "data": pathlib.Path(options.data).stem}
 
 
 def _options():

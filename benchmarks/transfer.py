@@ -187,6 +187,18 @@ def measure(args):
     clean = {name: float(each.mean()) for name, each in right.items()}
     print(clean, f"{len(images)} by all, {len(x)} attacked", flush=True)
     rows = saved(args)
+    settings = {
+        key: getattr(args, key)
+        for key in ("epsilon", "train", "epochs", "images")
+    }
+    if rows:
+        before = json.loads(path_of(args).read_text())
+        before = {key: before[key] for key in settings}
+        if before != settings:
+            raise ValueError(
+                f"{path_of(args)} has rows of {before}, not of {settings}. "
+                "Give these settings, or move the file away."
+            )
     done = {(row["attack"], row["source"]) for row in rows}
     # Whole attacks first, so that a part of the table is complete.
     for attack_name in ATTACKS:
@@ -213,10 +225,6 @@ def measure(args):
             }
             print(attack_name, source, shares, flush=True)
             rows.append(row)
-            settings = {
-                key: getattr(args, key)
-                for key in ("epsilon", "train", "epochs", "images")
-            }
             report.write(
                 path_of(args), args, **settings, clean=clean, rows=rows
             )
