@@ -26,6 +26,7 @@ NOT_RUN = {
     "tfds.load(": "needs data of TensorFlow Datasets on the disk",
     "distributed.Ray(": "starts processes, which tests/distributed does too",
     "train_ds.batch(": "needs a `tf.data` set",
+    "CarliniWagner(steps=200": "takes most of a minute",
     "distribution.initialize(": "needs other processes",
     "MultiWorkerMirroredStrategy(": "needs other processes",
 }
