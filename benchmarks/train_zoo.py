@@ -22,7 +22,7 @@ _FOLDER = pathlib.Path(__file__).resolve().parent
 _ZOO = _FOLDER.parent / "keras_attn_defense" / "zoo"
 
 
-def _cifar10(network):
+def _cifar10(network, epochs):
     return {
         "dataset": "CIFAR-10",
         "network": network,
@@ -30,7 +30,7 @@ def _cifar10(network):
         "attack": {},
         "epsilon": 8 / 255,
         "plain_epochs": 0,
-        "epochs": 30,
+        "epochs": epochs,
         "ramp": 0,
         "rate": 1e-2,
         "images": 50000,
@@ -89,9 +89,9 @@ MODELS = {
         "mirror": False,
         "evaluated": 1000,
     },
-    "cifar10_resnet8": _cifar10("resnet8"),
+    "cifar10_resnet8": _cifar10("resnet8", 30),
     # Not trained to the end yet, and so not in the package.
-    "cifar10_resnet20": _cifar10("resnet20"),
+    "cifar10_resnet20": _cifar10("resnet20", 20),
 }
 
 

@@ -1,5 +1,6 @@
 """The laboratory trains with what the names of its arms say."""
 
+import argparse
 import pathlib
 
 import keras
@@ -103,3 +104,134 @@ def test_fit_sees_the_orders_of_its_epochs(monkeypatch):
 
     orders = [recipe_data.epoch_data(x, x, 7, e, False)[1] for e in (2, 3, 4)]
     np.testing.assert_array_equal(seen, np.concatenate(orders)[:, 0])
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import recipe_measures
+    import recipe_runs
+
+    def resists(attack, model, x, y):
+        return np.ones(len(x), bool)
+
+    # What the attacks find is not tested here.
+    monkeypatch.setattr(recipe_measures, "resists", resists)
+
+    def make(**changes):
+        options = {
+            "data": "digits",
+            "network": "conv4",
+            "out": "test",
+            "state": tmp_path,
+            "epsilon": 25.5,
+            "epochs": 3,
+            "batch": 32,
+            "rate": 0.01,
+            "sgd": False,
+            "images": 64,
+            "test_images": 16,
+            "auto_attack": 0,
+            "adaptive": 0,
+            "warm_up": 0,
+            "ramp": 0,
+            "watch": 3,
+            "teacher": "digits",
+            "fork": None,
+            "minutes": 10,
+        }
+        return recipe_runs.Runs(argparse.Namespace(**options | changes))
+
+    return make
+
+
+@pytest.mark.backend("torch")
+def test_a_fork_goes_on_as_if_nothing_had_been(runs):
+    straight = runs(out="straight").run("fgsm", 1)
+    forked = runs(fork=["fgsm", 2]).run("fgsm", 1)
+
+    losses = [epoch["loss"] for epoch in straight["epochs"]]
+    assert [epoch["loss"] for epoch in forked["epochs"]] == losses[2:]
+    assert forked["clean"] == straight["clean"]
+
+
+@pytest.mark.backend("torch")
+def test_recipes_go_on_from_the_same_state_with_the_same_noise(runs):
+    forks = runs(fork=["fgsm", 1])
+    plain = forks.run("pgd-2", 1)
+    # A term of weight zero: what is left is the same training.
+    added = forks.run("pgd-2, signed margin, l1=0", 1)
+
+    for ours, theirs in zip(plain["epochs"], added["epochs"], strict=True):
+        assert ours["loss"] == theirs["loss"]
+
+
+@pytest.mark.backend("torch")
+def test_attacks_of_a_fork_draw_the_same_noise(runs):
+    import recipe_runs
+
+    trunk, first, second = (runs().build("pgd-2", 1) for _ in range(3))
+    trunk.optimizer.build(trunk.trainable_variables)
+    draws = []
+    for model in (first, second):
+        recipe_runs.go_on_from(trunk, model, 1)
+        generator = model.attack.seed_generator
+        draws.append(keras.random.uniform((3,), seed=generator))
+
+    np.testing.assert_array_equal(*draws)
+
+
+@pytest.mark.backend("torch")
+def test_a_fork_of_another_recipe_is_not_gone_on_with(runs):
+    runs(fork=["fgsm", 1]).run("pgd-2", 1)
+
+    with pytest.raises(ValueError, match="results of other settings"):
+        runs(fork=["n-fgsm", 1]).run("pgd-2", 1)
+
+
+@pytest.mark.backend("torch")
+def test_a_call_that_is_out_of_time_is_gone_on_with(runs):
+    import recipe_runs
+
+    whole = runs(out="whole", watch=1).run("fgsm", 1)
+    with pytest.raises(recipe_runs.OutOfTime):
+        runs(watch=1, minutes=0).run("fgsm", 1)
+    runs(watch=1, fork=None).trained("fgsm", "fgsm", 1, (0, 1))
+    later = runs(watch=1).run("fgsm", 1)
+
+    losses = [epoch["loss"] for epoch in whole["epochs"]]
+    assert [epoch["loss"] for epoch in later["epochs"]] == losses
+
+
+@pytest.mark.backend("torch")
+def test_an_image_counts_in_the_end_if_it_resists_every_attack(
+    runs, monkeypatch
+):
+    import recipe_measures
+
+    resisted = {
+        "FGSM": [1, 1, 1, 1],
+        "PGD": [1, 1, 0, 1],
+        "AutoAttack": [1, 0],
+        "defense": [0, 1, 1, 1],
+    }
+
+    def resists(attack, model, x, y):
+        name = type(attack).__name__
+        if name == "PGD" and not isinstance(attack.objective, CrossEntropy):
+            name = "defense"
+        return np.array(resisted[name][: len(x)], bool)
+
+    monkeypatch.setattr(recipe_measures, "resists", resists)
+    lab = runs(test_images=4, auto_attack=2, adaptive=4)
+    model = lab.build("pgd-2", 1)
+    found = recipe_measures.measure(model, lab.test, lab.options)
+
+    del found["clean"]
+    assert found == {
+        "fgsm": 1.0,
+        "pgd_50_10": 0.75,
+        "autoattack": 0.5,
+        "adaptive": 0.75,
+        "worst": 0.0,
+    }
