@@ -74,9 +74,9 @@ def scenes(seed=0, classes=10, size=32, channels=3):
     """Three convolutions with strides and batch normalization."""
     seeds = keras.random.SeedGenerator(seed)
     x = inputs = keras.Input((size, size, channels))
-    for filters in (16, 32, 64):
+    for filters, name in ((16, "early"), (32, None), (64, None)):
         x = _convolution(x, filters, seeds, strides=2)
-        x = layers.ReLU()(layers.BatchNormalization()(x))
+        x = layers.ReLU(name=name)(layers.BatchNormalization()(x))
     x = layers.GlobalAveragePooling2D()(x)
     outputs = layers.Dense(classes, kernel_initializer=_he(seeds))(x)
     return keras.Model(inputs, outputs, name="scenes")
@@ -91,8 +91,9 @@ def digits(seed=0, classes=10, size=28, channels=1):
     """
     seeds = keras.random.SeedGenerator(seed)
     x = inputs = keras.Input((size, size, channels))
-    for filters in (16, 32):
-        x = layers.ReLU()(_convolution(x, filters, seeds, 4, 2, bias=True))
+    for filters, name in ((16, "early"), (32, None)):
+        x = _convolution(x, filters, seeds, 4, 2, bias=True)
+        x = layers.ReLU(name=name)(x)
     x = layers.Dense(100, kernel_initializer=_he(seeds))(layers.Flatten()(x))
     x = layers.Dense(classes, kernel_initializer=_he(seeds))(layers.ReLU()(x))
     return keras.Model(inputs, x, name="digits")

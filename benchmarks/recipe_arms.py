@@ -13,7 +13,7 @@ from keras_attn_defense.losses import AdversarialCrossentropy
 from keras_attn_defense.losses import LogitPairing
 from keras_attn_defense.losses import PreservationLoss
 
-# In each network of `networks.py`.
+# In each network of `networks.py` but PreActResNet-18.
 EARLY = "early"
 ALIGN = "grad-align"  # The weight that GradAlign has at this epsilon.
 AVERAGED = "averaged "
@@ -40,6 +40,16 @@ def n_fgsm(epsilon):
 
 def pgd(epsilon, steps=7):
     return {**fgsm(epsilon), "attack": kad.attacks.PGD(epsilon, steps=steps)}
+
+
+def mixed(epsilon):
+    """Cross-entropy on clean and attacked images: the default's, alone."""
+    return {"attack": kad.attacks.PGD(epsilon, steps=7), **NONE}
+
+
+def default(epsilon):
+    """What `AttentionDefendedModel` does of itself, with this attack."""
+    return {"attack": kad.attacks.PGD(epsilon, steps=7)}
 
 
 def pairing(epsilon, weight):
@@ -87,6 +97,16 @@ def preservation(weight):
     return aligned(kad.attention.GradCAM(EARLY), weight)
 
 
+def rectification(place):
+    """The paper's term, or the same of an area in a random place."""
+
+    def make(weight):
+        mask = kad.attention.AttentionMask(place=place)
+        return {"rectification_weight": weight, "mask": mask}
+
+    return make
+
+
 def signed(score, distance, pair="noise"):
     """Signed HiResCAM maps of an early layer."""
 
@@ -129,6 +149,8 @@ _RECIPES = {
     "n-fgsm": (n_fgsm, None),
     "pgd-2": (lambda epsilon: pgd(epsilon, 2), None),
     "pgd-7": (pgd, None),
+    "mixed": (mixed, None),
+    "default": (default, None),
     "logit pairing": (pairing, 0.5),
     "alp": (_robust(LogitPairing), 0.5),
     "trades": (_robust(TRADES), 6.0),
@@ -142,6 +164,8 @@ _TAUGHT = {"ard": ARD, "rslad": RSLAD}
 _TERMS = {
     "grad-align": (grad_align, ALIGN),
     "preservation": (preservation, 1.0),
+    "rectification": (rectification("attention"), 0.25),
+    "random mask": (rectification("random"), 0.25),
     "noisy logits, l1": (noisy_logits, 1.0),
     "signed loss, cosine": (signed("loss", "cosine"), ALIGN),
     "signed loss, cosine, attacked": (

@@ -68,6 +68,42 @@ def test_a_term_alone_is_on_top_of_fgsm(arms):
 
 
 @pytest.mark.once
+def test_the_paper_s_terms_have_the_weights_of_the_default(arms):
+    default = kad.AttentionDefendedModel(networks.functional())
+    (mixed, ours, term, control) = (
+        kad.AttentionDefendedModel(
+            networks.functional(), **arms.arguments(name, 0.1)
+        )
+        for name in (
+            "mixed",
+            "default",
+            "mixed, rectification",
+            "mixed, random mask",
+        )
+    )
+
+    assert not mixed.uses_attention
+    assert ours.preservation_weight == default.preservation_weight
+    for model in (ours, term, control):
+        assert model.rectification_weight == default.rectification_weight
+        assert model.robust_loss is default.robust_loss is None
+    assert term.preservation_weight == control.preservation_weight == 0.0
+    assert term.mask.place == "attention"
+    assert control.mask.place == "random"
+
+
+@pytest.mark.once
+def test_networks_have_an_early_layer(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import networks as laboratory
+    import recipe_arms
+
+    for name, build in laboratory.NETWORKS.items():
+        if not name.endswith(("56", "18")):
+            assert build().get_layer(recipe_arms.EARLY)
+
+
+@pytest.mark.once
 @pytest.mark.parametrize("name", ["fgsm=1", "rslad=2"])
 def test_a_weight_that_is_of_nothing_raises(arms, name):
     with pytest.raises(ValueError, match="Nothing there has a weight"):
