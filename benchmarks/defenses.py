@@ -248,8 +248,6 @@ def data_of(args):
 
 def with_draws(defense, args):
     """Has attacks average over more draws of a random defense, if asked."""
-    # `CompressAndRestore` asks its own JPEG.
-    defense = getattr(defense, "jpeg", defense)
     if args.thorough and hasattr(defense, "draws"):
         defense.draws *= 3
 

@@ -69,8 +69,16 @@ class CompressAndRestore(Purifier):
         self.levels = check_count("levels", levels)
         self.jpeg = JPEGCompression(quality, draws=draws, seed=seed)
         self.quality = self.jpeg.quality
-        self.draws = self.jpeg.draws
         self.seed = seed
+
+    @property
+    def draws(self) -> int:
+        """The number of draws over which attacks average."""
+        return self.jpeg.draws
+
+    @draws.setter
+    def draws(self, draws: int) -> None:
+        self.jpeg.draws = check_count("draws", draws)
 
     def make_network(self, shape: tuple[int | None, ...]) -> keras.Model:
         return u_net(shape, self.filters, self.levels)
@@ -127,7 +135,7 @@ class CompressAndRestore(Purifier):
             "repeats": self.repeats,
             "filters": self.filters,
             "levels": self.levels,
-            "draws": self.jpeg.draws,
+            "draws": self.draws,
             "seed": self.seed,
             **super().get_config(),
         }

@@ -161,3 +161,14 @@ def test_generator_and_discriminator_pull_both_ways():
     # Its own step makes the generator look more like a clean image, which the
     # discriminator calls by a larger number.
     assert said() > before
+
+
+@pytest.mark.once
+def test_draws_of_a_restorer_are_those_of_its_compression():
+    purifier = defenses.CompressAndRestore(draws=3)
+    purifier.draws *= 3
+
+    assert purifier.how_to_attack().draws == 9
+    assert purifier.get_config()["draws"] == 9
+    with pytest.raises(ValueError, match="draws"):
+        purifier.draws = 0

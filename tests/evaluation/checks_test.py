@@ -402,6 +402,12 @@ def test_levels_of_a_byte():
     model = with_layer(BetweenLevels())
     assert is_raised(name, model, images, ones, attacks=attacks)
     assert not is_raised(name, brightness(), images, ones, attacks=attacks)
+    # Images that fall without the levels as well: the attack was too weak.
+    weak = {"none": does_nothing}
+    assert is_raised(
+        "another attack finds more", brightness(), images, ones, attacks=weak
+    )
+    assert not is_raised(name, brightness(), images, ones, attacks=weak)
     assert sentence(name, brightness(), attacks=FGSM()) == (
         "Not even clean images lie on the levels of a byte."
     )
