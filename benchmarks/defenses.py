@@ -258,36 +258,51 @@ def title(name, args):
 
 
 def wanted(name, args):
-    known = {each["name"] for each in load(args.data_name)}
+    known = {each["name"] for each in load(args)}
     if args.only:
         return name in args.only
     return args.again or title(name, args) not in known
 
 
-def load(data_name):
-    path = RESULTS / f"defenses_{data_name}.json"
-    return json.loads(path.read_text())["rows"] if path.exists() else []
+def path_of(data_name):
+    return RESULTS / f"defenses_{data_name}.json"
+
+
+def settings_of(args):
+    """Returns what all rows have in common."""
+    names = "train epochs learn learn_epochs images seed".split()
+    return {name: getattr(args, name) for name in names}
+
+
+def load(args):
+    """Returns the rows so far, which are of the same settings."""
+    unsaid = {"images": 100, "seed": 0}
+    file = report.read(path_of(args.data_name), settings_of(args), unsaid)
+    return file.get("rows", [])
 
 
 def save(found, args):
     """Writes a row into the results, in the place of an older one."""
-    rows = {each["name"]: each for each in load(args.data_name)}
+    rows = {each["name"]: each for each in load(args)}
     rows[found["name"]] = found
-    names = "train epochs learn learn_epochs".split()
-    path = RESULTS / f"defenses_{args.data_name}.json"
     report.write(
-        path,
+        path_of(args.data_name),
         args,
-        settings={name: getattr(args, name) for name in names},
+        settings=settings_of(args),
         rows=list(rows.values()),
     )
+
+
+def rows_of(data_name):
+    path = path_of(data_name)
+    return json.loads(path.read_text())["rows"] if path.exists() else []
 
 
 def table():
     """Prints the results of all data in Markdown, in percent."""
     shares = ("clean", "ignored", "adaptive")
     found = {
-        TITLES[name]: {row["name"]: row for row in load(name)}
+        TITLES[name]: {row["name"]: row for row in rows_of(name)}
         for name in EPSILONS
     }
     heads = [f"{name}, {share}" for name in found for share in shares]
@@ -332,6 +347,7 @@ def main():
     args.data_name = "digit_scenes" if is_scenes else "cifar10"
     args.epsilon = EPSILONS[args.data_name]
     args.backend = keras.backend.backend()
+    load(args)  # Before hours of work, not after.
     keras.utils.set_random_seed(args.seed)
     for found in measure(args):
         print(json.dumps(found), flush=True)

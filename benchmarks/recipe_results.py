@@ -1,9 +1,9 @@
 """Reads and prints what `recipes.py` found."""
 
-import json
 import pathlib
 
 import numpy as np
+import report
 
 # From the weakest to the strongest.
 _NAMES = {
@@ -18,19 +18,10 @@ _NAMES = {
 
 def results_of(path, options):
     """Returns what a file has so far, which is of the same settings."""
-    if not path.exists():
-        return []
-    report = json.loads(path.read_text())
-    # Earlier files have no word of these.
-    unsaid = {"data": settings_of(options)["data"], "teacher": "digits"}
+    settings = settings_of(options)
+    unsaid = {"data": settings["data"], "teacher": "digits"}
     unsaid |= {"warm_up": 0, "ramp": 0, "fork": None, "adaptive": 0}
-    settings = {**unsaid, **report["settings"]}
-    if settings != settings_of(options):
-        raise ValueError(
-            f"{path} has results of other settings, {settings}. "
-            f"These are {settings_of(options)}. Give another `--out`."
-        )
-    return report["results"]
+    return report.read(path, settings, unsaid).get("results", [])
 
 
 def settings_of(options):

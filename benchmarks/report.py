@@ -37,6 +37,26 @@ def write(path, options, **content):
     path.write_text(json.dumps(report, indent=1) + "\n")
 
 
+def read(path, settings, unsaid):
+    """Returns what a file has so far, which has to be of the same settings.
+
+    Args:
+        path: The file.
+        settings: What all of it has in common, under `"settings"`.
+        unsaid: Settings that earlier files have no word of.
+    """
+    if not path.exists():
+        return {}
+    report = json.loads(path.read_text())
+    found = {**unsaid, **report["settings"]}
+    if found != settings:
+        raise ValueError(
+            f"{path} has results of other settings, {found}. These are "
+            f"{settings}. Give those, or move the file away."
+        )
+    return report
+
+
 def _cpu_model():
     for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
