@@ -1,5 +1,6 @@
 """Trains the recipes that `recipes.py` compares."""
 
+import hashlib
 import json
 import time
 
@@ -30,21 +31,29 @@ class Runs:
         self.deadline = time.monotonic() + 60 * options.minutes
         options.state.mkdir(parents=True, exist_ok=True)
 
-    def run(self, recipe, seed):
+    def run(self, recipe, seed, others=()):
         """Returns how a recipe trained, and what it withstands.
+
+        Args:
+            recipe: See `recipe_arms.arguments`.
+            seed: Seed of weights, order and noise.
+            others: What other recipes returned, with any seed.
 
         Raises:
             OutOfTime: Another call goes on from here.
         """
-        trunk, first = None, 0
+        trunk, first, begun = None, 0, {}
         if self.options.fork:
             begin, first = self.options.fork
             trunk, _ = self.trained("trunk", begin, seed, (0, first))
+            begun = {"trunk": fingerprint(trunk)}
+            check_trunk(begun["trunk"], seed, others)
         between = first, self.options.epochs
         model, epochs = self.trained(recipe, recipe, seed, between, trunk)
         measured = recipe_measures.measure(model, self.test, self.options)
         cpu = sum(epoch["cpu_s"] for epoch in epochs)
         row = {"recipe": recipe, "seed": seed, **measured, "cpu_s": cpu}
+        row |= begun
         return {**row, "epochs": epochs}
 
     def trained(self, name, recipe, seed, between, trunk=None):
@@ -148,6 +157,29 @@ class Runs:
         epsilon = options.epsilon / 255
         epochs[-1] |= recipe_measures.watch(model, self.test, epsilon)
         return epochs
+
+
+def fingerprint(model):
+    """Returns a short digest of the weights."""
+    digest = hashlib.sha256()
+    for weight in model.base.get_weights():
+        digest.update(weight.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def check_trunk(trunk, seed, others):
+    """Raises if other recipes with this seed began with other weights.
+
+    Sums of floats depend on the order in which threads add, so that a trunk
+    that was lost does not come back the same.
+    """
+    known = {row.get("trunk", trunk) for row in others if row["seed"] == seed}
+    if known - {trunk}:
+        raise ValueError(
+            f"Seed {seed} has results that began with other weights than those "
+            "in --state. Give the folder they began with, or another seed or "
+            "--out."
+        )
 
 
 def go_on_from(trunk, model, seed):

@@ -46,7 +46,7 @@ def main():
             if (recipe, seed) in known:
                 continue
             try:
-                row = runs.run(recipe, seed)
+                row = runs.run(recipe, seed, rows)
             except recipe_runs.OutOfTime:
                 print("out of time: call again to go on")
                 return

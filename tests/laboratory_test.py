@@ -226,6 +226,17 @@ def test_a_fork_of_another_recipe_is_not_gone_on_with(runs):
 
 
 @pytest.mark.backend("torch")
+def test_recipes_of_a_seed_begin_with_the_same_weights(runs):
+    forks = runs(fork=["fgsm", 1])
+    row = forks.run("pgd-2", 1)
+    others = [row, row | {"seed": 2, "trunk": "of the other seed"}]
+
+    assert forks.run("n-fgsm", 1, others)["trunk"] == row["trunk"]
+    with pytest.raises(ValueError, match="began with other weights"):
+        forks.run("n-fgsm", 1, [row | {"trunk": "lost"}])
+
+
+@pytest.mark.backend("torch")
 def test_a_call_that_is_out_of_time_is_gone_on_with(runs):
     import recipe_runs
 
