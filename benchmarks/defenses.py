@@ -294,6 +294,7 @@ def save(found, args):
 
 
 def rows_of(data_name):
+    """Returns the rows of one kind of data, whatever their settings."""
     path = path_of(data_name)
     return json.loads(path.read_text())["rows"] if path.exists() else []
 

@@ -24,8 +24,7 @@ def measure(model, test, options):
     """Accuracy at the end: clean on all, the worst case on some images."""
     epsilon = options.epsilon / 255
     strong = {"step_size": epsilon / 4, "steps": 50, "restarts": 10, "seed": 0}
-    # The last one climbs what the training minimized, its terms on attention
-    # included.
+    # The last one climbs the cross-entropy and the terms on attention.
     attacks = {
         "fgsm": (FGSM(epsilon), options.test_images),
         "pgd_50_10": (PGD(epsilon, **strong), options.test_images),

@@ -90,7 +90,7 @@ def _options():
         "--adaptive",
         type=int,
         default=0,
-        help="images for PGD-50-10 that climbs the training loss",
+        help="images for PGD-50-10 that climbs the attention terms too",
     )
     parser.add_argument("--table", metavar="RECIPE", help="print the results")
     parser.add_argument("--minutes", type=float, default=1e6)
