@@ -185,21 +185,26 @@ def arguments(recipe, epsilon, teacher="digits"):
     Args:
         recipe: `"pgd-7"`, a name of `_RECIPES` or `_TAUGHT`; `"grad-align"`, a
             name of `_TERMS`, on FGSM; or both, `"pgd-7, grad-align"`. The last
-            one may have a weight, `"pgd-7, grad-align=2"`. For `"averaged "`
-            before it, see `callbacks`.
+            one may have a weight, `"pgd-7, grad-align=2"`, and then say in
+            which steps a term is computed, `"grad-align=2, every 4"`. For
+            `"averaged "` before it, see `callbacks`.
         epsilon: Radius of the training attack.
         teacher: Name in `kad.zoo` of the robust network to learn from.
     """
     name, _, given = recipe.removeprefix(AVERAGED).partition("=")
+    given, _, every = given.partition(", every ")
     base, _, term = name.partition(", ")
     if base not in _RECIPES and base not in _TAUGHT:
         base, term = "fgsm", name
     make, usual = _recipe(base, teacher)
     weight = _weight(recipe, "" if term else given, usual, epsilon)
     found = make(epsilon) if weight is None else make(epsilon, weight)
+    if every and not term:
+        raise ValueError(f"There is no term in it. Received: {recipe!r}")
     if term:
         make, usual = _TERMS[term]
         found |= make(_weight(recipe, given, usual, epsilon))
+        found["attention_every"] = int(every or 1)
     return found
 
 

@@ -65,6 +65,17 @@ def test_a_term_alone_is_on_top_of_fgsm(arms):
     assert type(found["attack"]) is kad.attacks.FGSM
     assert found["preservation_weight"] == 0.7
     assert found["attention"].score == "random"
+    assert found["attention_every"] == 1
+
+
+@pytest.mark.once
+def test_a_term_may_come_in_every_fourth_step(arms):
+    found = arms.arguments("signed random, l1=0.7, every 4", 0.1)
+
+    assert found["preservation_weight"] == 0.7
+    assert found["attention_every"] == 4
+    with pytest.raises(ValueError, match="no term"):
+        arms.arguments("trades=6, every 4", 0.1)
 
 
 @pytest.mark.once
